@@ -1,0 +1,72 @@
+package movie
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Row is a visible movie as readers fetch it: the id, and the rest already
+// serialised by [Movie.AppendFields].
+type Row struct {
+	ID     int64
+	Fields []byte
+}
+
+// AppendFields appends the movie's JSON members, without braces, id and
+// self_url: the form in which the database keeps it, so that an answer is put
+// together without decoding anything.
+//
+//	"title": "The dawn", "year": 2020, "cast": ["Chris Ruf", "Mark Zei"], "genres": ["Politics"]
+func (m Movie) AppendFields(dst []byte) []byte {
+	dst = appendQuoted(append(dst, `"title": `...), m.Title)
+	dst = strconv.AppendInt(append(dst, `, "year": `...), int64(m.Year), 10)
+	dst = appendNames(append(dst, `, "cast": `...), m.Cast)
+	return appendNames(append(dst, `, "genres": `...), m.Genres)
+}
+
+// AppendJSON appends the row as the API shows it.
+//
+//	{"id": 10, "title": "The dawn", ..., "self_url": "/movies/10"}
+func (r Row) AppendJSON(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, `{"id": `...), r.ID, 10)
+	dst = append(append(dst, `, `...), r.Fields...)
+	dst = strconv.AppendInt(append(dst, `, "self_url": "/movies/`...), r.ID, 10)
+	return append(dst, `"}`...)
+}
+
+// ParseFields reads what AppendFields wrote.
+func ParseFields(fields []byte) (Movie, error) {
+	object := make([]byte, 0, len(fields)+2)
+	object = append(append(append(object, '{'), fields...), '}')
+	var m struct {
+		Title  string   `json:"title"`
+		Year   int      `json:"year"`
+		Cast   []string `json:"cast"`
+		Genres []string `json:"genres"`
+	}
+	if err := json.Unmarshal(object, &m); err != nil {
+		return Movie{}, fmt.Errorf("stored fields are damaged: %w", err)
+	}
+	return Movie{Identity: Identity{Title: m.Title, Year: m.Year}, Cast: m.Cast, Genres: m.Genres}, nil
+}
+
+func appendNames(dst []byte, names []string) []byte {
+	dst = append(dst, '[')
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, `, `...)
+		}
+		dst = appendQuoted(dst, name)
+	}
+	return append(dst, ']')
+}
+
+// appendQuoted appends a JSON string. The text is valid UTF-8 (decode sees to
+// it), which is the only thing that AppendQuote can complain of.
+func appendQuoted(dst []byte, text string) []byte {
+	dst, _ = jsontext.AppendQuote(dst, text)
+	return dst
+}

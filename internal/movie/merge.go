@@ -1,0 +1,120 @@
+package movie
+
+import "slices"
+
+// Record is all that is known about one movie: what a set of updates adds up to.
+//
+// Every part carries the stamp of the update that set it. Parts older than the
+// tombstone are dropped, so each is either zero or not older than Deleted.
+type Record struct {
+	Identity
+	Cast   Names
+	Genres Names
+	// Updated is the stamp of the newest update that is no tombstone.
+	Updated Stamp
+	// Deleted is the stamp of the newest tombstone.
+	Deleted Stamp
+}
+
+// Names is one list of a record, with the stamp of the update that set it.
+type Names struct {
+	List  []string
+	Stamp Stamp
+}
+
+// Record is the update alone, as a record.
+func (u Update) Record() Record {
+	r := Record{Identity: u.Identity}
+	if u.Deleted {
+		r.Deleted = u.Stamp
+		return r
+	}
+	r.Updated = u.Stamp
+	if u.Cast != nil {
+		r.Cast = Names{List: u.Cast, Stamp: u.Stamp}
+	}
+	if u.Genres != nil {
+		r.Genres = Names{List: u.Genres, Stamp: u.Stamp}
+	}
+	return r
+}
+
+// Merge joins two records of one movie. It is commutative, associative and
+// idempotent, so a catalogue depends on the set of updates alone. The order of
+// the arguments counts only where two different updates carry equal stamps (one
+// key overwritten within the resolution of LastModified): then later wins.
+func Merge(earlier, later Record) Record {
+	// What a tombstone outdates goes. One that comes later also outdates its
+	// equals, one that came earlier does not.
+	survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }
+	arrives := func(s Stamp) bool { return s.Compare(earlier.Deleted) >= 0 }
+	newest := func(a, b Stamp) Stamp {
+		if !survives(a) {
+			a = Stamp{}
+		}
+		if !arrives(b) || b.Compare(a) < 0 {
+			return a
+		}
+		return b
+	}
+	names := func(a, b Names) Names {
+		if !survives(a.Stamp) {
+			a = Names{}
+		}
+		if !arrives(b.Stamp) || b.Stamp.Compare(a.Stamp) < 0 {
+			return a
+		}
+		return b
+	}
+	merged := Record{
+		Identity: earlier.Identity,
+		Cast:     names(earlier.Cast, later.Cast),
+		Genres:   names(earlier.Genres, later.Genres),
+		Updated:  newest(earlier.Updated, later.Updated),
+		Deleted:  earlier.Deleted,
+	}
+	if later.Deleted.Compare(merged.Deleted) > 0 {
+		merged.Deleted = later.Deleted
+	}
+	return merged
+}
+
+// Visible tells whether readers see the movie: its newest update is newer than
+// its tombstone.
+func (r Record) Visible() bool { return !r.Updated.IsZero() }
+
+// Movie is what the record shows while it is visible.
+func (r Record) Movie() Movie {
+	return Movie{Identity: r.Identity, Cast: r.Cast.List, Genres: r.Genres.List}
+}
+
+// SameStamps tells whether the records were made by the same updates.
+func (r Record) SameStamps(other Record) bool {
+	return r.Updated == other.Updated && r.Deleted == other.Deleted &&
+		r.Cast.Stamp == other.Cast.Stamp && r.Genres.Stamp == other.Genres.Stamp
+}
+
+// Shows tells whether readers see the same in both records.
+func (r Record) Shows(other Record) bool {
+	if r.Visible() != other.Visible() {
+		return false
+	}
+	return !r.Visible() || slices.Equal(r.Cast.List, other.Cast.List) && slices.Equal(r.Genres.List, other.Genres.List)
+}
+
+// Collect merges updates into one record per movie, in the order in which the
+// movies first appear.
+func Collect(updates []Update) []Record {
+	records := make([]Record, 0, len(updates))
+	at := make(map[Identity]int, len(updates))
+	for _, u := range updates {
+		i, known := at[u.Identity]
+		if !known {
+			at[u.Identity] = len(records)
+			records = append(records, u.Record())
+			continue
+		}
+		records[i] = Merge(records[i], u.Record())
+	}
+	return records
+}

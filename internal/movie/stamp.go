@@ -1,0 +1,119 @@
+package movie
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"strings"
+)
+
+// Stamp is the total order of updates: newest wins, field by field. The zero
+// Stamp is older than every real one.
+type Stamp struct {
+	// Time is the LastModified of the object's GET, in Unix nanoseconds.
+	Time int64
+	// Key of the object, compared as bytes.
+	Key string
+	// Position of the update in its object, from 1.
+	Position int64
+}
+
+// Compare is negative when s is older than other, positive when it is newer.
+func (s Stamp) Compare(other Stamp) int {
+	return cmp.Or(
+		cmp.Compare(s.Time, other.Time),
+		strings.Compare(s.Key, other.Key),
+		cmp.Compare(s.Position, other.Position),
+	)
+}
+
+// IsZero tells whether there is no stamp.
+func (s Stamp) IsZero() bool { return s == Stamp{} }
+
+// Stamps of a record, in the order in which they are stored.
+type stamps [4]Stamp
+
+var errStamps = errors.New("stored stamps are damaged")
+
+// AppendStamps appends the record's four stamps in their stored form: for each
+// of deleted, updated, cast and genres either one byte that says "as the stamp
+// before me" or the stamp itself. Most records carry one stamp four times or
+// three, so most take little more than their key.
+func (r Record) AppendStamps(dst []byte) []byte {
+	var before Stamp
+	for _, s := range (stamps{r.Deleted, r.Updated, r.Cast.Stamp, r.Genres.Stamp}) {
+		switch {
+		case s == before:
+			dst = append(dst, stampSame)
+		case s.IsZero():
+			dst = append(dst, stampZero)
+		default:
+			dst = append(dst, stampFull)
+			dst = binary.AppendVarint(dst, s.Time)
+			dst = binary.AppendVarint(dst, s.Position)
+			dst = binary.AppendUvarint(dst, uint64(len(s.Key)))
+			dst = append(dst, s.Key...)
+		}
+		before = s
+	}
+	return dst
+}
+
+const (
+	stampSame byte = iota
+	stampZero
+	stampFull
+)
+
+// SetStamps reads what AppendStamps wrote.
+func (r *Record) SetStamps(stored []byte) error {
+	var all stamps
+	var before Stamp
+	for i := range all {
+		s, rest, err := cutStamp(stored, before)
+		if err != nil {
+			return err
+		}
+		all[i], before, stored = s, s, rest
+	}
+	if len(stored) > 0 {
+		return errStamps
+	}
+	r.Deleted, r.Updated, r.Cast.Stamp, r.Genres.Stamp = all[0], all[1], all[2], all[3]
+	return nil
+}
+
+func cutStamp(stored []byte, before Stamp) (Stamp, []byte, error) {
+	if len(stored) == 0 {
+		return Stamp{}, nil, errStamps
+	}
+	kind, rest := stored[0], stored[1:]
+	switch kind {
+	case stampSame:
+		return before, rest, nil
+	case stampZero:
+		return Stamp{}, rest, nil
+	case stampFull:
+		return cutFullStamp(rest)
+	}
+	return Stamp{}, nil, errStamps
+}
+
+func cutFullStamp(stored []byte) (s Stamp, rest []byte, err error) {
+	var n int
+	if s.Time, n = binary.Varint(stored); n <= 0 {
+		return Stamp{}, nil, errStamps
+	}
+	stored = stored[n:]
+	if s.Position, n = binary.Varint(stored); n <= 0 {
+		return Stamp{}, nil, errStamps
+	}
+	stored = stored[n:]
+	length, n := binary.Uvarint(stored)
+	if n <= 0 || length > uint64(len(stored)-n) {
+		return Stamp{}, nil, errStamps
+	}
+	stored = stored[n:]
+	s.Key = string(stored[:length])
+	return s, stored[length:], nil
+}

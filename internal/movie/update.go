@@ -1,0 +1,48 @@
+package movie
+
+import "fmt"
+
+// Update is what an object says about one movie. It comes from decode, which
+// has judged it valid.
+type Update struct {
+	Identity
+	// Cast and Genres: nil keeps what is known, an empty list clears it, any
+	// other list replaces it.
+	Cast   []string
+	Genres []string
+	// Deleted makes the update a tombstone.
+	Deleted bool
+	Stamp   Stamp
+}
+
+// Rejection is the record of an update that could not be used. Key, ObjectETag
+// and Position name it: however often it is delivered, it is kept once.
+type Rejection struct {
+	Key        string
+	ObjectETag string
+	// Position of the update in its object, from 1.
+	Position int64
+	// Reason names the field, what was found and what was expected.
+	Reason string
+	// Bytes are the first 64 KiB of what was rejected.
+	Bytes []byte
+}
+
+// Batch is what is committed in one transaction. Where two updates carry equal
+// stamps, the one further back in Updates wins.
+type Batch struct {
+	Updates    []Update
+	Rejections []Rejection
+}
+
+// RefusedError says that a healthy database refuses the data of a batch for
+// good: trying again cannot help, and the update at fault is to be rejected.
+type RefusedError struct {
+	// Reason holds the database's words.
+	Reason error
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("refused by the database: %v", e.Reason) }
+
+// Unwrap gives the database's own error.
+func (e *RefusedError) Unwrap() error { return e.Reason }
