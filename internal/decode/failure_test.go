@@ -1,0 +1,246 @@
+package decode
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+)
+
+// samples are objects of every kind, sound and broken.
+func samples() map[string][]byte {
+	a, b := movieJSON("A", 1), movieJSON("Amélie \U0001F600", 2001)
+	text := map[string]string{
+		"one":        a,
+		"sequence":   a + b + "\n" + a,
+		"array":      " [" + a + ",\n" + b + "," + a + "] ",
+		"rejections": a + "\n{\"title\":3}\noops\n" + b + "\n{\"title\":\"x\",\"title\":\"\xff\"}\n{\"a\":",
+		"cut array":  "[" + a + "," + b + ",{",
+		"wrong tail": "[" + a + "] oops " + strings.Repeat("x", 100),
+		"lines":      `{"title":"A","year":` + "\n" + b + "\n" + a,
+		"deep":       "[" + a + "," + nested(200) + "," + b + "]",
+		"empty":      "",
+	}
+	objects := map[string][]byte{"junk gzip": []byte("\x1f\x8b\x08oops"), "junk zstd": []byte("\x28\xb5\x2f\xfdoops")}
+	for name, text := range text {
+		for pack, packed := range packings([]byte(text)) {
+			objects[name+" "+pack] = packed
+			objects[name+" "+pack+" and junk"] = append(bytes.Clone(packed), "junk"...)
+			objects[name+" "+pack+" cut"] = packed[:len(packed)*3/4]
+		}
+	}
+	return objects
+}
+
+// large is an object of several windows, with everything in it.
+func large() []byte {
+	var b bytes.Buffer
+	for i := range 3000 {
+		fmt.Fprintf(&b, `{"title":"Movie %d","year":%d,"cast":["A","B %d"],"x":%q}`+"\n", i, 1+i%9999, i, strings.Repeat("é", i%100))
+		switch i % 500 {
+		case 7:
+			b.WriteString("{\"title\":\n")
+		case 99:
+			fmt.Fprintf(&b, "{\"x\":%q}\n", strings.Repeat("y", i*300))
+		}
+	}
+	return b.Bytes()
+}
+
+// TestReaderFails breaks the reader at every byte: it is never the content's
+// fault, and what was said until then stays true.
+func TestReaderFails(t *testing.T) {
+	objects := samples()
+	for pack, packed := range packings(large()) {
+		objects["large "+pack] = packed
+	}
+	for name, object := range objects {
+		whole := mustRead(t, object)
+		step := max(1, len(object)/25)
+		for n := 0; n <= len(object); n += step {
+			for _, failure := range []error{errors.New("reset"), io.ErrUnexpectedEOF, context.Canceled} {
+				broken := io.MultiReader(bytes.NewReader(object[:n]), iotest.ErrReader(failure))
+				if n%2 == 1 {
+					broken = iotest.DataErrReader(broken)
+				}
+				items, err := readAll(broken)
+				if !errors.Is(err, failure) {
+					t.Fatalf("%s: broken at byte %d: error %v", name, n, err)
+				}
+				if !isBeginning(items, whole) {
+					t.Fatalf("%s: broken at byte %d: items are no beginning of all items", name, n)
+				}
+			}
+		}
+	}
+}
+
+func isBeginning(items, whole []Item) bool {
+	if len(items) > len(whole) {
+		return false
+	}
+	for i := range items {
+		if !reflect.DeepEqual(items[i], whole[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// TestIdleReader gives up on a reader that gives nothing.
+func TestIdleReader(t *testing.T) {
+	items, err := readAll(idle{})
+	if !errors.Is(err, io.ErrNoProgress) || len(items) > 0 {
+		t.Errorf("items %v, error %v", items, err)
+	}
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+// TestChunking reads the same object in pieces of all sizes.
+func TestChunking(t *testing.T) {
+	objects := samples()
+	for pack, packed := range packings(large()) {
+		objects["large "+pack] = packed
+	}
+	for name, object := range objects {
+		whole := mustRead(t, object)
+		for how, r := range map[string]io.Reader{
+			"one byte":       iotest.OneByteReader(bytes.NewReader(object)),
+			"half":           iotest.HalfReader(bytes.NewReader(object)),
+			"data and error": iotest.DataErrReader(bytes.NewReader(object)),
+			"seven":          &chunks{data: object, sizes: []int{7}},
+			"odd":            &chunks{data: object, sizes: []int{1, 4095, 0, 65537}},
+		} {
+			items, err := readAll(r)
+			if err != nil {
+				t.Fatalf("%s, %s: %v", name, how, err)
+			}
+			if !isBeginning(items, whole) || len(items) != len(whole) {
+				t.Fatalf("%s, %s: %s", name, how, cmp.Diff(outline(whole), outline(items)))
+			}
+		}
+	}
+}
+
+// chunks gives data in pieces of the sizes, again and again.
+type chunks struct {
+	data  []byte
+	sizes []int
+	next  int
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if len(c.data) == 0 {
+		return 0, io.EOF
+	}
+	n := min(c.sizes[c.next%len(c.sizes)], len(c.data), len(p))
+	c.next++
+	copy(p, c.data[:n])
+	c.data = c.data[n:]
+	return n, nil
+}
+
+// TestBrokenCompression applies what came before, and rejects the rest once.
+func TestBrokenCompression(t *testing.T) {
+	lines := large()[:200_000]
+	var array []string
+	for i := range 2000 {
+		array = append(array, movieJSON(fmt.Sprint("Movie ", i), 1+i))
+	}
+	for _, text := range [][]byte{lines, []byte("[" + strings.Join(array, ",") + "]")} {
+		breakCompression(t, text)
+	}
+}
+
+func breakCompression(t *testing.T, text []byte) {
+	whole := outline(mustRead(t, text))
+	for _, format := range []string{formatGzip, formatZstd} {
+		packed := packings(text)[format]
+		for n := 4; n < len(packed); n += 1 + len(packed)/100 {
+			checkBroken(t, whole, packed[:n], "truncated "+format)
+			flipped := bytes.Clone(packed)
+			flipped[n] ^= 0x55
+			items := outline(mustRead(t, flipped))
+			// A few bits of a header mean nothing.
+			if last := items[len(items)-1]; !strings.Contains(last, ": found ") && len(items) != len(whole) {
+				t.Errorf("%s with byte %d flipped ends with %s", format, n, last)
+			}
+		}
+	}
+}
+
+func checkBroken(t *testing.T, whole []string, object []byte, what string) {
+	t.Helper()
+	items := mustRead(t, object)
+	lines := outline(items)
+	last := len(lines) - 1
+	if lines[last] != "object: found "+what+", expected all of it" {
+		t.Errorf("%d bytes of %s end with %q", len(object), what, lines[last])
+	}
+	if diff := cmp.Diff(whole[:last:last], lines[:last:last]); diff != "" {
+		t.Errorf("%d bytes of %s: %s", len(object), what, diff)
+	}
+	if last == 0 && len(items[0].Bytes) == 0 {
+		t.Errorf("%d bytes of %s: nothing kept", len(object), what)
+	}
+}
+
+// TestSeveralMembers reads compressed parts one after the other, and notices
+// when the last one is cut anywhere.
+func TestSeveralMembers(t *testing.T) {
+	a, b := movieJSON("A", 1), movieJSON("B", 2)
+	named := []byte("\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03name")
+	skippable := []byte("\x51\x2a\x4d\x18\x03\x00\x00\x00abc")
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	cutGzip := "object: found truncated gzip, expected all of it"
+	for _, test := range []struct {
+		object []byte
+		want   []string
+	}{
+		{join(gzipped([]byte(a+b[:5])), gzipped(nil), gzipped([]byte(b[5:]))), []string{"A 1", "B 2"}},
+		{join(zstded([]byte(a+b[:5])), skippable, zstded([]byte(b[5:]))), []string{"A 1", "B 2"}},
+		{join(skippable, zstded([]byte(a))), []string{"A 1"}},
+		{join(gzipped([]byte(a)), named), []string{"A 1", cutGzip}},
+		{join(gzipped([]byte(a)), named[:3]), []string{"A 1", cutGzip}},
+		{named, []string{cutGzip}},
+		{join(zstded([]byte(a)), skippable[:9]), []string{"A 1", "object: found truncated zstd, expected all of it"}},
+		{join(gzipped([]byte(a)), zstded([]byte(b))), []string{"A 1", "object: found corrupt gzip (gzip: invalid header), expected sound data"}},
+		{join(zstded([]byte(a)), gzipped([]byte(b))), []string{"A 1", "object: found corrupt zstd (invalid input: magic number mismatch), expected sound data"}},
+		{[]byte("\x28\xb5\x2f\xfd\x00\x90"), []string{"object: found zstd with a larger window, expected at most 8 MiB"}},
+		{skippable, []string{"object: found nothing but white space, expected at least one update"}},
+	} {
+		if diff := cmp.Diff(test.want, outline(mustRead(t, test.object))); diff != "" {
+			t.Errorf("%q: %s", test.object, diff)
+		}
+	}
+}
+
+// TestLargestWindow reads what zstd needs the largest window for.
+func TestLargestWindow(t *testing.T) {
+	for window, want := range map[int]string{MaxWindow: "A 1", 2 * MaxWindow: "object: found zstd with a larger window, expected at most 8 MiB"} {
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			_, _ = w.Write(bytes.Repeat([]byte(" "), MaxWindow))
+		}
+		_, _ = w.Write([]byte(movieJSON("A", 1)))
+		_ = w.Close()
+		if diff := cmp.Diff([]string{want}, outline(mustRead(t, b.Bytes()))); diff != "" {
+			t.Errorf("window of %d bytes: %s", window, diff)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
+	"pgregory.net/rapid"
+)
+
+// example is one value of an object, and what it must become.
+type example struct {
+	json string
+	// want is an outline, or the beginning of a reason.
+	want string
+}
+
+// drawExample draws an update that is valid, or wrong in one way that leaves it
+// sound JSON.
+func drawExample(t *rapid.T) example {
+	title := rapid.StringMatching(`[A-Za-zé"\\ 東]{0,12}[a-z]`).Draw(t, "title")
+	year := rapid.IntRange(MinYear, MaxYear).Draw(t, "year")
+	names := rapid.SliceOfN(rapid.SampledFrom([]string{"A", "B", " B ", "é", "e\u0301", ""}), 0, 5)
+	fields := map[string]any{"title": title, "year": year, "other": rapid.IntRange(0, 9).Draw(t, "other")}
+	if rapid.Bool().Draw(t, "has cast") {
+		fields["cast"] = names.Draw(t, "cast")
+	}
+	if rapid.Bool().Draw(t, "has genres") {
+		fields["genres"] = names.Draw(t, "genres")
+	}
+	want := fmt.Sprintf("%s %d", strings.TrimSpace(title), year)
+	switch rapid.IntRange(0, 12).Draw(t, "mistake") {
+	case 0:
+		delete(fields, "title")
+		want = "title: found nothing"
+	case 1:
+		fields["year"] = fmt.Sprint(year)
+		want = "year: found string"
+	case 2:
+		fields["cast"] = []any{"A", nil}
+		want = "cast/1: found null"
+	case 3:
+		fields["deleted"] = "no"
+		want = "deleted: found string"
+	case 4:
+		return example{"[" + movieJSON("A", 1) + "]", "update: found an array"}
+	case 5:
+		return example{`{"x":1,"x":2}`, "x: found the key twice"}
+	case 6:
+		return example{"{\"x\":\"\xff\"}", "x: found invalid UTF-8"}
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return example{string(text), want}
+}
+
+// TestForms writes the same updates in every form an object may have, cuts it
+// into pieces, and finds the same items.
+func TestForms(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		examples := rapid.SliceOfN(rapid.Custom(drawExample), 1, 20).Draw(t, "updates")
+		var texts []string
+		for _, e := range examples {
+			texts = append(texts, e.json)
+		}
+		sizes := rapid.SliceOfN(rapid.IntRange(1, 100), 1, 5).Draw(t, "chunks")
+		var first []Item
+		for form, text := range map[string]string{
+			// A sequence must not begin like an array.
+			"sequence": movieJSON("A", 1) + strings.Join(texts, ""),
+			"lines":    movieJSON("A", 1) + "\n" + strings.Join(texts, "\r\n") + "\n",
+			"mark":     "\ufeff " + movieJSON("A", 1) + "\t" + strings.Join(texts, " \n "),
+			"array":    "[" + movieJSON("A", 1) + " , " + strings.Join(texts, ",") + "]",
+		} {
+			for pack, packed := range packings([]byte(text)) {
+				items, err := readAll(&chunks{data: packed, sizes: sizes})
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkExamples(t, form+" "+pack, examples, items[1:])
+				if first == nil {
+					first = items
+				}
+				if diff := cmp.Diff(first, items); diff != "" {
+					t.Fatalf("%s %s differs: %s", form, pack, diff)
+				}
+			}
+		}
+	})
+}
+
+func checkExamples(t *rapid.T, form string, examples []example, items []Item) {
+	if len(items) != len(examples) {
+		t.Fatalf("%s: %d items of %d", form, len(items), len(examples))
+	}
+	for i, line := range outline(items) {
+		e := examples[i]
+		wrong := items[i].Reason != ""
+		if wrong && !strings.HasPrefix(line, e.want) || !wrong && line != e.want {
+			t.Fatalf("%s: %s became %q, want %q", form, e.json, line, e.want)
+		}
+		if wrong && string(items[i].Bytes) != e.json {
+			t.Fatalf("%s: %s kept %q", form, e.json, items[i].Bytes)
+		}
+		if items[i].Size != len(e.json) {
+			t.Fatalf("%s: %s took %d bytes", form, e.json, items[i].Size)
+		}
+	}
+}
+
+// problem checks an item without the help of the code that made it.
+func problem(item Item, position int) string {
+	u := item.Update
+	switch {
+	case item.Position != int64(position):
+		return fmt.Sprintf("position %d is %d", position, item.Position)
+	case item.Size < 0:
+		return "negative size"
+	case item.Reason != "":
+		return reasonProblem(item)
+	case item.Bytes != nil || u.Stamp.Position != item.Position || u.Stamp.Time != 0 || u.Stamp.Key != "":
+		return "stamp or bytes of a valid item"
+	case u.Year < 1 || u.Year > 9999:
+		return "year"
+	case u.Title == "" || !isClean(u.Title, 1024):
+		return "title"
+	case len(u.Cast) > 5000 || len(u.Genres) > 200:
+		return "too many names"
+	}
+	for _, list := range [][]string{u.Cast, u.Genres} {
+		for i, name := range list {
+			if name == "" || !isClean(name, 512) || slices.Contains(list[:i], name) {
+				return fmt.Sprintf("name %q", name)
+			}
+		}
+	}
+	return ""
+}
+
+func reasonProblem(item Item) string {
+	switch {
+	case len(item.Reason) > 400 || !utf8.ValidString(item.Reason):
+		return "length or encoding of the reason"
+	case strings.ContainsFunc(item.Reason, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u2028' }):
+		return "control character in the reason"
+	case !strings.Contains(item.Reason, ": found ") || !strings.Contains(item.Reason, ", expected "):
+		return "words of the reason"
+	case len(item.Bytes) > 64<<10:
+		return "too many bytes kept"
+	}
+	return ""
+}
+
+func isClean(text string, limit int) bool {
+	return utf8.ValidString(text) && len(text) <= limit && strings.TrimSpace(text) == text &&
+		norm.NFC.IsNormalString(text) && !strings.Contains(text, "\x00")
+}
+
+// FuzzRead reads anything: items are valid, numbered without holes, the same
+// for every chunking, and a failing reader is an error.
+func FuzzRead(f *testing.F) {
+	for _, object := range samples() {
+		f.Add(object)
+	}
+	for _, seed := range []string{
+		`{"title":"A\ud800","year":2000}`, `{"title":"A","year":2e3,"cast":["B",null]}` + "\n{", "[1,2]3", "[{}{}]", "{\"a\":[1,\n{\"a\":[1,\n",
+		`{"title":"é","year":1,"deleted":true,"genres":[" B","B"]}`, "\ufeff[{\"x\":{\"x\":{\"y\":1,\"y\":2}}}]", "\x50\x2a\x4d\x18\x00\x00\x00\x00",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, object []byte) {
+		items := mustRead(t, object)
+		for i, item := range items {
+			if p := problem(item, i+1); p != "" {
+				t.Fatalf("item %d: %s: %+v", i+1, p, item)
+			}
+		}
+		size := 1 + len(object)%61
+		again, err := readAll(&chunks{data: object, sizes: []int{size, 1}})
+		if err != nil || len(again) != len(items) || !isBeginning(again, items) {
+			t.Fatalf("in chunks: %v %v, not %v", err, outline(again), outline(items))
+		}
+		half := object[:len(object)/2]
+		part, err := readAll(io.MultiReader(bytes.NewReader(half), broken{}))
+		if err == nil || !isBeginning(part, items) {
+			t.Fatalf("broken reader: %v %v", err, outline(part))
+		}
+	})
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

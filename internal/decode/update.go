@@ -1,0 +1,233 @@
+package decode
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"jpmovies/internal/movie"
+)
+
+// decode reads an update strictly, in one pass.
+func (p *parser) decode(data []byte, u *movie.Update) (int, error) {
+	if data[0] != '{' {
+		return 0, errNoObject
+	}
+	dec := &p.strict
+	p.start(dec, data)
+	if _, err := dec.ReadToken(); err != nil {
+		return 0, err
+	}
+	for dec.PeekKind() != jsontext.KindEndObject {
+		if err := p.member(u); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return 0, err
+	}
+	return int(dec.InputOffset()), complete(u)
+}
+
+// complete tells whether an update names its movie. Both parts are zero only
+// when they are missing.
+func complete(u *movie.Update) error {
+	switch {
+	case u.Title == "":
+		return fault("title: found nothing, expected a string")
+	case u.Year == 0:
+		return fault("year: found nothing, expected " + expectedYear)
+	}
+	return nil
+}
+
+// member reads one member of an update.
+func (p *parser) member(u *movie.Update) (err error) {
+	name, err := p.strict.ReadValue()
+	if err != nil {
+		return err
+	}
+	if bytes.IndexByte(name, '\\') >= 0 {
+		// A name may be written with escapes.
+		name = strconv.AppendQuote(nil, unescape(name))
+	}
+	switch string(name) {
+	case `"title"`:
+		u.Title, err = p.title()
+	case `"year"`:
+		u.Year, err = p.year()
+	case `"cast"`:
+		u.Cast, err = p.list("cast", MaxCast)
+	case `"genres"`:
+		u.Genres, err = p.list("genres", MaxGenres)
+	case `"deleted"`:
+		u.Deleted, err = p.deleted()
+	default:
+		err = p.ignore()
+	}
+	return err
+}
+
+func unescape(raw jsontext.Value) string {
+	text, _ := jsontext.AppendUnquote(nil, raw)
+	return string(text)
+}
+
+// ignore reads over a field that means nothing here.
+func (p *parser) ignore() error {
+	switch p.strict.PeekKind() {
+	case jsontext.KindBeginObject, jsontext.KindBeginArray:
+		return skipValue(&p.strict)
+	}
+	return p.strict.SkipValue()
+}
+
+// wrongType is the error for the next value, which is not as expected. What is
+// found inside it doesn't matter.
+func (p *parser) wrongType(field, expected string) error {
+	switch p.strict.PeekKind() {
+	case jsontext.KindBeginObject:
+		return faultf("%s: found an object, expected %s", field, expected)
+	case jsontext.KindBeginArray:
+		return faultf("%s: found an array, expected %s", field, expected)
+	}
+	raw, err := p.strict.ReadValue()
+	if err != nil {
+		return err
+	}
+	return faultf("%s: found %s, expected %s", field, found(raw), expected)
+}
+
+func (p *parser) title() (string, error) {
+	const field = "title"
+	if p.strict.PeekKind() != jsontext.KindString {
+		return "", p.wrongType(field, "a string")
+	}
+	title, err := p.text(MaxTitle)
+	if err == nil && title == "" {
+		err = fault("found only white space, expected a string that is not blank")
+	}
+	return title, in(field, err)
+}
+
+// text reads a string, which comes next, and cleans it. Its faults don't know
+// the field.
+func (p *parser) text(limit int) (string, error) {
+	raw, err := p.strict.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	inner := raw[1 : len(raw)-1]
+	if bytes.IndexByte(inner, '\\') >= 0 {
+		p.scratch, err = jsontext.AppendUnquote(p.scratch[:0], raw)
+		if err != nil {
+			return "", err
+		}
+		inner = p.scratch
+	}
+	if bytes.IndexByte(inner, 0) >= 0 {
+		return "", faultf("found a NUL in %s, expected text without", quote(string(inner)))
+	}
+	text := movie.Clean(string(inner))
+	if len(text) > limit {
+		return "", faultf("found %d bytes, expected at most %d", len(text), limit)
+	}
+	return text, nil
+}
+
+var expectedYear = "an integer from " + strconv.Itoa(MinYear) + " to " + strconv.Itoa(MaxYear)
+
+func (p *parser) year() (int, error) {
+	const field = "year"
+	if p.strict.PeekKind() != jsontext.KindNumber {
+		return 0, p.wrongType(field, expectedYear)
+	}
+	raw, err := p.strict.ReadValue()
+	if err != nil {
+		return 0, err
+	}
+	if bytes.ContainsAny(raw, ".eE") {
+		return 0, faultf("%s: found %s, expected %s without fraction or exponent", field, found(raw), expectedYear)
+	}
+	// Atoi knows all numbers that are in range.
+	year, err := strconv.Atoi(string(raw))
+	if err != nil || year < MinYear || year > MaxYear {
+		return 0, faultf("%s: found %s, which is out of range, expected %s", field, found(raw), expectedYear)
+	}
+	return year, nil
+}
+
+func (p *parser) deleted() (bool, error) {
+	switch p.strict.PeekKind() {
+	case jsontext.KindTrue, jsontext.KindFalse, jsontext.KindNull:
+		token, err := p.strict.ReadToken()
+		return err == nil && token.Kind() == jsontext.KindTrue, err
+	}
+	return false, p.wrongType("deleted", "true or false")
+}
+
+// list reads names. Null is as good as absent.
+func (p *parser) list(field string, limit int) ([]string, error) {
+	switch p.strict.PeekKind() {
+	case jsontext.KindNull:
+		_, err := p.strict.ReadToken()
+		return nil, err
+	case jsontext.KindBeginArray:
+	default:
+		return nil, p.wrongType(field, "an array of strings")
+	}
+	if _, err := p.strict.ReadToken(); err != nil {
+		return nil, err
+	}
+	p.names = p.names[:0]
+	for n := 0; p.strict.PeekKind() != jsontext.KindEndArray; n++ {
+		if n == limit {
+			return nil, faultf("%s: found more than %d names, expected at most that", field, limit)
+		}
+		if err := p.name(field, n); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := p.strict.ReadToken(); err != nil {
+		return nil, err
+	}
+	return distinct(p.names), nil
+}
+
+// name reads one name of a list, the n-th, into p.names.
+func (p *parser) name(field string, n int) error {
+	if p.strict.PeekKind() != jsontext.KindString {
+		return p.wrongType(field+"/"+strconv.Itoa(n), "a string")
+	}
+	name, err := p.text(MaxName)
+	if err != nil {
+		return in(field+"/"+strconv.Itoa(n), err)
+	}
+	p.names = append(p.names, name)
+	return nil
+}
+
+// distinct copies a list without blanks and repeats. Most lists are so short
+// that comparing beats hashing.
+func distinct(names []string) []string {
+	const short = 32
+	kept := make([]string, 0, len(names))
+	if len(names) > short {
+		seen := make(map[string]bool, len(names))
+		for _, name := range names {
+			if name != "" && !seen[name] {
+				seen[name] = true
+				kept = append(kept, name)
+			}
+		}
+		return kept
+	}
+	for _, name := range names {
+		if name != "" && !slices.Contains(kept, name) {
+			kept = append(kept, name)
+		}
+	}
+	return kept
+}
