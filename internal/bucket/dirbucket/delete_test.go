@@ -1,0 +1,205 @@
+package dirbucket
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"jpmovies/internal/bucket"
+)
+
+func etagOf(t *testing.T, dir, key string) string {
+	t.Helper()
+	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return etag(info)
+}
+
+// The moment between the look and the move is when a producer may overwrite.
+func TestSettleTheRace(t *testing.T) {
+	tests := []struct {
+		name  string
+		moved string // what was moved aside
+		newer string // what has the name meanwhile; "" nothing
+		right bool   // whether the ETag is the one of what was moved
+		want  error
+		left  string
+	}{
+		{"as read", "read", "", true, nil, ""},
+		{"as read, and written anew", "read", "next", true, nil, "next"},
+		{"overwritten before the move", "next", "", false, bucket.ErrChanged, "next"},
+		{"overwritten twice", "next", "last", false, bucket.ErrChanged, "last"},
+	}
+	for _, test := range tests {
+		for _, links := range []bool{true, false} {
+			dir := t.TempDir()
+			write(t, dir, "aside/a.json", test.moved)
+			want := `"wrong"`
+			if test.right {
+				want = etagOf(t, dir, "aside/a.json")
+			}
+			if test.newer != "" {
+				write(t, dir, "a.json", test.newer)
+			}
+			root, err := os.OpenRoot(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			moved := filepath.Join("aside", "a.json")
+			if test.right || links {
+				err = settle(root, "a.json", moved, want)
+			} else {
+				err = errors.Join(compare(root, moved, want), putBackWithoutLinks(root, "a.json", moved))
+			}
+			if !errors.Is(err, test.want) {
+				t.Errorf("%s: %v, want %v", test.name, err, test.want)
+			}
+			content, _ := os.ReadFile(filepath.Join(dir, "a.json"))
+			if string(content) != test.left {
+				t.Errorf("%s: %q is left, want %q", test.name, content, test.left)
+			}
+			if entries, _ := os.ReadDir(filepath.Join(dir, "aside")); len(entries) != 0 {
+				t.Errorf("%s: %d files stay aside", test.name, len(entries))
+			}
+			_ = root.Close()
+		}
+	}
+}
+
+// Whatever a crash leaves aside comes back, but not while it is being deleted.
+func TestRestore(t *testing.T) {
+	now := time.Now()
+	aside := func(age time.Duration) string { return fmt.Sprintf("%s%d-X", asidePrefix, now.Add(-age).Unix()) }
+	dir := t.TempDir()
+	b := open(t, dir, Options{Now: func() time.Time { return now.Add(time.Second) }, Quiet: time.Nanosecond})
+	old, young := aside(2*time.Minute), aside(10*time.Second)
+	long := strings.Repeat("x", 250) + ".json"
+	for key, content := range map[string]string{
+		old + "/a.json": "aside", old + "/b.json": "aside", "b.json": "newer",
+		"sub/" + old + "/" + long: "aside", "sub/" + young + "/c.json": "aside",
+		asidePrefix + "strange/d.json": "somebody's",
+	} {
+		write(t, dir, key, content)
+	}
+	mustList(t, b)
+	if got := mustList(t, b); got != "a.json b.json sub/"+long {
+		t.Errorf("listed %q", got)
+	}
+	content, _ := os.ReadFile(filepath.Join(dir, "b.json"))
+	if string(content) != "newer" {
+		t.Errorf("b.json is %q", content)
+	}
+	for name, want := range map[string]bool{old: false, "sub/" + old: false, "sub/" + young: true, asidePrefix + "strange": true} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDeleteLeavesNoTrace(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, Options{})
+	long := "sub/" + strings.Repeat("x", 250) + ".json"
+	var refs []bucket.Ref
+	for _, key := range []string{"a.json", "sub/b.json", long} {
+		write(t, dir, key, "{}")
+		refs = append(refs, bucket.Ref{Key: key, ETag: etagOf(t, dir, key)})
+	}
+	for i, err := range b.Delete(t.Context(), refs) {
+		if err != nil {
+			t.Errorf("%s: %v", refs[i].Key, err)
+		}
+	}
+	for _, folder := range []string{"", "sub"} {
+		entries, err := os.ReadDir(filepath.Join(dir, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if entry.Name() != "sub" {
+				t.Errorf("%s stays", entry.Name())
+			}
+		}
+	}
+}
+
+// A long call must not keep a folder so long that others take it for a crash's.
+func TestLongDeleteChangesFolders(t *testing.T) {
+	dir := t.TempDir()
+	now := later()
+	b := open(t, dir, Options{Now: func() time.Time { now = now.Add(10 * time.Second); return now }})
+	var refs []bucket.Ref
+	for i := range 20 {
+		key := fmt.Sprintf("%d.json", i)
+		write(t, dir, key, "{}")
+		refs = append(refs, bucket.Ref{Key: key, ETag: etagOf(t, dir, key)})
+	}
+	for i, err := range b.Delete(t.Context(), refs) {
+		if err != nil {
+			t.Errorf("%s: %v", refs[i].Key, err)
+		}
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("%d entries stay", len(entries))
+	}
+}
+
+// A producer overwrites all the time, by renaming, while others delete what they
+// have read. The last generation must always be there or have been read.
+func TestOverwriteWhileDeleting(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, Options{})
+	var mu sync.Mutex
+	deleted := map[string]bool{}
+	last := ""
+	stop := make(chan struct{})
+	var producer, workers sync.WaitGroup
+	producer.Go(func() {
+		for i := range 2000 {
+			write(t, dir, ".new", "")
+			info, err := os.Lstat(filepath.Join(dir, ".new"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, "a.json")); err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+			last = etag(info)
+		}
+	})
+	for range 3 {
+		workers.Go(func() {
+			for done := false; !done; {
+				select {
+				case <-stop:
+					done = true
+				default:
+				}
+				o, body, err := b.Get(t.Context(), "a.json")
+				if err != nil {
+					continue
+				}
+				_ = body.Close()
+				if b.Delete(t.Context(), []bucket.Ref{o.Ref})[0] == nil {
+					mu.Lock()
+					deleted[o.ETag] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	producer.Wait()
+	close(stop)
+	workers.Wait()
+	if got := mustList(t, b); got != "a.json" && !deleted[last] {
+		t.Errorf("the last generation is gone and nobody has deleted it; left: %q", got)
+	}
+}

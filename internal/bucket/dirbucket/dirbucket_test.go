@@ -1,0 +1,299 @@
+package dirbucket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/buckettest"
+)
+
+// later makes every file of a test a quiet one.
+func later() time.Time { return time.Now().Add(time.Hour) }
+
+func open(t *testing.T, dir string, o Options) *Bucket {
+	t.Helper()
+	if o.Now == nil {
+		o.Now = later
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	b, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// written makes the time of each file another one, as a pause would.
+var written atomic.Int64
+
+func write(t *testing.T, dir, key, content string) {
+	t.Helper()
+	name := filepath.Join(dir, filepath.FromSlash(key))
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Error(err)
+	}
+	stamp := time.Now().Add(time.Duration(written.Add(1)) * time.Microsecond)
+	if err := os.Chtimes(name, stamp, stamp); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConforms(t *testing.T) {
+	keys := slices.DeleteFunc(slices.Clone(buckettest.OddKeys), func(key string) bool {
+		switch runtime.GOOS {
+		case "windows":
+			return strings.ContainsAny(key, "\"<>|?*\\\t\r\n")
+		case "darwin":
+			return strings.HasPrefix(key, "e\u0301") // one file with its composed form
+		}
+		return false
+	})
+	buckettest.Run(t, func(t *testing.T) buckettest.Harness {
+		dir := t.TempDir()
+		return buckettest.Harness{
+			Open: func(t *testing.T, prefix string) bucket.Store {
+				return open(t, dir, Options{Prefix: prefix, PageSize: 100})
+			},
+			Put:       func(t *testing.T, key string, content []byte) { write(t, dir, key, string(content)) },
+			Keys:      keys,
+			NoMarkers: true,
+		}
+	})
+}
+
+func TestOpenNeedsAFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "missing")
+	if _, err := Open(dir, Options{}); err == nil {
+		t.Error("a folder that doesn't exist was opened")
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the folder was created")
+	}
+}
+
+// A folder that goes away is no empty bucket, and the one that takes its place
+// is seen.
+func TestFolderGoesAndComes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	write(t, dir, "a.json", "{}")
+	b := open(t, dir, Options{})
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := list(t, b); err == nil {
+		t.Error("a missing folder lists without error")
+	}
+	if _, _, err := b.Get(t.Context(), "a.json"); err == nil || errors.Is(err, bucket.ErrNotFound) {
+		t.Errorf("get: %v", err)
+	}
+	if err := b.Delete(t.Context(), []bucket.Ref{{Key: "a.json", ETag: "x"}})[0]; err == nil || errors.Is(err, bucket.ErrNotFound) {
+		t.Errorf("delete: %v", err)
+	}
+	write(t, dir, "b.json", "{}")
+	if got, err := list(t, b); err != nil || len(got) != 1 {
+		t.Errorf("listed %v, error %v", got, err)
+	}
+}
+
+func list(t *testing.T, b *Bucket) ([]bucket.Object, error) {
+	t.Helper()
+	var all []bucket.Object
+	for page, err := range b.List(t.Context()) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, page...)
+	}
+	slices.SortFunc(all, func(a, b bucket.Object) int { return strings.Compare(a.Key, b.Key) })
+	return all, nil
+}
+
+func mustList(t *testing.T, b *Bucket) string {
+	t.Helper()
+	all, err := list(t, b)
+	if err != nil {
+		t.Error(err)
+	}
+	var keys []string
+	for _, o := range all {
+		keys = append(keys, o.Key)
+	}
+	return strings.Join(keys, " ")
+}
+
+func TestWhatIsNoObject(t *testing.T) {
+	dir := t.TempDir()
+	var log strings.Builder
+	b := open(t, dir, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, key := range []string{"yes.json", ".hidden", ".folder/a.json", "sub/.b.json", "sub/yes.json"} {
+		write(t, dir, key, "{}")
+	}
+	if runtime.GOOS != "windows" {
+		long := strings.Repeat("long/", 203)
+		write(t, dir, long+"1234567890", "{}")
+		write(t, dir, "broken\xff.json", "{}")
+		for _, target := range []string{"yes.json", "sub", "/", "nowhere"} {
+			if err := os.Symlink(target, filepath.Join(dir, "link-"+strings.Trim(target, "/"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := mustList(t, b); got != "sub/yes.json yes.json" {
+		t.Errorf("listed %q", got)
+	}
+	if runtime.GOOS != "windows" && !strings.Contains(log.String(), "files=2") {
+		t.Errorf("no warning about two files: %s", log.String())
+	}
+	for _, key := range []string{"", ".", "..", "../x", "/yes.json", "sub", "sub/", "sub//yes.json", ".hidden", "link-yes.json", "sub/../yes.json", "nul\x00"} {
+		if _, _, err := b.Get(t.Context(), key); !errors.Is(err, bucket.ErrNotFound) {
+			t.Errorf("get %q: %v, want ErrNotFound", key, err)
+		}
+		if err := b.Delete(t.Context(), []bucket.Ref{{Key: key, ETag: "x"}})[0]; !errors.Is(err, bucket.ErrNotFound) {
+			t.Errorf("delete %q: %v, want ErrNotFound", key, err)
+		}
+	}
+}
+
+func TestUnreadableSubfolder(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("permissions don't stop this user")
+	}
+	dir := t.TempDir()
+	for i := range 5 {
+		write(t, dir, fmt.Sprintf("%d/a.json", i), "{}")
+	}
+	if err := os.Chmod(filepath.Join(dir, "2"), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "2"), 0o700) })
+	all, err := list(t, open(t, dir, Options{}))
+	if len(all) != 4 || err == nil {
+		t.Errorf("listed %d, error %v", len(all), err)
+	}
+}
+
+func TestSettling(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	b := open(t, dir, Options{Now: func() time.Time { return now }})
+	settling := func() bool {
+		t.Helper()
+		all, err := list(t, b)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("listed %v, error %v", all, err)
+		}
+		_, body, err := b.Get(t.Context(), all[0].Key)
+		if err == nil {
+			_ = body.Close()
+		}
+		if (err != nil) != all[0].Settling {
+			t.Errorf("settling %v, but get says %v", all[0].Settling, err)
+		}
+		return all[0].Settling
+	}
+	name := filepath.Join(dir, "a.json")
+	touch := func(content string, stamp time.Time) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(name, []byte(content), 0o600), os.Chtimes(name, stamp, stamp)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	steps := []struct {
+		name    string
+		do      func()
+		advance time.Duration
+		want    bool
+	}{
+		{"just written", func() { touch("a", now) }, 0, true},
+		{"nearly quiet", nil, 749 * time.Millisecond, true},
+		{"quiet", nil, time.Millisecond, false},
+		{"written again", func() { touch("ab", now) }, 0, true},
+		{"copied with its old time", func() { touch("abc", now.Add(-time.Hour)) }, 0, false},
+		{"copied with a time ahead", func() { touch("abcd", now.Add(time.Hour)) }, 0, true},
+		{"still growing", func() { touch("abcde", now.Add(time.Hour)) }, 500 * time.Millisecond, true},
+		{"not yet quiet by our clock", nil, 500 * time.Millisecond, true},
+		{"quiet by our clock", nil, 250 * time.Millisecond, false},
+	}
+	for _, step := range steps {
+		now = now.Add(step.advance)
+		if step.do != nil {
+			step.do()
+		}
+		if got := settling(); got != step.want {
+			t.Errorf("%s: settling %v, want %v", step.name, got, step.want)
+		}
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Second)
+	if got := mustList(t, b); got != "" || len(b.quiet.future) != 0 {
+		t.Errorf("listed %q, %d files are remembered", got, len(b.quiet.future))
+	}
+}
+
+func TestChangedWhileRead(t *testing.T) {
+	for name, change := range map[string]func(*os.File) error{
+		"grown":       func(f *os.File) error { _, err := f.WriteAt([]byte("more"), 10); return err },
+		"cut":         func(f *os.File) error { return f.Truncate(3) },
+		"overwritten": func(f *os.File) error { _, err := f.WriteAt([]byte("X"), 9); return err },
+	} {
+		dir := t.TempDir()
+		write(t, dir, "a.json", "0123456789")
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(filepath.Join(dir, "a.json"), old, old); err != nil {
+			t.Fatal(err)
+		}
+		_, body, err := open(t, dir, Options{}).Get(t.Context(), "a.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(body, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.OpenFile(filepath.Join(dir, "a.json"), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(change(file), file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(body); !errors.Is(err, bucket.ErrChanged) {
+			t.Errorf("%s: %v, want ErrChanged", name, err)
+		}
+		_ = body.Close()
+	}
+}
+
+func TestListPagesAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 25 {
+		write(t, dir, fmt.Sprintf("%d/%d.json", i%3, i), "{}")
+	}
+	var sizes []int
+	for page, err := range open(t, dir, Options{PageSize: 10}).List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(page))
+	}
+	if !slices.Equal(sizes, []int{10, 10, 5}) {
+		t.Errorf("pages of %v", sizes)
+	}
+}

@@ -1,0 +1,103 @@
+package dirbucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"jpmovies/internal/bucket"
+)
+
+var errSettling = errors.New("it may still be being written")
+
+// Get implements bucket.Store. It refuses a file that began to change after it
+// was listed. The reader fails with bucket.ErrChanged, instead of io.EOF, when
+// the file changed while it was read.
+func (b *Bucket) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	o, file, err := b.open(ctx, key)
+	if err != nil {
+		return bucket.Object{}, nil, fmt.Errorf("get %q: %w", key, err)
+	}
+	return o, &reader{file: file, ctx: ctx, opened: o}, nil
+}
+
+func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File, error) {
+	if err := ctx.Err(); err != nil {
+		return bucket.Object{}, nil, err
+	}
+	root, err := b.root()
+	if err != nil {
+		// Not ErrNotFound: the object may be there when the folder is again.
+		return bucket.Object{}, nil, err
+	}
+	defer func() { _ = root.Close() }()
+	name, ok := filePath(key)
+	if !ok {
+		return bucket.Object{}, nil, bucket.ErrNotFound
+	}
+	file, info, err := openRegular(root, name)
+	if err != nil {
+		return bucket.Object{}, nil, notFound(err)
+	}
+	if b.quiet.settling(key, info) {
+		return bucket.Object{}, nil, errors.Join(errSettling, file.Close())
+	}
+	return b.describe(key, info), file, nil
+}
+
+// openRegular looks before it opens: opening a named pipe would wait for a
+// writer.
+func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fs.ErrNotExist
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err = file.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, info, nil
+}
+
+// reader gives the bytes of one generation, or an error.
+type reader struct {
+	file   *os.File
+	ctx    context.Context
+	opened bucket.Object
+	n      int64
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := r.file.Read(p)
+	r.n += int64(n)
+	if errors.Is(err, io.EOF) {
+		err = r.end()
+	}
+	return n, err
+}
+
+func (r *reader) end() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if etag(info) != r.opened.ETag || r.n != r.opened.Size {
+		return fmt.Errorf("read %q: %w", r.opened.Key, bucket.ErrChanged)
+	}
+	return io.EOF
+}
+
+func (r *reader) Close() error { return r.file.Close() }

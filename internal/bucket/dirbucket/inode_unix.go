@@ -1,0 +1,16 @@
+//go:build unix
+
+package dirbucket
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// inode tells a file from another one that was renamed over it.
+func inode(info fs.FileInfo) uint64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Ino
+	}
+	return 0
+}

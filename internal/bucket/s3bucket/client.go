@@ -1,0 +1,128 @@
+package s3bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+const (
+	// stallLimit is how long a body may give no byte.
+	stallLimit = 30 * time.Second
+	// answerLimit is how long a request may take from its start, with its
+	// connection and its own body, until the answer's header.
+	answerLimit = 60 * time.Second
+	dialLimit   = 10 * time.Second
+	maxBackoff  = 5 * time.Second
+	maxAttempts = 5
+)
+
+// newRetryer returns a retryer without the SDK's token bucket, which turns a
+// burst of SlowDown answers into errors that are not retried at all.
+func newRetryer(backoff time.Duration) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = backoff
+		o.RateLimiter = ratelimit.None
+		// Not only AWS's words for "later".
+		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{
+			http.StatusTooManyRequests: {},
+		}}, retry.RetryableErrorCode{Codes: map[string]struct{}{
+			"ConditionalRequestConflict": {},
+			"OperationAborted":           {},
+			"InternalError":              {},
+			"ServiceUnavailable":         {},
+		}})
+	})
+}
+
+// newHTTPClient returns a client whose requests and answers can't hang. It begins
+// with the SDK's own, which knows AWS_CA_BUNDLE.
+func newHTTPClient(configured aws.HTTPClient, connections int, stall time.Duration) guard {
+	base, ok := configured.(*awshttp.BuildableClient)
+	if !ok {
+		base = awshttp.NewBuildableClient()
+	}
+	transport := base.GetTransport()
+	transport.DialContext = (&net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}).DialContext
+	transport.ResponseHeaderTimeout = 30 * time.Second
+	// A few more for the listing, which runs beside the reads and deletes.
+	transport.MaxIdleConnsPerHost = connections + 4
+	transport.MaxIdleConns = 0
+	// The bytes of an object are its content, whatever Content-Encoding says.
+	transport.DisableCompression = true
+	client := &http.Client{
+		Transport: transport,
+		// A signature doesn't survive a redirect; the SDK reads the answer.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return guard{client: client, stall: stall}
+}
+
+// guard ends requests and bodies that make no progress: net/http limits neither
+// the sending of a request nor the reading of a body.
+type guard struct {
+	client *http.Client
+	stall  time.Duration
+}
+
+// Do implements the SDK's HTTPClient.
+func (g guard) Do(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(answerLimit, func() { cancel(stalled{"request", answerLimit}) })
+	response, err := g.client.Do(r.WithContext(ctx))
+	timer.Stop()
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	timer = time.AfterFunc(g.stall, func() { cancel(stalled{"body", g.stall}) })
+	timer.Stop()
+	response.Body = &guardedBody{ReadCloser: response.Body, guard: g, ctx: ctx, cancel: cancel, timer: timer}
+	return response, nil
+}
+
+// guardedBody lets the clock run only while somebody waits in Read: a reader
+// that takes its time is no stall.
+type guardedBody struct {
+	io.ReadCloser
+	guard  guard
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+func (b *guardedBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.guard.stall)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	if cause := context.Cause(b.ctx); err != nil && !errors.Is(err, io.EOF) && cause != nil {
+		err = cause
+	}
+	return n, err
+}
+
+func (b *guardedBody) Close() error {
+	b.timer.Stop()
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+// stalled is a timeout, so that the SDK tries the request again.
+type stalled struct {
+	what  string
+	limit time.Duration
+}
+
+func (s stalled) Error() string { return fmt.Sprintf("%s made no progress for %v", s.what, s.limit) }
+func (s stalled) Timeout() bool { return true }

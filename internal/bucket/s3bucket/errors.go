@@ -1,0 +1,80 @@
+package s3bucket
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"jpmovies/internal/bucket"
+)
+
+// classify adds the error of package bucket that err amounts to, if any.
+func classify(err error) error {
+	if status(err) == http.StatusPreconditionFailed {
+		return fmt.Errorf("%w: %w", bucket.ErrChanged, err)
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return err
+	}
+	if kind := kindOf(api.ErrorCode()); kind != nil {
+		return fmt.Errorf("%w: %w", kind, err)
+	}
+	return err
+}
+
+// kindOf goes by the code and not by the status: 404 is also the answer to a
+// bucket that doesn't exist, where the object may well be safe and sound.
+func kindOf(code string) error {
+	switch code {
+	case "NoSuchKey", "NotFound":
+		return bucket.ErrNotFound
+	case "PreconditionFailed":
+		return bucket.ErrChanged
+	}
+	return nil
+}
+
+// status returns the HTTP status of the answer that err is about, or 0.
+func status(err error) int {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+// denied tells whether the server knows us but doesn't allow this. Wrong
+// credentials are another matter: they may be put right while we wait.
+func denied(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "AccessDenied", "Forbidden", "AllAccessDisabled":
+		return true
+	}
+	return false
+}
+
+// unsupported tells whether the server understood the request well enough to
+// say that it will never do this.
+func unsupported(err error) bool {
+	switch status(err) {
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "NotImplemented", "MethodNotAllowed", "MalformedXML", "InvalidRequest", "InvalidArgument":
+		return true
+	}
+	return false
+}

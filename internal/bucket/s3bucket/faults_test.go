@@ -1,0 +1,221 @@
+package s3bucket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/buckettest"
+)
+
+func TestBulkAnswers(t *testing.T) {
+	tests := []struct {
+		answer string
+		want   error // of package bucket; nil: another error
+		fine   bool
+	}{
+		{"<Deleted><Key>k</Key></Deleted>", nil, true},
+		{"", nil, false},
+		{"<Deleted><Key>other</Key></Deleted>", nil, false},
+		{"<Error><Key>k</Key><Code>PreconditionFailed</Code></Error>", bucket.ErrChanged, false},
+		{"<Error><Key>k</Key><Code>NoSuchKey</Code></Error>", bucket.ErrNotFound, false},
+		{"<Error><Key>k</Key><Code>AccessDenied</Code></Error>", nil, false},
+		{"<Error><Key>k</Key><Code>InternalError</Code></Error>", nil, false},
+		{"<Error><Key>k</Key><Code>AccessDenied</Code></Error><Deleted><Key>k</Key></Deleted>", nil, false},
+	}
+	for _, test := range tests {
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, "<DeleteResult>%s</DeleteResult>", test.answer)
+		}))
+		b := open(t, Options{})
+		err := b.deleteBy(t.Context(), WayBatch, []bucket.Ref{{Key: "k", ETag: `"e"`}})[0]
+		known := errors.Is(err, bucket.ErrChanged) || errors.Is(err, bucket.ErrNotFound)
+		if (err == nil) != test.fine || known != (test.want != nil) || !errors.Is(err, test.want) && test.want != nil {
+			t.Errorf("%s: %v", test.answer, err)
+		}
+	}
+}
+
+// Per-key errors that pass are tried again, without the keys that are done.
+func TestBulkAnswerBusy(t *testing.T) {
+	var asked atomic.Int32
+	server := &buckettest.Server{Memory: &buckettest.Memory{}, RefuseKey: func(key string) string {
+		if key == "b" && asked.Add(1) < 3 {
+			return "SlowDown"
+		}
+		return ""
+	}}
+	serve(t, server)
+	refs := []bucket.Ref{server.Memory.Put("a", nil).Ref, server.Memory.Put("b", nil).Ref}
+	for i, err := range open(t, Options{}).deleteBy(t.Context(), WayBatch, refs) {
+		if err != nil {
+			t.Errorf("%s: %v", refs[i].Key, err)
+		}
+	}
+	if n := server.Memory.Counts().Deletes; n != 3 {
+		t.Errorf("%d requests, want 3", n)
+	}
+}
+
+// A long burst of SlowDown must not use up the right to retry.
+func TestSlowDownBurst(t *testing.T) {
+	var asked atomic.Int32
+	server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string {
+		if asked.Add(1)%4 != 0 {
+			return "SlowDown"
+		}
+		return ""
+	}}
+	serve(t, server)
+	server.Memory.Put("key", nil)
+	b := open(t, Options{})
+	for range 200 {
+		_, body, err := b.Get(t.Context(), "key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = body.Close()
+	}
+}
+
+func TestErrorsOfOneKey(t *testing.T) {
+	tests := []struct {
+		code string
+		want error
+	}{
+		{"PreconditionFailed", bucket.ErrChanged},
+		{"NoSuchKey", bucket.ErrNotFound},
+		{"NoSuchBucket", nil},
+		{"AccessDenied", nil},
+		{"ConditionalRequestConflict", nil},
+	}
+	for _, test := range tests {
+		serve(t, &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return test.code }})
+		b := open(t, Options{})
+		_, _, getErr := b.Get(t.Context(), "key")
+		deleteErr := b.deleteBy(t.Context(), WaySingle, []bucket.Ref{{Key: "key", ETag: `"e"`}})[0]
+		for _, err := range []error{getErr, deleteErr} {
+			known := errors.Is(err, bucket.ErrChanged) || errors.Is(err, bucket.ErrNotFound)
+			if err == nil || known != (test.want != nil) || known && !errors.Is(err, test.want) {
+				t.Errorf("%s: %v", test.code, err)
+			}
+		}
+	}
+}
+
+// Where If-Match is refused as such, the comparison has to do.
+func TestCompareWithoutCondition(t *testing.T) {
+	memory := &buckettest.Memory{}
+	server := &buckettest.Server{Memory: memory}
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-Match") != "" {
+			w.WriteHeader(http.StatusNotImplemented)
+			return
+		}
+		server.ServeHTTP(w, r)
+	}))
+	ref := memory.Put("key", nil).Ref
+	wrong := bucket.Ref{Key: memory.Put("wrong", nil).Key, ETag: `"wrong"`}
+	errs := open(t, Options{}).Delete(t.Context(), []bucket.Ref{ref, wrong})
+	if errs[0] != nil || !errors.Is(errs[1], bucket.ErrChanged) {
+		t.Errorf("errors %v", errs)
+	}
+}
+
+// A body that ends early or stalls must not look complete, nor last for ever.
+func TestBrokenBodies(t *testing.T) {
+	for name, stall := range map[string]bool{"short": false, "stalled": true} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("ETag", `"e"`)
+				w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+				w.Header().Set("Content-Length", "100")
+				_, _ = w.Write([]byte("only this"))
+				if stall {
+					_ = http.NewResponseController(w).Flush()
+					<-r.Context().Done()
+				}
+			}))
+			_, body, err := open(t, Options{stall: 50 * time.Millisecond}).Get(t.Context(), "key")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = body.Close() }()
+			if content, err := io.ReadAll(body); err == nil || string(content) != "only this" {
+				t.Errorf("read %q, error %v", content, err)
+			} else if stall != errors.As(err, new(stalled)) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// A reader that takes its time is not a server that stalls.
+func TestSlowReader(t *testing.T) {
+	server := &buckettest.Server{Memory: &buckettest.Memory{}}
+	serve(t, server)
+	server.Memory.Put("key", []byte(strings.Repeat("x", 1<<20)))
+	_, body, err := open(t, Options{stall: 50 * time.Millisecond}).Get(t.Context(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = body.Close() }()
+	if _, err := body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if rest, err := io.ReadAll(body); err != nil || len(rest) != 1<<20-1 {
+		t.Errorf("%d bytes, error %v", len(rest), err)
+	}
+}
+
+// What is not a listing must not be taken for an empty bucket.
+func TestOddListings(t *testing.T) {
+	for _, answer := range []string{
+		"", "<Error><Code>InternalError</Code></Error>", "<html></html>", "<ListBucketResult><Name>bucket",
+		"<ListBucketResult><Name>bucket</Name><IsTruncated>true</IsTruncated></ListBucketResult>",
+		"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken></ListBucketResult>",
+	} {
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
+		var last error
+		for _, err := range open(t, Options{}).List(t.Context()) {
+			last = err
+		}
+		if last == nil {
+			t.Errorf("%q was taken for a whole listing", answer)
+		}
+	}
+}
+
+// Requests are counted, because they cost money.
+func TestRequestCounts(t *testing.T) {
+	server := &buckettest.Server{Memory: &buckettest.Memory{}}
+	serve(t, server)
+	var refs []bucket.Ref
+	for i := range 2500 {
+		refs = append(refs, server.Memory.Put(strconv.Itoa(i), nil).Ref)
+	}
+	b := open(t, Options{PageSize: 1000})
+	for _, err := range b.List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.deleteBy(t.Context(), WayBatch, refs)
+	if c := server.Memory.Counts(); c.Lists != 3 || c.Deletes != 3 || c.DeletedKeys != 2500 {
+		t.Errorf("counts %+v", c)
+	}
+}
+
+func TestOpenNeedsAName(t *testing.T) {
+	if _, err := Open(t.Context(), Options{}); err == nil {
+		t.Error("no error")
+	}
+}

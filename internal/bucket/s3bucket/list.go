@@ -1,0 +1,93 @@
+package s3bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+
+	"jpmovies/internal/bucket"
+)
+
+// List implements bucket.Store.
+func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+	return b.list(ctx, b.prefix)
+}
+
+func (b *Bucket) list(ctx context.Context, prefix string) iter.Seq2[[]bucket.Object, error] {
+	return func(yield func([]bucket.Object, error) bool) {
+		input := &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, MaxKeys: b.pageSize}
+		for {
+			out, err := b.page(ctx, input)
+			if err != nil {
+				yield(nil, fmt.Errorf("list bucket %q: %w", b.name, err))
+				return
+			}
+			if !yield(objects(out.Contents), nil) || !aws.ToBool(out.IsTruncated) {
+				return
+			}
+			input.ContinuationToken = out.NextContinuationToken
+		}
+	}
+}
+
+// page asks for one page, and makes sure that it is one: taking an odd answer
+// for the end of the listing would make a full bucket look empty.
+func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
+	out, err := b.client.ListObjectsV2(ctx, input)
+	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) {
+		out, err = b.encodedPage(ctx, input, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	next := out.NextContinuationToken
+	switch {
+	case out.Name == nil && out.IsTruncated == nil:
+		return nil, errors.New("the answer is not a listing")
+	case aws.ToBool(out.IsTruncated) && (next == nil || aws.ToString(input.ContinuationToken) == *next):
+		return nil, errors.New("the answer says that more follows, but not where")
+	}
+	return out, nil
+}
+
+// encodedPage asks again for a page that could not be read, because XML can't
+// hold some characters that a key may have. This is not done always: some
+// servers claim to URL-encode and don't, which breaks keys that contain a "%".
+func (b *Bucket) encodedPage(ctx context.Context, input *s3.ListObjectsV2Input, broken error) (*s3.ListObjectsV2Output, error) {
+	encoded := *input
+	encoded.EncodingType = types.EncodingTypeUrl
+	out, err := b.client.ListObjectsV2(ctx, &encoded)
+	if err != nil {
+		return nil, err
+	}
+	if out.EncodingType != types.EncodingTypeUrl {
+		return nil, broken
+	}
+	for i := range out.Contents {
+		key, err := url.QueryUnescape(aws.ToString(out.Contents[i].Key))
+		if err != nil {
+			return nil, broken
+		}
+		out.Contents[i].Key = &key
+	}
+	return out, nil
+}
+
+func objects(contents []types.Object) []bucket.Object {
+	page := make([]bucket.Object, len(contents))
+	for i, o := range contents {
+		page[i] = bucket.Object{
+			Ref:          bucket.Ref{Key: aws.ToString(o.Key), ETag: aws.ToString(o.ETag)},
+			Size:         aws.ToInt64(o.Size),
+			LastModified: aws.ToTime(o.LastModified),
+		}
+	}
+	return page
+}
