@@ -1,0 +1,62 @@
+-- The whole schema as it is now, for MySQL-protocol servers; for reading.
+-- The truth is internal/database/migrations; a test keeps this file equal to it.
+
+CREATE TABLE movie (
+  id     BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, -- never reused; gaps are normal
+  title  VARBINARY(1024) NOT NULL,                            -- UTF-8, NFC, trimmed
+  year   SMALLINT NOT NULL,
+  hidden TINYINT NOT NULL,                                    -- 1 = tombstoned: not shown, no rows in movie_cast and movie_genre
+  fields MEDIUMBLOB NOT NULL,                                 -- the movie's JSON members, ready to be sent
+  stamps BLOB NOT NULL,                                       -- of the tombstone, newest update, cast and genres
+  UNIQUE KEY identity (title, year),
+  KEY by_year (year, id)                                      -- id spelled out: MySQL plans badly without it
+);
+
+CREATE TABLE movie_cast (
+  name     VARBINARY(512) NOT NULL,
+  movie_id BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (name, movie_id)
+);
+
+CREATE TABLE movie_genre (
+  name     VARBINARY(512) NOT NULL,
+  movie_id BIGINT UNSIGNED NOT NULL,
+  year     SMALLINT NOT NULL,               -- the movie's, so that genre and year together are one range
+  PRIMARY KEY (name, movie_id),
+  KEY by_year (name, year, movie_id)
+);
+
+CREATE TABLE change_log (
+  revision   BIGINT UNSIGNED NOT NULL PRIMARY KEY, -- without holes, in commit order
+  movie_id   BIGINT UNSIGNED NOT NULL,
+  changed_at BIGINT NOT NULL                       -- Unix milliseconds
+);
+
+CREATE TABLE rejection (
+  id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  object_key  VARBINARY(1024) NOT NULL,
+  object_etag VARBINARY(255) NOT NULL,
+  position    BIGINT NOT NULL,           -- of the update in its object, from 1
+  reason      VARBINARY(2048) NOT NULL,
+  bytes       MEDIUMBLOB NOT NULL,       -- the first 64 KiB of what was rejected
+  rejected_at BIGINT NOT NULL,           -- Unix milliseconds
+  UNIQUE KEY generation (object_key, object_etag, position),
+  KEY by_time (rejected_at)
+);
+
+CREATE TABLE worker_status (
+  shard           VARBINARY(32) NOT NULL PRIMARY KEY, -- i/n, empty for the whole bucket
+  last_pass       BIGINT NOT NULL,                    -- times in Unix milliseconds, 0 = never
+  last_commit     BIGINT NOT NULL,
+  objects_waiting BIGINT NOT NULL,
+  oldest_waiting  BIGINT NOT NULL
+);
+
+CREATE TABLE catalogue (
+  id       TINYINT NOT NULL PRIMARY KEY, -- always 1
+  revision BIGINT UNSIGNED NOT NULL,     -- grows by one per change
+  movies   BIGINT NOT NULL               -- visible ones
+);
+
+INSERT INTO catalogue (id, revision, movies) VALUES (1, 0, 0);
+

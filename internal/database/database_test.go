@@ -1,0 +1,411 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+func TestEngines(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		engine, err := databasetest.Open(t, o).Engine(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log("tested on " + engine)
+	})
+}
+
+// TestApplyEqualsMerge applies random batches, with repetitions and disorder,
+// and compares every table with what the pure merge says.
+func TestApplyEqualsMerge(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		random := rand.New(rand.NewPCG(1, 2))
+		updates := randomUpdates(random, 1200, 40)
+		want := make(map[movie.Identity]movie.Record)
+		for range 40 {
+			batch := movie.Batch{}
+			for range random.IntN(120) {
+				u := updates[random.IntN(len(updates))]
+				batch.Updates = append(batch.Updates, u)
+				want[u.Identity] = merge(want, u)
+			}
+			if _, err := db.Apply(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkTables(t, databasetest.Raw(t, o), want)
+		checkReplay(t, db, databasetest.Raw(t, o))
+	})
+}
+
+// TestFourWriters lets four connections apply overlapping batches of the same
+// movies at once: no update is lost, no link is wrong, no revision is missing.
+func TestFourWriters(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		updates := randomUpdates(rand.New(rand.NewPCG(3, 4)), 1000, 25)
+		want := make(map[movie.Identity]movie.Record)
+		for _, u := range updates {
+			want[u.Identity] = merge(want, u)
+		}
+		databasetest.Open(t, o) // migrates
+		var writers sync.WaitGroup
+		for w := range 4 {
+			db := databasetest.Open(t, o)
+			random := rand.New(rand.NewPCG(5, uint64(w)))
+			mine := slices.Clone(updates)
+			random.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+			writers.Go(func() {
+				for batch := range slices.Chunk(mine, 50) {
+					applyForSure(t, db, batch)
+				}
+			})
+		}
+		writers.Wait()
+		raw := databasetest.Raw(t, o)
+		checkTables(t, raw, want)
+		checkReplay(t, databasetest.Open(t, o), raw)
+	})
+}
+
+// applyForSure does what the worker does: try again in the next pass.
+func applyForSure(t *testing.T, db *database.DB, updates []movie.Update) {
+	for range 20 {
+		_, err := db.Apply(context.Background(), movie.Batch{Updates: updates})
+		if err == nil {
+			return
+		}
+		if refusal := (*movie.RefusedError)(nil); errors.As(err, &refusal) {
+			t.Errorf("refused: %v", err)
+			return
+		}
+	}
+	t.Error("a batch was not applied in 20 passes")
+}
+
+func merge(records map[movie.Identity]movie.Record, u movie.Update) movie.Record {
+	if r, known := records[u.Identity]; known {
+		return movie.Merge(r, u.Record())
+	}
+	return u.Record()
+}
+
+// randomUpdates makes n updates with distinct stamps about so many movies.
+func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
+	titles := []string{"007", "1e3", "a", "A", "a ", "é", "e\u0301", "x' OR 1=1 --", "日本", "\U0001f3ac", "%", "\\", "\"q\""}
+	list := func() []string {
+		switch random.IntN(4) {
+		case 0:
+			return nil
+		case 1:
+			return []string{}
+		}
+		var names []string
+		for range 1 + random.IntN(4) {
+			name := fmt.Sprintf("name %d", random.IntN(12))
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	updates := make([]movie.Update, n)
+	for i := range updates {
+		m := random.IntN(movies)
+		updates[i] = movie.Update{
+			Identity: movie.Identity{Title: fmt.Sprint(titles[m%len(titles)], m/len(titles)), Year: 2000 + m%3},
+			Cast:     list(), Genres: list(), Deleted: random.IntN(6) == 0,
+			Stamp: movie.Stamp{Time: int64(random.IntN(50)), Key: fmt.Sprint("key", random.IntN(9)), Position: int64(i + 1)},
+		}
+	}
+	return updates
+}
+
+// checkTables compares movie, movie_cast, movie_genre and catalogue with the
+// records that they should show.
+func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record) {
+	t.Helper()
+	var cast, genres []string
+	visible := 0
+	seen := make(map[movie.Identity]bool)
+	for _, r := range query(t, raw, "SELECT id, title, year, hidden, fields, stamps FROM movie", 6) {
+		identity := movie.Identity{Title: r[1], Year: atoi(t, r[2])}
+		record, known := want[identity]
+		if !known {
+			t.Errorf("movie %v is there, but nobody wrote it", identity)
+			continue
+		}
+		seen[identity] = true
+		stored := movie.Record{Identity: identity}
+		if err := stored.SetStamps([]byte(r[5])); err != nil {
+			t.Error(err)
+		}
+		if !stored.SameStamps(record) {
+			t.Errorf("movie %v: stamps are %+v, want %+v", identity, stored, record)
+		}
+		if hidden := r[3] == "1"; hidden == record.Visible() {
+			t.Errorf("movie %v: hidden is %t", identity, hidden)
+		}
+		if fields := string(record.Movie().AppendFields(nil)); r[4] != fields {
+			t.Errorf("movie %v: fields are\n%s, want\n%s", identity, r[4], fields)
+		}
+		if !record.Visible() {
+			continue
+		}
+		visible++
+		for _, name := range record.Cast.List {
+			cast = append(cast, name+"|"+r[0])
+		}
+		for _, name := range record.Genres.List {
+			genres = append(genres, name+"|"+r[0]+"|"+r[2])
+		}
+	}
+	if len(seen) != len(want) {
+		t.Errorf("%d movies are stored, want %d", len(seen), len(want))
+	}
+	checkRows(t, raw, "SELECT name, movie_id FROM movie_cast", 2, cast)
+	checkRows(t, raw, "SELECT name, movie_id, year FROM movie_genre", 3, genres)
+	checkRows(t, raw, "SELECT movies FROM catalogue", 1, []string{fmt.Sprint(visible)})
+}
+
+// checkReplay replays the change log from 0: its revisions have no holes, and
+// the movies in it that are visible now are the catalogue.
+func checkReplay(t *testing.T, db *database.DB, raw *sql.DB) {
+	t.Helper()
+	replayed := make(map[string]bool)
+	log := query(t, raw, "SELECT revision, movie_id FROM change_log ORDER BY revision", 2)
+	for i, r := range log {
+		if atoi(t, r[0]) != i+1 {
+			t.Fatalf("change %d has revision %s", i+1, r[0])
+		}
+		if _, err := db.Movie(t.Context(), int64(atoi(t, r[1]))); err == nil {
+			replayed[r[1]] = true
+		} else if !errors.Is(err, movie.ErrNotFound) {
+			t.Error(err)
+		}
+	}
+	var ids []string
+	for id := range replayed {
+		ids = append(ids, id)
+	}
+	checkRows(t, raw, "SELECT id FROM movie WHERE hidden = 0", 1, ids)
+	checkRows(t, raw, "SELECT revision FROM catalogue", 1, []string{fmt.Sprint(len(log))})
+}
+
+func checkRows(t *testing.T, raw *sql.DB, statement string, columns int, want []string) {
+	t.Helper()
+	var got []string
+	for _, r := range query(t, raw, statement, columns) {
+		got = append(got, strings.Join(r, "|"))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", statement, diff)
+	}
+}
+
+func query(t *testing.T, raw *sql.DB, statement string, columns int) [][]string {
+	t.Helper()
+	rows, err := raw.QueryContext(t.Context(), statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all [][]string
+	for rows.Next() {
+		values, targets := make([]string, columns), make([]any, columns)
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, values)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func atoi(t *testing.T, text string) int {
+	t.Helper()
+	var n int
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func update(position int64, title string, year int, cast, genres []string) movie.Update {
+	return movie.Update{
+		Identity: movie.Identity{Title: title, Year: year}, Cast: cast, Genres: genres,
+		Stamp: movie.Stamp{Time: position, Key: "key", Position: 1},
+	}
+}
+
+func apply(t *testing.T, db *database.DB, updates ...movie.Update) int {
+	t.Helper()
+	changes, err := db.Apply(t.Context(), movie.Batch{Updates: updates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
+func TestOnlyEffectiveChangesCount(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		tombstone := update(3, "T", 2000, nil, nil)
+		tombstone.Deleted = true
+		steps := []struct {
+			name   string
+			update movie.Update
+			want   int
+		}{
+			{"new", update(1, "T", 2000, []string{"A"}, nil), 1},
+			{"the same again", update(1, "T", 2000, []string{"A"}, nil), 0},
+			{"equal content, newer stamp", update(2, "T", 2000, []string{"A"}, nil), 0},
+			{"older than what is known", update(1, "T", 2000, []string{"old"}, nil), 0},
+			{"genres alone", update(2, "T", 2000, nil, []string{"G"}), 1},
+			{"tombstone", tombstone, 1},
+			{"tombstone again", tombstone, 0},
+			{"update older than the tombstone", update(2, "T", 2000, []string{"late"}, nil), 0},
+			{"back, with its newer fields only", update(4, "T", 2000, nil, []string{"H"}), 1},
+		}
+		for _, s := range steps {
+			if got := apply(t, db, s.update); got != s.want {
+				t.Errorf("%s: %d changes, want %d", s.name, got, s.want)
+			}
+		}
+		got, err := db.Movie(t.Context(), 1)
+		want := `"title": "T", "year": 2000, "cast": [], "genres": ["H"]`
+		if err != nil || string(got.Fields) != want {
+			t.Errorf("movie is %s (%v), want %s", got.Fields, err, want)
+		}
+		if revision, err := db.Revision(t.Context()); revision != 4 || err != nil {
+			t.Errorf("revision is %d (%v), want 4", revision, err)
+		}
+	})
+}
+
+func TestIDsFollowTheOrderOfArrival(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		apply(t, db, update(1, "Z", 2000, nil, nil), update(2, "M", 2000, nil, nil), update(3, "A", 2000, nil, nil))
+		apply(t, db, update(4, "M", 2000, nil, nil), update(5, "B", 2000, nil, nil))
+		checkRows(t, databasetest.Raw(t, o), "SELECT id, title FROM movie", 2, []string{"1|Z", "2|M", "3|A", "4|B"})
+	})
+}
+
+func TestRejectionsAreKeptOnce(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		r := movie.Rejection{Key: "a b%/é", ObjectETag: `"e1"`, Position: 2, Reason: strings.Repeat("é", 2000), Bytes: []byte{0, 0xff, '\''}}
+		other := r
+		other.ObjectETag = `"e2"`
+		for range 2 {
+			if _, err := db.Apply(t.Context(), movie.Batch{Rejections: []movie.Rejection{r, r, other}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows := query(t, databasetest.Raw(t, o), "SELECT object_key, object_etag, position, bytes, reason FROM rejection ORDER BY object_etag", 5)
+		if len(rows) != 2 || rows[0][0] != r.Key || rows[0][1] != r.ObjectETag || rows[0][2] != "2" || rows[0][3] != string(r.Bytes) {
+			t.Errorf("rejections are %q", rows)
+		}
+	})
+}
+
+// TestRefusedData: the engines differ in what they refuse; what they do refuse
+// must be told from a passing failure. SQLite takes anything that decode lets by.
+func TestRefusedData(t *testing.T) {
+	for _, dsn := range databasetest.Servers(t) {
+		db := databasetest.Open(t, databasetest.Server(t, dsn))
+		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{update(1, strings.Repeat("x", 1025), 2000, nil, nil)}})
+		var refusal *movie.RefusedError
+		if !errors.As(err, &refusal) || !strings.Contains(refusal.Error(), "title") {
+			t.Errorf("a title that is too long gives %v, want a refusal that names the column", err)
+		}
+	}
+}
+
+func TestLargeValues(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		var batch movie.Batch
+		for m := range 3 {
+			var cast []string
+			for i := range 2000 {
+				cast = append(cast, fmt.Sprintf("%0500d", i+m*2000))
+			}
+			u := update(1, strings.Repeat("t", 1000)+fmt.Sprint(m), 2000, cast, nil)
+			u.Stamp.Key = strings.Repeat("k", 1024)
+			batch.Updates = append(batch.Updates, u)
+			batch.Rejections = append(batch.Rejections, movie.Rejection{Key: u.Stamp.Key, Position: int64(m), Bytes: make([]byte, 64<<10)})
+		}
+		if _, err := db.Apply(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		checkRows(t, databasetest.Raw(t, o), "SELECT COUNT(*) FROM movie_cast", 1, []string{"6000"})
+	})
+}
+
+func TestPrune(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.UnixMilli(1_000_000)
+		o.Now = func() time.Time { return now }
+		db := databasetest.Open(t, o)
+		var batch movie.Batch
+		for i := range 2500 {
+			batch.Updates = append(batch.Updates, update(int64(i+1), fmt.Sprint(i), 2000, nil, nil))
+			batch.Rejections = append(batch.Rejections, movie.Rejection{Key: "k", Position: int64(i)})
+		}
+		if _, err := db.Apply(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+		apply(t, db, update(9999, "new", 2000, nil, nil))
+		if err := db.Prune(t.Context(), now.Add(-2*time.Hour), now.Add(-2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		raw := databasetest.Raw(t, o)
+		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"2500"})
+		if err := db.Prune(t.Context(), now.Add(-time.Minute), now.Add(-time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"0"})
+		checkRows(t, raw, "SELECT revision FROM change_log", 1, []string{"2501"})
+	})
+}
+
+func TestReport(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		at := time.UnixMilli
+		for _, s := range []movie.WorkerStatus{
+			{Shard: "0/2", LastPass: at(10), LastCommit: at(9), ObjectsWaiting: 3, OldestWaiting: at(5)},
+			{Shard: "0/2", LastPass: at(20)},
+			{LastPass: at(30)},
+		} {
+			if err := db.Report(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkRows(t, databasetest.Raw(t, o), "SELECT * FROM worker_status", 5, []string{"0/2|20|9|0|0", "|30|0|0|0"})
+	})
+}

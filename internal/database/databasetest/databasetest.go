@@ -1,0 +1,131 @@
+// Package databasetest gives each test a fresh, migrated database of its own, on
+// every engine at hand.
+package databasetest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"jpmovies/internal/database"
+)
+
+// Variable holds the DSNs of MySQL-protocol servers, comma separated, whose
+// users may create databases: user:password@tcp(host:port)/
+const Variable = "MOVIES_TEST_MYSQL_DSN"
+
+// Each runs a test on every engine at hand: always on SQLite, and on the servers
+// that Variable names. Without one the rest is skipped, in CI it fails.
+func Each(t *testing.T, test func(t *testing.T, o database.Options)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
+	servers := Servers(t)
+	for i, dsn := range servers {
+		t.Run("server"+strconv.Itoa(i+1), func(t *testing.T) {
+			t.Parallel()
+			test(t, Server(t, dsn))
+		})
+	}
+	if len(servers) == 0 {
+		t.Run("server", func(t *testing.T) { t.Skipf("no server: %s is not set", Variable) })
+	}
+}
+
+// Servers are the DSNs of the servers at hand.
+func Servers(t *testing.T) []string {
+	t.Helper()
+	if value := os.Getenv(Variable); value != "" {
+		return strings.Split(value, ",")
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not set: CI must test on a real server", Variable)
+	}
+	return nil
+}
+
+// SQLite is a fresh file.
+func SQLite(t *testing.T) database.Options {
+	t.Helper()
+	return database.Options{File: filepath.Join(t.TempDir(), "movies.sqlite"), Create: true, Logger: slog.New(slog.DiscardHandler)}
+}
+
+// Server is a fresh database on a server, dropped when the test ends.
+func Server(t *testing.T, dsn string) database.Options {
+	t.Helper()
+	config, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatalf("%s: %v", Variable, err)
+	}
+	name := "test_" + strings.ToLower(rand.Text()[:12])
+	admin, err := sql.Open("mysql", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(query string) {
+		if _, err := admin.ExecContext(context.Background(), query); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	exec("CREATE DATABASE " + name)
+	t.Cleanup(func() {
+		exec("DROP DATABASE " + name)
+		_ = admin.Close()
+	})
+	host, port, err := net.SplitHostPort(config.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return database.Options{
+		User: config.User, Password: config.Passwd, Name: name, Host: host, Port: number,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// Open opens and migrates a database that is closed when the test ends.
+func Open(t *testing.T, o database.Options) *database.DB {
+	t.Helper()
+	db, err := database.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// Raw opens the database behind the options without any code of ours, for
+// looking at its tables.
+func Raw(t *testing.T, o database.Options) *sql.DB {
+	t.Helper()
+	driver, dsn := "sqlite", "file:"+o.File
+	if o.File == "" {
+		config := mysql.NewConfig()
+		config.User, config.Passwd, config.DBName = o.User, o.Password, o.Name
+		config.Net, config.Addr = "tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+		driver, dsn = "mysql", config.FormatDSN()
+	}
+	raw, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = raw.Close() })
+	return raw
+}

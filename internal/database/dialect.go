@@ -1,0 +1,149 @@
+package database
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is the seam between the engines: what differs in the SQL, and what
+// their errors mean. Everything else is the same statement on all of them.
+type dialect struct {
+	// isolation of writing transactions. Under MySQL's default, REPEATABLE READ,
+	// writers deadlock even with sorted keys and merge against stale rows.
+	isolation sql.IsolationLevel
+	// forUpdate locks the rows that a SELECT returns.
+	forUpdate string
+	// straight makes the tables be joined in the order in which they stand.
+	straight string
+	// force names the index of a table; MySQL picks bad ones for keyset pages.
+	force func(index string) string
+	// onDuplicate ends an INSERT: a row whose key is taken overwrites the columns
+	// named, or none.
+	onDuplicate func(key string, columns ...string) string
+	// list is what stands in (title, year) IN (...) for so many pairs.
+	list func(pairs int) string
+	// judge says what to do about an error.
+	judge func(error) verdict
+	// noTable tells whether the error is that a table does not exist.
+	noTable func(error) bool
+}
+
+// verdict is what an engine's error means for the transaction.
+type verdict int
+
+const (
+	// final: trying again now will not help. The data is not to blame.
+	final verdict = iota
+	// again: the same transaction may succeed if it is run once more.
+	again
+	// refused: the engine is healthy and will never take this data.
+	refused
+)
+
+var mysqlDialect = dialect{
+	isolation: sql.LevelReadCommitted,
+	forUpdate: " FOR UPDATE",
+	straight:  "STRAIGHT_JOIN ",
+	force:     func(index string) string { return " FORCE INDEX (" + index + ")" },
+	onDuplicate: func(key string, columns ...string) string {
+		if len(columns) == 0 {
+			column, _, _ := strings.Cut(key, ",")
+			return " ON DUPLICATE KEY UPDATE " + column + " = " + column
+		}
+		return " ON DUPLICATE KEY UPDATE " + assign(columns, "VALUES(", ")")
+	},
+	list:  func(pairs int) string { return tuples(pairs, 2) },
+	judge: judgeMySQL,
+	noTable: func(err error) bool {
+		var e *mysql.MySQLError
+		return errors.As(err, &e) && e.Number == 1146
+	},
+}
+
+// sqliteDialect: transactions are serialised by BEGIN IMMEDIATE (see open.go),
+// and the planner needs no hints beyond CROSS JOIN.
+var sqliteDialect = dialect{
+	force: func(string) string { return "" },
+	onDuplicate: func(key string, columns ...string) string {
+		if len(columns) == 0 {
+			return " ON CONFLICT (" + key + ") DO NOTHING"
+		}
+		return " ON CONFLICT (" + key + ") DO UPDATE SET " + assign(columns, "excluded.", "")
+	},
+	list:  func(pairs int) string { return "VALUES " + tuples(pairs, 2) },
+	judge: judgeSQLite,
+	noTable: func(err error) bool {
+		return err != nil && strings.Contains(err.Error(), "no such table") // its code says no more than "error"
+	},
+}
+
+func assign(columns []string, before, after string) string {
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = c + " = " + before + c + after
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Error numbers of the MySQL protocol, by what they mean here.
+var mysqlVerdicts = map[uint16]verdict{
+	1213: again,                                                                               // deadlock
+	1205: again,                                                                               // lock wait timeout
+	1020: again,                                                                               // record has changed since last read (MariaDB snapshot isolation)
+	1062: again,                                                                               // duplicate key: another worker inserted the same new movie first
+	1040: again,                                                                               // too many connections
+	1053: again,                                                                               // shutdown in progress
+	1317: again,                                                                               // statement was interrupted
+	1927: again,                                                                               // connection was killed
+	8002: again, 8022: again, 8028: again, 9001: again, 9002: again, 9003: again, 9007: again, // TiDB: conflict, schema change, timeouts
+
+	1406: refused, // data too long
+	1264: refused, // out of range
+	1366: refused, // wrong value
+	1048: refused, // NULL
+	3140: refused, // JSON (MySQL)
+	3819: refused, // CHECK (MySQL)
+	4025: refused, // CHECK, JSON (MariaDB)
+}
+
+func judgeMySQL(err error) verdict {
+	if lostConnection(err) {
+		return again
+	}
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return final
+	}
+	if e.Number == 1105 && strings.Contains(e.Message, "pessimistic lock retry limit") { // TiDB; else a catch-all
+		return again
+	}
+	return mysqlVerdicts[e.Number]
+}
+
+func lostConnection(err error) bool {
+	var network net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
+}
+
+func judgeSQLite(err error) verdict {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return final
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return again
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+		return refused
+	}
+	return final
+}

@@ -1,0 +1,106 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"jpmovies/internal/database/migrations"
+)
+
+// versionTable is where the steps that have run are noted.
+const versionTable = "schema_migration"
+
+// ErrNotMigrated says that the schema is older than this program needs.
+var ErrNotMigrated = errors.New("the database schema is not migrated: run jpmovies migrate")
+
+// Migrate brings the schema up to date and returns the steps that ran. Several
+// processes may start it at once: one works, the others wait for it.
+func (db *DB) Migrate(ctx context.Context) ([]string, error) {
+	provider, err := db.migrations()
+	if err != nil {
+		return nil, err
+	}
+	// SQLite has no lock across the steps; where two processes met in one, the
+	// later starts over and finds it done.
+	results, err := backoff.Retry(ctx, func() ([]*goose.MigrationResult, error) {
+		return provider.Up(ctx)
+	}, backoff.WithMaxTries(5))
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	var steps []string
+	for _, r := range results {
+		steps = append(steps, path.Base(r.Source.Path))
+	}
+	return steps, nil
+}
+
+func (db *DB) migrations() (*goose.Provider, error) {
+	options := []goose.ProviderOption{
+		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)),
+	}
+	if db.dialect == &sqliteDialect {
+		return goose.NewProvider(goose.DialectSQLite3, db.write, db.steps(), options...)
+	}
+	locker, err := lock.NewMySQLTableLocker(
+		lock.WithTableName(versionTable+"_lock"),
+		lock.WithTableLockTimeout(500*time.Millisecond, 600),
+		lock.WithTableRetryPolicy(func(err error) bool {
+			return strings.Contains(err.Error(), "held by another instance") || db.dialect.judge(err) == again
+		}),
+		lock.WithTableLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectMySQL, db.write, db.steps(), append(options, goose.WithLocker(locker))...)
+}
+
+func (db *DB) steps() fs.FS {
+	all, folder := migrations.MySQL, "mysql"
+	if db.dialect == &sqliteDialect {
+		all, folder = migrations.SQLite, "sqlite"
+	}
+	steps, err := fs.Sub(all, folder)
+	if err != nil {
+		panic(err) // only for an invalid path
+	}
+	return steps
+}
+
+// CheckSchema reports ErrNotMigrated when a step is missing. A schema that is
+// newer than this program is fine: steps only ever add (expand and contract).
+// It needs no right but SELECT.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	entries, err := fs.ReadDir(db.steps(), ".")
+	if err != nil {
+		return err
+	}
+	digits, _, _ := strings.Cut(entries[len(entries)-1].Name(), "_")
+	want, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return err
+	}
+	var have sql.NullInt64
+	err = db.read.QueryRowContext(ctx, "SELECT MAX(version_id) FROM "+versionTable+" WHERE is_applied = 1").Scan(&have)
+	switch {
+	case db.dialect.noTable(err):
+		return ErrNotMigrated
+	case err != nil:
+		return fmt.Errorf("database: %w", err)
+	case have.Int64 < want:
+		return fmt.Errorf("%w (it is at step %d of %d)", ErrNotMigrated, have.Int64, want)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package database_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+)
+
+func TestFourProcessesMigrateAtOnce(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		var processes sync.WaitGroup
+		for range 4 {
+			db, err := database.Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			processes.Go(func() {
+				if _, err := db.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if err := db.CheckSchema(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		processes.Wait()
+		apply(t, databasetest.Open(t, o), update(1, "T", 2000, nil, nil))
+	})
+}
+
+func TestSchemaIsChecked(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		empty, err := database.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = empty.Close() }()
+		if err := empty.CheckSchema(t.Context()); !errors.Is(err, database.ErrNotMigrated) {
+			t.Errorf("an empty database gives %v", err)
+		}
+		db := databasetest.Open(t, o)
+		if err := db.CheckSchema(t.Context()); err != nil {
+			t.Error(err)
+		}
+		raw := databasetest.Raw(t, o)
+		for _, step := range []struct {
+			statement string
+			want      error
+		}{
+			{"INSERT INTO schema_migration (version_id, is_applied) VALUES (999, 1)", nil},
+			{"DELETE FROM schema_migration WHERE version_id > 3", database.ErrNotMigrated},
+		} {
+			if _, err := raw.ExecContext(t.Context(), step.statement); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.CheckSchema(t.Context()); !errors.Is(err, step.want) {
+				t.Errorf("after %s: %v, want %v", step.statement, err, step.want)
+			}
+		}
+	})
+}
+
+// TestStepsMayRunAgain: a kill between a step and its note must not wedge the
+// migration.
+func TestStepsMayRunAgain(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), "DELETE FROM schema_migration WHERE version_id > 0"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestSchemaFileIsCurrent compares db.sql, which is for readers, with what the
+// migrations make.
+func TestSchemaFileIsCurrent(t *testing.T) {
+	schema, err := os.ReadFile("../../db.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dsn := range databasetest.Servers(t) {
+		migrated := databasetest.Server(t, dsn)
+		databasetest.Open(t, migrated)
+		written := databasetest.Server(t, dsn)
+		raw := databasetest.Raw(t, written)
+		for statement := range strings.SplitSeq(string(schema), ";\n") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+		if diff := cmp.Diff(describe(t, migrated), describe(t, written)); diff != "" {
+			t.Errorf("db.sql differs from the migrations (-migrations +db.sql):\n%s", diff)
+		}
+	}
+}
+
+func describe(t *testing.T, o database.Options) []string {
+	t.Helper()
+	raw := databasetest.Raw(t, o)
+	var tables []string
+	for _, r := range query(t, raw, "SHOW TABLES", 1) {
+		if !strings.HasPrefix(r[0], "schema_migration") {
+			tables = append(tables, query(t, raw, "SHOW CREATE TABLE "+r[0], 2)[0][1])
+		}
+	}
+	slices.Sort(tables)
+	return append(tables, query(t, raw, "SELECT CONCAT_WS('|', id, revision, movies) FROM catalogue", 1)[0][0])
+}

@@ -1,0 +1,6 @@
+-- +goose Up
+CREATE TABLE IF NOT EXISTS catalogue (
+  id       TINYINT NOT NULL PRIMARY KEY, -- always 1
+  revision BIGINT UNSIGNED NOT NULL,     -- grows by one per change
+  movies   BIGINT NOT NULL               -- visible ones
+);

@@ -1,0 +1,195 @@
+// Package database keeps the catalogue in a MySQL-protocol server or a SQLite
+// file.
+//
+//	movie        one row per movie ever heard of: its JSON, ready to send, and its stamps
+//	movie_cast   (name, movie)        every filter is a scan of one range of these,
+//	movie_genre  (name, movie, year)  by falling id
+//	change_log   one row per change, numbered by the revision
+//	rejection, worker_status, catalogue (the revision, one row)
+//
+// The database decides nothing: [DB.Apply] locks the rows, lets [movie.Merge]
+// say what they become, and stores that, all in one transaction.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	_ "modernc.org/sqlite" // the driver named sqlite
+)
+
+// Options say which database to open.
+type Options struct {
+	// File is a SQLite file. When it is set, the server's fields do not count.
+	File string
+	// Create makes the SQLite file when there is none.
+	Create bool
+
+	User, Password, Name, Host string
+	Port                       int
+	// TLS is off, on, skip-verify, or the name of a configuration that was
+	// registered with the driver.
+	TLS string
+
+	Logger *slog.Logger
+	// Now is the clock for times that are stored; time.Now when nil.
+	Now func() time.Time
+}
+
+// DB is an open database, safe for concurrent use.
+type DB struct {
+	write, read *sql.DB
+	dialect     *dialect
+	logger      *slog.Logger
+	now         func() time.Time
+	prepared    statements
+}
+
+// Connections of one process, at most. Readers queue for them: a server gives
+// better times with a few busy connections than with many.
+const (
+	maxConnections  = 32
+	idleConnections = 16
+	connectionLife  = 5 * time.Minute // so that a failover or a new replica is noticed
+)
+
+// Open prepares the database. A server is not contacted yet, so that a process
+// can start before it; a SQLite file must exist unless Create is set.
+func Open(o Options) (*DB, error) {
+	db := &DB{logger: o.Logger, now: o.Now}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if o.File != "" {
+		return db, db.openFile(o)
+	}
+	return db, db.openServer(o)
+}
+
+func (db *DB) openServer(o Options) error {
+	config, err := serverConfig(o)
+	if err != nil {
+		return err
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return fmt.Errorf("database settings: %w", err)
+	}
+	db.dialect = &mysqlDialect
+	db.write = sql.OpenDB(connector)
+	db.write.SetMaxOpenConns(maxConnections)
+	db.write.SetMaxIdleConns(idleConnections)
+	db.write.SetConnMaxLifetime(connectionLife)
+	db.read = db.write
+	return nil
+}
+
+func serverConfig(o Options) (*mysql.Config, error) {
+	config := mysql.NewConfig()
+	config.User, config.Passwd, config.DBName = o.User, o.Password, o.Name
+	config.Net, config.Addr = "tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+	config.InterpolateParams = true // saves a round trip per statement
+	config.ParseTime = true         // the migrations' lock reads times
+	config.Timeout = 5 * time.Second
+	// A peer that went away without a word is noticed; no statement of ours
+	// takes longer.
+	config.ReadTimeout, config.WriteTimeout = time.Minute, time.Minute
+	config.Params = map[string]string{
+		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'", // a value that does not fit is an error, never cut
+		"innodb_lock_wait_timeout": "10",
+	}
+	switch o.TLS {
+	case "", "off":
+	case "on":
+		config.TLSConfig = "true"
+	case "skip-verify":
+		config.TLSConfig = "skip-verify"
+	default:
+		name, err := registerCA(o.TLS, o.Host)
+		if err != nil {
+			return nil, err
+		}
+		config.TLSConfig = name
+	}
+	if err := mysql.SetLogger(driverLogger{o.Logger}); err != nil {
+		return nil, fmt.Errorf("database driver: %w", err)
+	}
+	return config, nil
+}
+
+// openFile opens a writer of one connection and a pool of readers: SQLite has
+// one writer at a time, and queueing for it in the process costs less than
+// finding the file busy.
+func (db *DB) openFile(o Options) error {
+	if !o.Create {
+		if _, err := os.Stat(o.File); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("no database %s: run jpmovies migrate first", o.File)
+		}
+	}
+	path, err := filepath.Abs(o.File)
+	if err != nil {
+		return err
+	}
+	db.dialect = &sqliteDialect
+	// FULL: a commit is on the disk before the objects it came from are deleted.
+	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
+	if db.write, err = sql.Open("sqlite", uri+"?_txlock=immediate&"+shared); err != nil {
+		return err
+	}
+	db.write.SetMaxOpenConns(1)
+	if db.read, err = sql.Open("sqlite", uri+"?_pragma=query_only(1)&"+shared); err != nil {
+		return errors.Join(err, db.write.Close())
+	}
+	db.read.SetMaxOpenConns(idleConnections)
+	db.read.SetMaxIdleConns(idleConnections)
+	return nil
+}
+
+// Close ends all connections.
+func (db *DB) Close() error {
+	err := db.prepared.close()
+	if db.read != db.write {
+		err = errors.Join(err, db.read.Close())
+	}
+	return errors.Join(err, db.write.Close())
+}
+
+// Ping tells whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.read.PingContext(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+// Engine names the engine and its version, for logs.
+func (db *DB) Engine(ctx context.Context) (string, error) {
+	query := "SELECT CONCAT('MySQL protocol, ', VERSION())"
+	if db.dialect == &sqliteDialect {
+		query = "SELECT 'SQLite ' || sqlite_version()"
+	}
+	var engine string
+	err := db.read.QueryRowContext(ctx, query).Scan(&engine)
+	return engine, err
+}
+
+// driverLogger passes on what the driver has to say, which is about single
+// connections that went away: the pool makes new ones.
+type driverLogger struct{ logger *slog.Logger }
+
+func (l driverLogger) Print(v ...any) {
+	if l.logger != nil {
+		l.logger.Debug("database connection", "detail", fmt.Sprint(v...))
+	}
+}

@@ -1,0 +1,112 @@
+package database
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"jpmovies/internal/movie"
+)
+
+// plan is what a batch does to the rows that were locked for it.
+type plan struct {
+	steps []step
+}
+
+// step takes one movie from what its row holds to what it becomes. Movies of
+// which nothing is new have none.
+type step struct {
+	id            int64 // 0 until a new movie is inserted
+	before, after movie.Record
+}
+
+func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
+	p := &plan{steps: make([]step, 0, len(records))}
+	for _, record := range records {
+		r, found := known[record.Identity]
+		if !found {
+			p.steps = append(p.steps, step{after: record})
+			continue
+		}
+		after := movie.Merge(r.record, record)
+		if after.SameStamps(r.record) && after.Shows(r.record) {
+			continue
+		}
+		p.steps = append(p.steps, step{id: r.id, before: r.record, after: after})
+	}
+	return p
+}
+
+// changed are the ids of the movies that readers will see differently.
+func (p *plan) changed() []int64 {
+	var ids []int64
+	for _, s := range p.steps {
+		if !s.after.Shows(s.before) {
+			ids = append(ids, s.id)
+		}
+	}
+	return ids
+}
+
+// movies is by how many the number of visible movies grows.
+func (p *plan) movies() int {
+	n := 0
+	for _, s := range p.steps {
+		switch {
+		case s.after.Visible() && !s.before.Visible():
+			n++
+		case !s.after.Visible() && s.before.Visible():
+			n--
+		}
+	}
+	return n
+}
+
+// link is a row of movie_cast or movie_genre.
+type link struct {
+	name string
+	id   int64
+	year int
+}
+
+// links are the rows of a link table that a plan deletes and inserts.
+type links struct {
+	deleted, inserted []link
+}
+
+func (p *plan) links() (cast, genres links) {
+	for _, s := range p.steps {
+		cast.add(s, s.before.Cast.List, s.after.Cast.List)
+		genres.add(s, s.before.Genres.List, s.after.Genres.List)
+	}
+	return cast, genres
+}
+
+func (l *links) add(s step, before, after []string) {
+	for _, name := range before {
+		if !slices.Contains(after, name) {
+			l.deleted = append(l.deleted, link{name, s.id, s.after.Year})
+		}
+	}
+	for _, name := range after {
+		if !slices.Contains(before, name) {
+			l.inserted = append(l.inserted, link{name, s.id, s.after.Year})
+		}
+	}
+}
+
+func (l *links) gone() []any { return linkArgs(l.deleted, 2) }
+
+// come gives the first columns of name, movie_id, year.
+func (l *links) come(columns int) []any { return linkArgs(l.inserted, columns) }
+
+func linkArgs(rows []link, columns int) []any {
+	slices.SortFunc(rows, func(a, b link) int {
+		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id))
+	})
+	args := make([]any, 0, columns*len(rows))
+	for _, r := range rows {
+		args = append(args, []any{r.name, r.id, r.year}[:columns]...)
+	}
+	return args
+}

@@ -1,0 +1,67 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// pruneRows is how many rows one transaction of Prune deletes, so that it holds
+// no locks for long.
+const pruneRows = 1000
+
+// oldRejections and oldChanges select the keys of up to pruneRows old rows.
+// Revisions are committed in the order of time, so the first rows are the
+// oldest, and the change log needs no index by time.
+const (
+	oldRejections = "SELECT id FROM rejection WHERE rejected_at < ? ORDER BY rejected_at LIMIT 1000"
+	oldChanges    = "SELECT revision FROM (SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT 1000) oldest" +
+		" WHERE changed_at < ?"
+)
+
+// Prune deletes rejections and changes that are older than the times given.
+func (db *DB) Prune(ctx context.Context, rejections, changes time.Time) error {
+	if err := db.prune(ctx, oldRejections, "DELETE FROM rejection WHERE id IN ", rejections); err != nil {
+		return fmt.Errorf("prune rejections: %w", err)
+	}
+	if err := db.prune(ctx, oldChanges, "DELETE FROM change_log WHERE revision IN ", changes); err != nil {
+		return fmt.Errorf("prune changes: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) prune(ctx context.Context, selectOld, deleteIn string, before time.Time) error {
+	for {
+		n := 0
+		err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
+			keys, err := selectKeys(ctx, tx, selectOld, before.UnixMilli())
+			n = len(keys)
+			if err != nil || n == 0 {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, deleteIn+tuples(1, n), keys...)
+			return err
+		})
+		if err != nil || n < pruneRows {
+			return err
+		}
+	}
+}
+
+func selectKeys(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]any, error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	var keys []any
+	for rows.Next() {
+		var key int64
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
+}

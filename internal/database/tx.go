@@ -1,0 +1,78 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"jpmovies/internal/movie"
+)
+
+// A transaction that fails for a passing reason is run again this often and
+// this long; after that the pass gives up, and the next one tries again.
+const (
+	maxTries = 12
+	maxRetry = 15 * time.Second
+)
+
+// transact runs work in a transaction and commits it. When the engine says that
+// the same may succeed the next time (deadlock, lock timeout, lost connection),
+// the whole of work runs again; an answer lost on COMMIT counts among these, so
+// work must be harmless when repeated. attempt counts from 0.
+//
+// An error is final for now, or a *movie.RefusedError.
+func (db *DB) transact(ctx context.Context, work func(tx *sql.Tx, attempt int) error) error {
+	attempt := 0
+	once := func() (struct{}, error) {
+		err := db.tryTransact(ctx, func(tx *sql.Tx) error { return work(tx, attempt) })
+		attempt++
+		if err == nil {
+			return struct{}{}, nil
+		}
+		switch db.dialect.judge(err) {
+		case again:
+			return struct{}{}, err
+		case refused:
+			return struct{}{}, backoff.Permanent(&movie.RefusedError{Reason: err})
+		}
+		return struct{}{}, backoff.Permanent(err)
+	}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 10 * time.Millisecond
+	wait.MaxInterval = 2 * time.Second
+	_, err := backoff.Retry(ctx, once,
+		backoff.WithBackOff(wait), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(maxRetry),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			db.logger.Debug("transaction runs again", "error", err, "wait", wait)
+		}))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) {
+		err = permanent.Unwrap()
+	}
+	return err
+}
+
+func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err error) {
+	tx, err := db.write.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.isolation})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done { // work failed or panicked; nothing to add to its error
+			_ = tx.Rollback()
+		}
+	}()
+	if err := work(tx); err != nil {
+		return err
+	}
+	done = true
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,277 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"jpmovies/internal/movie"
+)
+
+// Apply commits a batch in one transaction: the movies, their links, the
+// rejections, the change log and the revision; all of it or nothing. It returns
+// how many movies readers now see differently.
+//
+// Applying a batch again changes nothing. The error is a *movie.RefusedError
+// when a healthy database refuses the data for good; any other means that the
+// batch may or may not be committed and is to be applied again later.
+func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
+	if len(batch.Updates)+len(batch.Rejections) == 0 {
+		return 0, nil
+	}
+	if err := db.prepareWrites(ctx); err != nil {
+		return 0, err
+	}
+	records := movie.Collect(batch.Updates)
+	err = db.transact(ctx, func(tx *sql.Tx, attempt int) error {
+		// Ids follow the order of arrival. Writers that meet on the same new
+		// movies may deadlock that way; sorted, they cannot.
+		if attempt > 0 {
+			slices.SortFunc(records, func(a, b movie.Record) int { return a.Compare(b.Identity) })
+		}
+		changes, err = db.apply(ctx, tx, records, batch.Rejections)
+		return err
+	})
+	return changes, err
+}
+
+// apply runs the statements in the one order that all writers share: movie,
+// cast, genre, rejection, and last the catalogue's row, whose lock every writer
+// with changes needs and which is therefore held for the change log alone.
+func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, rejections []movie.Rejection) (int, error) {
+	known, err := db.lock(ctx, tx, records)
+	if err != nil {
+		return 0, err
+	}
+	p := newPlan(records, known)
+	if err := db.writeMovies(ctx, tx, p); err != nil {
+		return 0, err
+	}
+	if err := db.writeLinks(ctx, tx, p); err != nil {
+		return 0, err
+	}
+	if err := db.writeRejections(ctx, tx, rejections); err != nil {
+		return 0, err
+	}
+	changed := p.changed()
+	return len(changed), db.writeChanges(ctx, tx, changed, p.movies())
+}
+
+// row is a movie's row.
+type row struct {
+	id     int64
+	record movie.Record
+}
+
+// lock reads the movies' rows and locks them until the transaction ends. The
+// keys are sorted, so that writers wait for each other and do not deadlock.
+func (db *DB) lock(ctx context.Context, tx *sql.Tx, records []movie.Record) (map[movie.Identity]row, error) {
+	identities := make([]movie.Identity, len(records))
+	for i, r := range records {
+		identities[i] = r.Identity
+	}
+	slices.SortFunc(identities, movie.Identity.Compare)
+	known := make(map[movie.Identity]row, len(records))
+	for group := range slices.Chunk(identities, bulkTuples) {
+		if err := db.lockGroup(ctx, tx, group, known); err != nil {
+			return nil, fmt.Errorf("lock movies: %w", err)
+		}
+	}
+	return known, nil
+}
+
+func (db *DB) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row) error {
+	//nolint:gosec // made of constants
+	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + db.dialect.force("identity") +
+		" WHERE (title, year) IN (" + db.dialect.list(len(group)) + ")" + db.dialect.forUpdate
+	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return err
+		}
+		known[r.record.Identity] = r
+	}
+	return rows.Err()
+}
+
+func identityArgs(group []movie.Identity) []any {
+	args := make([]any, 0, 2*len(group))
+	for _, i := range group {
+		args = append(args, i.Title, i.Year)
+	}
+	return args
+}
+
+func scanRow(rows *sql.Rows) (row, error) {
+	var r row
+	var hidden bool
+	var fields, stamps sql.RawBytes
+	if err := rows.Scan(&r.id, &r.record.Title, &r.record.Year, &hidden, &fields, &stamps); err != nil {
+		return row{}, err
+	}
+	if err := r.record.SetStamps(stamps); err != nil {
+		return row{}, fmt.Errorf("movie %d: %w", r.id, err)
+	}
+	if hidden {
+		return r, nil
+	}
+	m, err := movie.ParseFields(fields)
+	if err != nil {
+		return row{}, fmt.Errorf("movie %d: %w", r.id, err)
+	}
+	r.record.Cast.List, r.record.Genres.List = m.Cast, m.Genres
+	return r, nil
+}
+
+// writeMovies inserts the new movies, learns their ids, and overwrites the
+// changed ones.
+func (db *DB) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
+	var fresh, stale []any
+	var identities []movie.Identity
+	for i := range p.steps {
+		s := &p.steps[i]
+		fields := s.after.Movie().AppendFields(nil)
+		stamps := s.after.AppendStamps(nil)
+		if s.id == 0 {
+			fresh = append(fresh, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
+			identities = append(identities, s.after.Identity)
+		} else {
+			stale = append(stale, s.id, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
+		}
+	}
+	if err := db.insert(ctx, tx, insertMovie, fresh); err != nil {
+		return err
+	}
+	if err := db.learnIDs(ctx, tx, identities, p); err != nil {
+		return err
+	}
+	return db.insert(ctx, tx, db.overwriteMovie(), stale)
+}
+
+// learnIDs reads the ids of the movies just inserted: no engine-independent
+// short cut tells them.
+func (db *DB) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Identity, p *plan) error {
+	slices.SortFunc(identities, movie.Identity.Compare)
+	ids := make(map[movie.Identity]int64, len(identities))
+	for group := range slices.Chunk(identities, bulkTuples) {
+		if err := db.readIDs(ctx, tx, group, ids); err != nil {
+			return fmt.Errorf("read new ids: %w", err)
+		}
+	}
+	for i := range p.steps {
+		if s := &p.steps[i]; s.id == 0 {
+			s.id = ids[s.after.Identity]
+			if s.id == 0 {
+				return fmt.Errorf("movie %q (%d) was inserted but is not there", s.after.Title, s.after.Year)
+			}
+		}
+	}
+	return nil
+}
+
+func (db *DB) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, ids map[movie.Identity]int64) error {
+	//nolint:gosec // made of constants
+	query := "SELECT id, title, year FROM movie" + db.dialect.force("identity") +
+		" WHERE (title, year) IN (" + db.dialect.list(len(group)) + ")"
+	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		var id int64
+		var i movie.Identity
+		if err := rows.Scan(&id, &i.Title, &i.Year); err != nil {
+			return err
+		}
+		ids[i] = id
+	}
+	return rows.Err()
+}
+
+// writeLinks deletes and inserts the link rows that differ, sorted by key.
+func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
+	cast, genres := p.links()
+	if err := db.remove(ctx, tx, "movie_cast", cast.gone()); err != nil {
+		return err
+	}
+	if err := db.remove(ctx, tx, "movie_genre", genres.gone()); err != nil {
+		return err
+	}
+	if err := db.insert(ctx, tx, db.insertCast(), cast.come(2)); err != nil {
+		return err
+	}
+	return db.insert(ctx, tx, db.insertGenre(), genres.come(3))
+}
+
+// maxReason is the longest reason that is stored, in bytes.
+const maxReason = 2048
+
+// writeRejections records each rejection once, however often it is delivered.
+func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movie.Rejection) error {
+	now := db.now().UnixMilli()
+	var args []any
+	for _, r := range rejections {
+		reason := strings.ToValidUTF8(r.Reason[:min(len(r.Reason), maxReason)], "")
+		args = append(args, r.Key, r.ObjectETag, r.Position, reason, append([]byte{}, r.Bytes...), now) // nil would be NULL
+	}
+	return db.insert(ctx, tx, db.insertRejection(), args)
+}
+
+// writeChanges numbers the changes and counts the movies. This must come last:
+// from the first statement on, every other writer waits for our commit, and so
+// revisions are committed in their order.
+func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, ids []int64, movies int) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx,
+		"UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(ids), movies)
+	if err != nil {
+		return fmt.Errorf("take revisions: %w", err)
+	}
+	var revision int64
+	if err := tx.QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
+		return fmt.Errorf("take revisions: %w", err)
+	}
+	now := db.now().UnixMilli()
+	args := make([]any, 0, 3*len(ids))
+	for i, id := range ids {
+		args = append(args, revision-int64(len(ids)-1-i), id, now)
+	}
+	return db.insert(ctx, tx, insertChange, args)
+}
+
+var (
+	insertMovie  = insertion{"INSERT INTO movie (title, year, hidden, fields, stamps)", 5, ""}
+	insertChange = insertion{"INSERT INTO change_log (revision, movie_id, changed_at)", 3, ""}
+)
+
+func (db *DB) overwriteMovie() insertion {
+	return insertion{"INSERT INTO movie (id, title, year, hidden, fields, stamps)", 6,
+		db.dialect.onDuplicate("id", "hidden", "fields", "stamps")}
+}
+
+func (db *DB) insertCast() insertion {
+	return insertion{"INSERT INTO movie_cast (name, movie_id)", 2, db.dialect.onDuplicate("name, movie_id")}
+}
+
+func (db *DB) insertGenre() insertion {
+	return insertion{"INSERT INTO movie_genre (name, movie_id, year)", 3, db.dialect.onDuplicate("name, movie_id")}
+}
+
+func (db *DB) insertRejection() insertion {
+	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, rejected_at)", 6,
+		db.dialect.onDuplicate("object_key, object_etag, position")}
+}
+
+func (db *DB) prepareWrites(ctx context.Context) error {
+	return db.prepare(ctx, insertMovie, db.overwriteMovie(), db.insertCast(), db.insertGenre(), insertChange)
+}
