@@ -1,0 +1,73 @@
+package worker
+
+import (
+	"time"
+
+	"jpmovies/internal/movie"
+)
+
+// A batch is committed when it has Batch updates, or this many bytes (so that
+// its statements and its memory stay bounded), or when its first update has
+// waited this long.
+const (
+	batchBytes = 4 << 20
+	batchAge   = 100 * time.Millisecond
+)
+
+// batch is what one transaction commits, and the objects it came from.
+type batch struct {
+	movie.Batch
+	origins []*taken // of each update
+	objects []*taken // one entry for each run of parts of an object
+	size    int      // bytes
+}
+
+// fill puts parts together to batches.
+func (p *pass) fill(parts <-chan part, batches chan<- *batch) {
+	current := &batch{}
+	timer := time.NewTimer(batchAge)
+	timer.Stop()
+	flush := func() {
+		timer.Stop()
+		if len(current.objects) > 0 {
+			batches <- current // the committer reads to the end, whatever happens
+			current = &batch{}
+		}
+	}
+	for {
+		select {
+		case next, more := <-parts:
+			if !more {
+				flush()
+				return
+			}
+			if len(current.objects) == 0 {
+				timer.Reset(batchAge)
+			}
+			current.add(next)
+			if len(current.Updates)+len(current.Rejections) >= p.Batch || current.size >= batchBytes {
+				flush()
+			}
+		case <-timer.C:
+			flush()
+		}
+	}
+}
+
+// add takes a part. The parts of one object come in order but not next to each
+// other.
+func (b *batch) add(next part) {
+	if len(b.objects) == 0 || b.objects[len(b.objects)-1] != next.from {
+		next.from.open.Add(1)
+		b.objects = append(b.objects, next.from)
+	}
+	b.Updates = append(b.Updates, next.updates...)
+	b.Rejections = append(b.Rejections, next.rejections...)
+	for range next.updates {
+		b.origins = append(b.origins, next.from)
+	}
+	b.size += next.size
+	if next.last { // cannot be the end: this batch is still open
+		next.from.settle(next.ok)
+	}
+}

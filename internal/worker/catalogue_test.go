@@ -1,0 +1,92 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"jpmovies/internal/movie"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// catalogue is a Catalogue in memory, with faults.
+type catalogue struct {
+	// fault is asked before a batch is applied and, with applied true, after.
+	fault func(batch movie.Batch, applied bool) error
+	// refuse tells which titles a healthy database would refuse.
+	refuse string
+
+	mu         sync.Mutex
+	records    map[movie.Identity]movie.Record
+	rejections map[string]movie.Rejection
+	applies    int
+	reports    []movie.WorkerStatus
+}
+
+func newCatalogue() *catalogue {
+	return &catalogue{records: make(map[movie.Identity]movie.Record), rejections: make(map[string]movie.Rejection)}
+}
+
+func (c *catalogue) Apply(ctx context.Context, batch movie.Batch) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.applies++
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	for _, u := range batch.Updates {
+		if c.refuse != "" && u.Title == c.refuse {
+			return 0, fmt.Errorf("apply: %w", &movie.RefusedError{Reason: fmt.Errorf("column title does not take %q", u.Title)})
+		}
+	}
+	if c.fault != nil {
+		if err := c.fault(batch, false); err != nil {
+			return 0, err
+		}
+	}
+	changes := 0
+	for _, r := range movie.Collect(batch.Updates) {
+		before := c.records[r.Identity]
+		before.Identity = r.Identity
+		c.records[r.Identity] = movie.Merge(before, r)
+		if !before.Shows(c.records[r.Identity]) {
+			changes++
+		}
+	}
+	for _, r := range batch.Rejections {
+		c.rejections[fmt.Sprint(r.Key, "|", r.ObjectETag, "|", r.Position)] = r
+	}
+	if c.fault != nil {
+		if err := c.fault(batch, true); err != nil {
+			return 0, err
+		}
+	}
+	return changes, nil
+}
+
+func (c *catalogue) Report(_ context.Context, s movie.WorkerStatus) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reports = append(c.reports, s)
+	return nil
+}
+
+func (c *catalogue) Prune(context.Context, time.Time, time.Time) error { return nil }
+
+// shows is what readers see: the genres of each visible movie.
+func (c *catalogue) shows() map[string][]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := make(map[string][]string)
+	for id, r := range c.records {
+		if r.Visible() {
+			seen[fmt.Sprintf("%s %d", id.Title, id.Year)] = r.Genres.List
+		}
+	}
+	return seen
+}

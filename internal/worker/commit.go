@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"jpmovies/internal/movie"
+)
+
+var errCatalogueAway = errors.New("the catalogue cannot be written")
+
+// commitAll commits one batch after the other, so that ids follow the order in
+// which movies arrive and a worker never waits for its own locks. It passes on
+// the objects that may be deleted.
+func (p *pass) commitAll(batches <-chan *batch, done chan<- *taken) {
+	for b := range batches {
+		err := p.commit(b)
+		for _, object := range b.objects {
+			switch last := object.settle(err == nil); {
+			case !last:
+			case object.failed.Load():
+				p.leave(object.modified)
+			default:
+				// This must come after the commit: an object that is deleted first
+				// is lost with the transaction.
+				done <- object // the remover reads to the end, whatever happens
+			}
+		}
+	}
+}
+
+// commit applies a batch. When the catalogue cannot be written, the rest of the
+// pass is not tried: it would wait for the same.
+func (p *pass) commit(b *batch) error {
+	if p.aborted() {
+		return errCatalogueAway
+	}
+	err := p.apply(b.Batch, b.origins)
+	if err != nil {
+		p.breakOff(fmt.Errorf("commit: %w", err), func(c *counts) { c.CommitFailed++ })
+		p.abort(errCatalogueAway)
+	}
+	return err
+}
+
+// apply commits updates, whose objects are their origins. What a healthy
+// database refuses for good is split until the update at fault stands alone,
+// and that one is rejected with the database's words.
+func (p *pass) apply(b movie.Batch, origins []*taken) error {
+	start := time.Now()
+	changes, err := p.Catalogue.Apply(p.hard, b)
+	p.metrics.commitSeconds.Observe(time.Since(start).Seconds())
+	var refusal *movie.RefusedError
+	if !errors.As(err, &refusal) {
+		if err == nil {
+			p.committed(b, changes)
+		}
+		return err
+	}
+	switch n := len(b.Updates); {
+	case len(b.Rejections) > 0 && n > 0:
+		return errors.Join(p.apply(movie.Batch{Rejections: b.Rejections}, nil), p.apply(movie.Batch{Updates: b.Updates}, origins))
+	case n > 1:
+		return errors.Join(p.apply(movie.Batch{Updates: b.Updates[:n/2]}, origins[:n/2]),
+			p.apply(movie.Batch{Updates: b.Updates[n/2:]}, origins[n/2:]))
+	case n == 1:
+		return p.apply(movie.Batch{Rejections: []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}}, nil)
+	}
+	return err // a rejection that cannot be stored: the object stays
+}
+
+func reject(u movie.Update, from *taken, refusal *movie.RefusedError) movie.Rejection {
+	fields := movie.Movie{Identity: u.Identity, Cast: u.Cast, Genres: u.Genres}.AppendFields([]byte{'{'})
+	return movie.Rejection{
+		Key: from.Key, ObjectETag: from.ETag, Position: u.Stamp.Position,
+		Reason: refusal.Error(), Bytes: append(fields, '}'),
+	}
+}
+
+func (p *pass) committed(b movie.Batch, changes int) {
+	p.lastCommit.Store(time.Now().UnixNano())
+	p.progress.updates.Add(int64(len(b.Updates)))
+	p.metrics.committed(b, changes)
+	p.count(func(c *counts) {
+		c.Updates += len(b.Updates)
+		c.Rejections += len(b.Rejections)
+		c.Changes += changes
+	})
+	const most = 10 // lines for one batch
+	for i, r := range b.Rejections {
+		if i == most {
+			p.Logger.Warn("more updates rejected", "count", len(b.Rejections)-most)
+			break
+		}
+		p.Logger.Warn("update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
+	}
+}

@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/decode"
+	"jpmovies/internal/movie"
+)
+
+// taken is an object in hand. It may be deleted when its reading and every batch
+// that holds a part of it have gone well.
+type taken struct {
+	bucket.Ref
+	modified time.Time
+	open     atomic.Int32 // the reading, and the batches, that have not ended
+	failed   atomic.Bool
+}
+
+// settle ends the reading or one batch, and tells whether it was the last: then
+// the object may be deleted unless it has failed.
+func (t *taken) settle(ok bool) bool {
+	if !ok {
+		t.failed.Store(true)
+	}
+	return t.open.Add(-1) == 0
+}
+
+// part is a piece of a decoded object.
+type part struct {
+	from       *taken
+	updates    []movie.Update
+	rejections []movie.Rejection
+	size       int  // bytes
+	last       bool // nothing follows; ok tells whether all of the object was read
+	ok         bool
+}
+
+// A fetcher passes on what it has decoded when it has this much: large objects
+// must not pile up in memory, small ones must not cost a hand-over each.
+const (
+	partItems = 64
+	partBytes = 256 << 10
+)
+
+// fetchAll reads Concurrency objects at a time.
+func (p *pass) fetchAll(objects <-chan bucket.Object, parts chan<- part) {
+	var fetchers sync.WaitGroup
+	for range p.Concurrency {
+		fetchers.Go(func() {
+			for o := range objects {
+				if p.stop.Err() != nil { // take nothing new
+					p.leave(o.LastModified)
+					continue
+				}
+				p.fetch(o, parts)
+			}
+		})
+	}
+	fetchers.Wait()
+}
+
+// fetch reads and decodes one object. The stamp comes from the GET, never from
+// the LIST: the object may have been overwritten in between.
+func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
+	key := listed.Key
+	object, body, err := p.Store.Get(p.hard, key)
+	if errors.Is(err, bucket.ErrNotFound) {
+		p.count(func(c *counts) { c.Gone++ })
+		return
+	}
+	if err != nil {
+		p.leave(listed.LastModified)
+		p.failRead(key, err)
+		return
+	}
+	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
+	next := part{from: &taken{Ref: object.Ref, modified: object.LastModified}}
+	next.from.open.Store(1)
+	stamp := movie.Stamp{Time: object.LastModified.UnixNano(), Key: key}
+	err = decode.Read(body, func(item decode.Item) error {
+		next.add(item, stamp)
+		if len(next.updates)+len(next.rejections) < partItems && next.size < partBytes {
+			return nil
+		}
+		full := next
+		next = part{from: full.from}
+		return send(p.hard, parts, full)
+	})
+	if err != nil {
+		p.failRead(key, err)
+	} else {
+		p.progress.objects.Add(1)
+		p.metrics.read.Inc()
+	}
+	next.last, next.ok = true, err == nil
+	// A part that is not sent leaves the object unsettled, so it stays.
+	_ = send(p.hard, parts, next)
+}
+
+func (p *pass) failRead(key string, err error) {
+	p.metrics.readFailures.Inc()
+	p.Logger.Debug("object not read", "key", key, "error", err)
+	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })
+}
+
+func (n *part) add(item decode.Item, stamp movie.Stamp) {
+	n.size += item.Size
+	if item.Reason != "" {
+		n.size += len(item.Bytes)
+		n.rejections = append(n.rejections, movie.Rejection{
+			Key: n.from.Key, ObjectETag: n.from.ETag, Position: item.Position, Reason: item.Reason, Bytes: item.Bytes,
+		})
+		return
+	}
+	stamp.Position = item.Position
+	item.Update.Stamp = stamp
+	n.updates = append(n.updates, item.Update)
+}
+
+func send[T any](ctx context.Context, to chan<- T, value T) error {
+	select {
+	case to <- value:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,87 @@
+package worker
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"jpmovies/internal/movie"
+)
+
+// metrics of the worker. None has a label whose values producers choose.
+type metrics struct {
+	read, readFailures         prometheus.Counter
+	removed, removeFailures    prometheus.Counter
+	overwritten                prometheus.Counter
+	updates, rejected, changes prometheus.Counter
+	commitSeconds, passSeconds prometheus.Histogram
+	waiting, oldest, lastPass  prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	f := promauto.With(r)
+	counter := func(name, help string) prometheus.Counter {
+		return f.NewCounter(prometheus.CounterOpts{Namespace: "movies", Subsystem: "worker", Name: name, Help: help})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return f.NewGauge(prometheus.GaugeOpts{Namespace: "movies", Subsystem: "worker", Name: name, Help: help})
+	}
+	histogram := func(name, help string) prometheus.Histogram {
+		return f.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "movies", Subsystem: "worker", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		})
+	}
+	return &metrics{
+		read:           counter("objects_read_total", "Objects read to their end."),
+		readFailures:   counter("object_read_failures_total", "Objects that could not be read and stay in the bucket."),
+		removed:        counter("objects_removed_total", "Objects deleted after their updates were committed."),
+		removeFailures: counter("object_remove_failures_total", "Deletes that failed; the objects are read again."),
+		overwritten:    counter("objects_overwritten_total", "Objects that were overwritten between reading and deleting, and survived."),
+		updates:        counter("updates_total", "Updates committed, repeated ones included."),
+		rejected:       counter("rejections_total", "Updates that could not be used."),
+		changes:        counter("changes_total", "Movies that readers see differently."),
+		commitSeconds:  histogram("commit_seconds", "Time of one transaction, with its retries."),
+		passSeconds:    histogram("pass_seconds", "Time of one walk over the bucket."),
+		waiting:        gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
+		oldest:         gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest of them, 0 = none."),
+		lastPass:       gauge("last_pass_timestamp_seconds", "End of the last pass."),
+	}
+}
+
+func (m *metrics) committed(b movie.Batch, changes int) {
+	m.updates.Add(float64(len(b.Updates)))
+	m.rejected.Add(float64(len(b.Rejections)))
+	m.changes.Add(float64(changes))
+}
+
+func (m *metrics) finish(p *pass) {
+	m.passSeconds.Observe(time.Since(p.start).Seconds())
+	m.waiting.Set(float64(p.Waiting()))
+	m.lastPass.SetToCurrentTime()
+	m.oldest.Set(0)
+	if !p.oldest.IsZero() {
+		m.oldest.Set(float64(p.oldest.Unix()))
+	}
+}
+
+// progress counts what has been done since the start.
+type progress struct{ objects, updates atomic.Int64 }
+
+// Progress is how far a worker is.
+type Progress struct {
+	// Objects read and Updates committed since the start.
+	Objects, Updates int64
+	// Waiting objects of those that the present pass has listed.
+	Waiting int
+}
+
+// Progress may be asked at any time.
+func (w *Worker) Progress() Progress {
+	now := Progress{Objects: w.progress.objects.Load(), Updates: w.progress.updates.Load()}
+	if p := w.present.Load(); p != nil {
+		p.count(func(c *counts) { now.Waiting = c.Waiting() })
+	}
+	return now
+}
