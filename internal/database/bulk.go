@@ -43,6 +43,7 @@ func (db *DB) insert(ctx context.Context, tx *sql.Tx, in insertion, args []any) 
 		rows := chunk(args, in.columns)
 		var err error
 		if prepared := db.prepared.get(in.head); prepared != nil && rows == bulkRows {
+			//nolint:sqlclosecheck // closed with the transaction
 			_, err = tx.StmtContext(ctx, prepared).ExecContext(ctx, args[:rows*in.columns]...)
 		} else {
 			_, err = tx.ExecContext(ctx, in.statement(rows), args[:rows*in.columns]...)
@@ -118,7 +119,8 @@ func (db *DB) prepare(ctx context.Context, all ...insertion) error {
 		if s.ready[in.head] != nil {
 			continue
 		}
-		stmt, err := db.write.PrepareContext(ctx, in.statement(bulkRows))
+		stmt, err := db.write.PrepareContext( //nolint:sqlclosecheck // kept, see close
+			ctx, in.statement(bulkRows))
 		if err != nil {
 			return fmt.Errorf("prepare %s: %w", in.head, err)
 		}

@@ -76,7 +76,6 @@ func (d *dialect) selectMovies(f movie.Filter, start int64, limit int) (string, 
 	if start > 0 {
 		s.where(s.id+" < ?", start)
 	}
-	//nolint:gosec // made of constants
 	query := "SELECT " + d.straight + "m.id, m.fields FROM " + s.tables.String() +
 		" WHERE " + strings.Join(s.conditions, " AND ") + " ORDER BY " + s.id + " DESC LIMIT ?"
 	return query, append(s.args, limit)

@@ -92,7 +92,7 @@ type loss struct {
 
 func newDecoder() *decoder {
 	d := &decoder{}
-	d.window.init()
+	d.init()
 
 	return d
 }

@@ -304,7 +304,7 @@ func TestYieldError(t *testing.T) {
 	for _, object := range []string{"{}{}", "[{},{}]", "oops\n{}", "[oops"} {
 		calls := 0
 		err := Read(strings.NewReader(object), func(Item) error { calls++; return stop })
-		if err != stop || calls != 1 {
+		if !errors.Is(err, stop) || calls != 1 {
 			t.Errorf("%s: error %v after %d calls", object, err, calls)
 		}
 	}

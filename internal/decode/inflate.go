@@ -125,7 +125,7 @@ type members struct {
 
 func (m *members) Read(p []byte) (int, error) {
 	n, err := m.Reader.Read(p)
-	if err != io.EOF {
+	if err != io.EOF { //nolint:errorlint // only the bare EOF is a good end
 		return n, err
 	}
 	if _, err := m.buffered.Peek(1); err != nil {
@@ -137,7 +137,7 @@ func (m *members) Read(p []byte) (int, error) {
 func (m *members) next() error {
 	err := m.Reset(m.buffered)
 	m.Multistream(false)
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // only the bare EOF is a good end
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -34,7 +34,7 @@ func (s *source) Read(p []byte) (int, error) {
 
 // failure is the reader's own error, if it had one.
 func (s *source) failure() error {
-	if s.err == nil || s.err == io.EOF {
+	if s.err == nil || s.err == io.EOF { //nolint:errorlint // an EOF inside another error is that error
 		return nil
 	}
 	return fmt.Errorf("read object: %w", s.err)

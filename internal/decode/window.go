@@ -84,7 +84,7 @@ func (w *window) grow(size int) {
 
 func (w *window) fill() error {
 	for w.stop < len(w.buf) && w.end == nil {
-		n, err := w.inflater.Read(w.buf[w.stop:])
+		n, err := w.Read(w.buf[w.stop:])
 		w.stop += n
 		w.end = err
 	}
@@ -95,7 +95,9 @@ func (w *window) fill() error {
 }
 
 // broken tells whether the text ends because of what is wrong with it.
-func (w *window) broken() bool { return w.end != nil && w.end != io.EOF }
+func (w *window) broken() bool {
+	return w.end != nil && w.end != io.EOF //nolint:errorlint // only the bare EOF is a good end
+}
 
 // skipSpace drops white space and gives the byte behind it, 0 at the end.
 func (w *window) skipSpace() (byte, error) {

@@ -60,7 +60,7 @@ func setNumber[T int | int64](to *T, text string, least, most T) string {
 	if err != nil || n < uint64(least) || n > uint64(most) {
 		return fmt.Sprintf("is %q, expected an integer from %d to %d", text, least, most)
 	}
-	*to = T(n) //nolint:gosec // not above most
+	*to = T(n)
 	return ""
 }
 
@@ -130,12 +130,14 @@ func SplitQuery(raw string) ([][2]string, error) {
 		value, err2 := url.QueryUnescape(rawValue)
 		wrong := ""
 		switch {
+		case rawName == "":
+			rawName, wrong = piece, "has no name, expected name=value"
 		case strings.Contains(piece, ";"):
 			wrong = "holds a bare ;, expected & between parameters and %3B in a value"
 		case err1 != nil || err2 != nil:
 			wrong = "holds a broken percent escape, expected two hexadecimal digits after each %"
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
-			wrong = "is not valid UTF-8"
+			wrong = "is not valid UTF-8, expected UTF-8 text or its percent escapes"
 		}
 		if wrong != "" {
 			name := strings.ToValidUTF8(rawName, "\uFFFD")
@@ -164,11 +166,11 @@ func unknownParameter(name string, known []parameter) error {
 			nearest, distance = p.name, d
 		}
 	}
-	detail := fmt.Sprintf("unknown parameter %q", name)
+	advice := "; known are "
 	if nearest != "" {
-		detail += fmt.Sprintf(", did you mean %s?", nearest)
+		advice = fmt.Sprintf(", did you mean %s? Known are ", nearest)
 	}
-	return &ParameterError{Parameter: name, Detail: detail + " Known are " + strings.Join(names, ", ") + "."}
+	return &ParameterError{Parameter: name, Detail: fmt.Sprintf("unknown parameter %q", name) + advice + strings.Join(names, ", ")}
 }
 
 // slips is the number of letters to insert, drop or change between two words

@@ -110,7 +110,7 @@ func cutFullStamp(stored []byte) (s Stamp, rest []byte, err error) {
 	}
 	stored = stored[n:]
 	length, n := binary.Uvarint(stored)
-	if n <= 0 || length > uint64(len(stored)-n) {
+	if n <= 0 || length > uint64(len(stored)-n) { //nolint:gosec // n is at most the length
 		return Stamp{}, nil, errStamps
 	}
 	stored = stored[n:]

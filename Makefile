@@ -1,0 +1,9 @@
+.PHONY: run run_worker run_api test lint build bench
+
+run:        ; @scripts/run
+run_worker: ; @scripts/run_worker
+run_api:    ; @scripts/run_api
+test:       ; @scripts/test
+lint:       ; @scripts/lint
+build:      ; @scripts/build
+bench:      ; @scripts/bench

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/bucket/dirbucket"
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+	"jpmovies/internal/server"
+	"jpmovies/internal/telemetry"
+	"jpmovies/internal/worker"
+)
+
+// films are what the demo shows until the user drops files of his own.
+//
+//go:embed films.ndjson
+var films []byte
+
+// demoPause is the pause between looks into the demo's folder: a dropped file is
+// to be served within two seconds, and looking into a folder costs nothing.
+const demoPause = 250 * time.Millisecond
+
+func newDemo() *cobra.Command {
+	dir := "jpmovies-demo"
+	command := &cobra.Command{
+		Use:   "demo",
+		Short: "Run API and worker on a folder and a SQLite file, with a few films",
+		Long: `Needs nothing but this program: makes a folder for files to drop and a SQLite
+file, puts a few well-known films through the worker, and serves them until
+SIGINT or SIGTERM. Run again it goes on with what is there.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return runDemo(command.Context(), dir, command.OutOrStdout())
+		},
+	}
+	command.Flags().StringVar(&dir, "dir", dir, "where the folder inbox and the file movies.sqlite are made")
+	return command
+}
+
+func runDemo(ctx context.Context, dir string, out io.Writer) error {
+	var c config.Demo
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	logger := newLogger(c.Log, stderr)
+	listener, err := server.Listen(ctx, c.APIAddr)
+	if err != nil {
+		return fmt.Errorf("%w (MOVIES_API_ADDR names another address)", err)
+	}
+	inbox := filepath.Join(dir, "inbox")
+	if err := os.MkdirAll(inbox, 0o750); err != nil {
+		return err
+	}
+	db, err := openDatabase(config.Database{DBFile: filepath.Join(dir, "movies.sqlite")}, true, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // every commit has been answered
+	if err := migrate(ctx, db, func([]string) {}); err != nil {
+		return err
+	}
+	metrics := telemetry.Metrics()
+	store, err := dirbucket.Open(inbox, dirbucket.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	w := worker.New(worker.Options{
+		Store: store, Catalogue: db, Concurrency: 8, Batch: 500, Prepare: db.CheckSchema,
+		IdleMin: demoPause, IdleMax: demoPause, ShutdownTimeout: c.ShutdownTimeout,
+		KeepRejections: days(30), KeepChanges: days(30), Logger: quietPasses(logger), Metrics: metrics,
+	})
+	if err := seed(ctx, db, w, inbox); err != nil {
+		return err
+	}
+	if err := greet(out, moviesURL(listener), inbox); err != nil {
+		return err
+	}
+	return runWithAdmin(ctx, "demo", c.Process, logger, metrics, workerChecks(db, w), func(ctx context.Context) error {
+		var group errgroup.Group
+		group.Go(func() error { return w.Run(ctx) })
+		group.Go(func() error { return server.Serve(ctx, listener, api.New(db, logger), logger, c.ShutdownTimeout) })
+		return group.Wait()
+	})
+}
+
+// seed puts the films through the worker, the first time.
+func seed(ctx context.Context, db *database.DB, w *worker.Worker, inbox string) error {
+	revision, err := db.Revision(ctx)
+	if err != nil || revision > 0 {
+		return err
+	}
+	// Written under a hidden name and then renamed: so it is complete when it
+	// appears, and its age lets it be read at once.
+	hidden := filepath.Join(inbox, ".films.ndjson")
+	if err := os.WriteFile(hidden, films, 0o600); err != nil {
+		return err
+	}
+	aMinuteAgo := time.Now().Add(-time.Minute)
+	err = errors.Join(os.Chtimes(hidden, aMinuteAgo, aMinuteAgo), os.Rename(hidden, filepath.Join(inbox, "films.ndjson")))
+	if err != nil {
+		return err
+	}
+	return w.Once(ctx)
+}
+
+func greet(out io.Writer, url, inbox string) error {
+	folder, err := filepath.Abs(inbox)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, `
+  The movies are served at   %s
+  Drop JSON files into       %s
+
+  Try:  curl '%s?genre=Action'
+        echo '{"title": "My film", "year": 2026, "genres": ["Drama"]}' > '%s/my-film.json'
+
+  Ctrl-C stops it.
+
+`, url, folder, url, folder)
+	return err
+}
+
+// quietPasses leaves out the passes that found nothing: the demo makes four a
+// second.
+func quietPasses(logger *slog.Logger) *slog.Logger {
+	return slog.New(skipIdle{logger.Handler()})
+}
+
+type skipIdle struct{ slog.Handler }
+
+func (h skipIdle) Handle(ctx context.Context, r slog.Record) error {
+	idle := false
+	r.Attrs(func(a slog.Attr) bool {
+		idle = a.Key == "objects" && a.Value.Kind() == slog.KindInt64 && a.Value.Int64() == 0
+		return !idle
+	})
+	if idle && r.Level == slog.LevelInfo {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}

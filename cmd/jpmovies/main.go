@@ -1,0 +1,59 @@
+// Command jpmovies turns the objects of a bucket into a catalogue of movies and
+// serves it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // for images without certificates
+
+	"jpmovies/internal/config"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:])) }
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, args []string) int {
+	started := false
+	root := &cobra.Command{
+		Use:   "jpmovies",
+		Short: "Drains movie updates from a bucket into a database and serves them over HTTP",
+		Long: `jpmovies drains movie updates from an S3 bucket (or a folder) into a
+MySQL-protocol server (or a SQLite file), safely and in order, and serves the
+movies over HTTP. "jpmovies demo" shows all of it and needs nothing else.
+
+Settings come from the environment; the README lists them.`,
+		SilenceUsage:     true,
+		SilenceErrors:    true,
+		PersistentPreRun: func(*cobra.Command, []string) { started = true },
+	}
+	root.AddCommand(newAPI(), newWorker(), newMigrate(), newDemo(), newCheck(), newVersion())
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var wrong *config.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errSilent):
+		return exitFailed
+	}
+	fmt.Fprintf(os.Stderr, "jpmovies: %v\n", err)
+	if !started || errors.As(err, &wrong) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// errSilent fails a command that has already said why.
+var errSilent = errors.New("failed")

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+)
+
+func newMigrate() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Create or update the database schema",
+		Long: `Brings the schema up to date; a SQLite file is created when there is none.
+Safe to start from several places at once. Waits for a server that does not
+answer yet.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error { return runMigrate(command.Context()) },
+	}
+}
+
+func runMigrate(ctx context.Context) error {
+	var c config.Migrate
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	logger := newLogger(c.Log, stderr)
+	db, err := openDatabase(c.Database, true, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // every step has been answered
+	ctx, cancel := interruptible(ctx, "migration", logger)
+	defer cancel()
+	if err := waitUntil(ctx, logger, db.Ping); err != nil {
+		return err
+	}
+	return migrate(ctx, db, func(steps []string) { logger.Info("schema is up to date", "steps", steps) })
+}
+
+func migrate(ctx context.Context, db *database.DB, done func(steps []string)) error {
+	steps, err := db.Migrate(ctx)
+	if err != nil {
+		return err
+	}
+	done(steps)
+	return nil
+}

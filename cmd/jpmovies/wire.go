@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/dirbucket"
+	"jpmovies/internal/bucket/s3bucket"
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+	"jpmovies/internal/telemetry"
+)
+
+var stderr io.Writer = os.Stderr
+
+// newLogger logs to out: text on a terminal and JSON elsewhere, if nothing else
+// is asked for.
+func newLogger(c config.Log, out io.Writer) *slog.Logger {
+	json := c.LogFormat == "json" || c.LogFormat == "" && !onTerminal()
+	return telemetry.Logger(out, c.LogLevel, json)
+}
+
+func onTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
+
+func openDatabase(c config.Database, create bool, logger *slog.Logger) (*database.DB, error) {
+	return database.Open(database.Options{
+		File: c.DBFile, Create: create,
+		User: c.DBUser, Password: c.DBPassword, Name: c.DBName, Host: c.DBHost, Port: c.DBPort, TLS: c.DBTLS,
+		Logger: logger,
+	})
+}
+
+// openStore opens the bucket; probe finds out what it can do.
+func openStore(ctx context.Context, c config.Worker, logger *slog.Logger) (store bucket.Store, probe func(context.Context) error, err error) {
+	if c.BucketDir != "" {
+		store, err = dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
+		return store, func(context.Context) error { return nil }, err
+	}
+	s3, err := s3bucket.Open(ctx, s3bucket.Options{
+		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
+		PageSize: c.BucketItemsLimit, Concurrency: c.Concurrency, Logger: logger,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s3, s3.Probe, nil
+}
+
+// interruptible is done at the first SIGINT or SIGTERM; a second one ends the
+// process at once.
+func interruptible(ctx context.Context, name string, logger *slog.Logger) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+			return
+		}
+		logger.Info("Stopping " + name + ". Press one more time to exit immediately!")
+		cancel()
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	return ctx, func() { signal.Stop(signals); cancel() }
+}
+
+// waitUntil tries again with growing pauses until try succeeds or ctx is done.
+func waitUntil(ctx context.Context, logger *slog.Logger, try func(context.Context) error) error {
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		logger.Warn("waiting", "for", err, "sleep", pause.String())
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}

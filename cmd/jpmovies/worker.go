@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+	"jpmovies/internal/server"
+	"jpmovies/internal/telemetry"
+	"jpmovies/internal/worker"
+)
+
+func newWorker() *cobra.Command {
+	var once bool
+	command := &cobra.Command{
+		Use:   "worker",
+		Short: "Drain the bucket into the database",
+		Long: `Reads objects from the bucket, commits their updates, and deletes what was
+committed. Runs until SIGINT or SIGTERM; then it finishes what is in hand.
+
+Invalid updates are removed from the bucket and kept in the table rejection.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error { return runWorker(command.Context(), once) },
+	}
+	command.Flags().BoolVar(&once, "once", false, "end when the bucket is empty; fail when nothing can be done about what remains")
+	return command
+}
+
+func runWorker(ctx context.Context, once bool) error {
+	var c config.Worker
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	var out io.Writer = os.Stderr
+	bar := newProgress(os.Stderr)
+	if bar != nil {
+		out = bar
+	}
+	logger := newLogger(c.Log, out)
+	db, err := openDatabase(c.Database, false, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // the last commit has been answered
+	store, probe, err := openStore(ctx, c, logger)
+	if err != nil {
+		return err
+	}
+	metrics := telemetry.Metrics()
+	w := worker.New(worker.Options{
+		Store: store, Catalogue: db, Concurrency: c.Concurrency, Batch: c.Batch,
+		Prepare: func(ctx context.Context) error { return errors.Join(db.CheckSchema(ctx), probe(ctx)) },
+		Shard:   worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
+		KeepRejections: days(c.RejectionDays), KeepChanges: days(c.ChangeDays), Logger: logger, Metrics: metrics,
+	})
+	bar.follow(w.Progress)
+	defer bar.stop()
+	if once {
+		ctx, cancel := interruptible(ctx, "worker", logger)
+		defer cancel()
+		return w.Once(ctx)
+	}
+	return runWithAdmin(ctx, "worker", c.Process, logger, metrics, workerChecks(db, w), w.Run)
+}
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
+	return []server.Check{{Name: "database", Run: db.CheckSchema}, {Name: "pass", Run: w.Ready}}
+}
+
+// runWithAdmin runs work until a signal, with the admin port beside it until
+// work has ended.
+func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, metrics prometheus.Gatherer,
+	checks []server.Check, work func(context.Context) error,
+) error {
+	listener, err := server.Listen(ctx, c.AdminAddr)
+	if err != nil {
+		return err
+	}
+	logger.Info(name+" starts", "admin", listener.Addr().String(), "version", version())
+	signalled, cancel := interruptible(ctx, name, logger)
+	defer cancel()
+	ended, end := context.WithCancel(ctx)
+	var group errgroup.Group
+	group.Go(func() error {
+		defer cancel()
+		return server.Serve(ended, listener, server.Admin(metrics, checks...), logger, time.Second)
+	})
+	group.Go(func() error {
+		defer end()
+		return work(signalled)
+	})
+	return group.Wait()
+}

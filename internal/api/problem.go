@@ -1,0 +1,59 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"jpmovies/internal/movie"
+)
+
+// problem is an error document of RFC 9457, and the error that asks for one.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	// Parameter is the query parameter at fault, if one is.
+	Parameter string `json:"parameter,omitempty"`
+}
+
+func (p problem) Error() string { return p.Detail }
+
+// retryAfter is when to ask again while the database is away, in seconds.
+const retryAfter = "5"
+
+// fail answers with what err means to a stranger. What only operators should
+// know goes to the log.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var parameter *movie.ParameterError
+	var p problem
+	switch {
+	case errors.As(err, &p):
+	case errors.As(err, &parameter):
+		p = problem{Status: http.StatusBadRequest, Detail: parameter.Detail, Parameter: parameter.Parameter}
+	case errors.Is(err, movie.ErrNotFound):
+		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
+	case r.Context().Err() != nil:
+		return // the client went away; drivers have many words for that
+	default:
+		a.logger.Error("request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
+		w.Header().Set("Retry-After", retryAfter)
+		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later"}
+	}
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // for the eyes of a person: "expected & between parameters"
+	if err := encoder.Encode(p); err != nil {
+		panic(err) // strings and an int always marshal
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body.Bytes()) // the client went away: nobody is left to tell
+}

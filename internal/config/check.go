@@ -1,0 +1,107 @@
+package config
+
+import (
+	"net"
+	"os"
+	"strings"
+)
+
+func (d *Database) check(wrong report) {
+	if d.DBFile != "" {
+		if d.DBUser != "" {
+			wrong("MOVIES_DB_FILE", "is set and so is MOVIES_DB_USER; expected either a SQLite file or a server")
+		}
+		return
+	}
+	if d.DBUser == "" {
+		wrong("MOVIES_DB_USER", "is not set; expected the server's user, or MOVIES_DB_FILE for a SQLite file")
+	}
+	d.checkPassword(wrong)
+	if d.DBPort < 1 || d.DBPort > 65535 {
+		wrong("MOVIES_DB_PORT", "is %d, expected a port from 1 to 65535", d.DBPort)
+	}
+	switch d.DBTLS {
+	case "off", "on", "skip-verify":
+	default:
+		if _, err := os.Stat(d.DBTLS); err != nil {
+			wrong("MOVIES_DB_TLS", "is %q, expected off, on, skip-verify or the path of a CA file", d.DBTLS)
+		}
+	}
+}
+
+// checkPassword reads the password's file.
+func (d *Database) checkPassword(wrong report) {
+	if d.DBPasswordFile == "" {
+		return
+	}
+	if d.DBPassword != "" {
+		wrong("MOVIES_DB_PASS_FILE", "is set and so is MOVIES_DB_PASS; expected one of them")
+		return
+	}
+	password, err := os.ReadFile(d.DBPasswordFile)
+	if err != nil {
+		wrong("MOVIES_DB_PASS_FILE", "cannot be read: %v", err)
+		return
+	}
+	d.DBPassword = strings.TrimRight(string(password), "\r\n")
+}
+
+func (b *Bucket) check(wrong report) {
+	switch {
+	case b.BucketDir == "" && b.BucketName == "":
+		wrong("MOVIES_BUCKET_NAME", "is not set; expected an S3 bucket, or MOVIES_BUCKET_DIR for a folder")
+	case b.BucketDir != "" && b.BucketName != "":
+		wrong("MOVIES_BUCKET_DIR", "is set and so is MOVIES_BUCKET_NAME; expected either a folder or an S3 bucket")
+	case b.BucketDir != "":
+		if info, err := os.Stat(b.BucketDir); err != nil || !info.IsDir() {
+			wrong("MOVIES_BUCKET_DIR", "is %q, expected a folder that exists", b.BucketDir)
+		}
+	}
+	if b.BucketItemsLimit < 1 || b.BucketItemsLimit > 1000 {
+		wrong("MOVIES_BUCKET_ITEMS_LIMIT", "is %d, expected 1 to 1000", b.BucketItemsLimit)
+	}
+}
+
+func (p *Process) check(wrong report) {
+	checkAddr(wrong, "MOVIES_ADMIN_ADDR", p.AdminAddr)
+	if p.ShutdownTimeout <= 0 {
+		wrong("MOVIES_SHUTDOWN_TIMEOUT", "is %s, expected more than 0", p.ShutdownTimeout)
+	}
+}
+
+func (l *Log) check(wrong report) {
+	switch l.LogFormat {
+	case "", "text", "json":
+	default:
+		wrong("MOVIES_LOG_FORMAT", "is %q, expected text or json", l.LogFormat)
+	}
+}
+
+func (w *WorkerOnly) check(wrong report) {
+	for _, n := range []struct {
+		variable string
+		value    int
+		most     int
+	}{
+		{"MOVIES_WORKER_CONCURRENCY", w.Concurrency, 1024},
+		{"MOVIES_WORKER_BATCH", w.Batch, 10_000},
+		{"MOVIES_REJECTION_DAYS", w.RejectionDays, 36_500},
+		{"MOVIES_CHANGE_DAYS", w.ChangeDays, 36_500},
+	} {
+		if n.value < 1 || n.value > n.most {
+			wrong(n.variable, "is %d, expected 1 to %d", n.value, n.most)
+		}
+	}
+	if w.IdleMax <= 0 {
+		wrong("MOVIES_WORKER_IDLE_MAX", "is %s, expected more than 0", w.IdleMax)
+	}
+}
+
+func (a *API) checkAddr(wrong report)  { checkAddr(wrong, "MOVIES_API_ADDR", a.APIAddr) }
+func (d *Demo) checkAddr(wrong report) { checkAddr(wrong, "MOVIES_API_ADDR", d.APIAddr) }
+
+func checkAddr(wrong report, variable, addr string) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		wrong(variable, "is %q, expected host:port", addr)
+	}
+}

@@ -1,0 +1,178 @@
+// Package config reads the settings of each subcommand from the environment and
+// checks them as a whole, before anything is touched: a wrong configuration ends
+// the process in its first second and names every variable at fault.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Error lists all that is wrong with a configuration, a line a variable.
+type Error struct{ Problems []string }
+
+func (e *Error) Error() string {
+	return "wrong configuration:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// Database says which database is used.
+type Database struct {
+	DBFile string `env:"MOVIES_DB_FILE"` // a SQLite file, instead of the server
+
+	DBUser         string `env:"MOVIES_DB_USER"`
+	DBPassword     string `env:"MOVIES_DB_PASS"`
+	DBPasswordFile string `env:"MOVIES_DB_PASS_FILE"` // holds the password
+	DBName         string `env:"MOVIES_DB_NAME" envDefault:"movies"`
+	DBHost         string `env:"MOVIES_DB_HOST" envDefault:"127.0.0.1"`
+	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306"`
+	DBTLS          string `env:"MOVIES_DB_TLS" envDefault:"off"` // off, on, skip-verify, or a CA file
+}
+
+// Bucket says where objects come from.
+type Bucket struct {
+	BucketDir        string `env:"MOVIES_BUCKET_DIR"` // a folder, instead of S3
+	BucketName       string `env:"MOVIES_BUCKET_NAME"`
+	BucketPrefix     string `env:"MOVIES_BUCKET_PREFIX"` // only keys under it
+	BucketPathStyle  bool   `env:"MOVIES_BUCKET_PATH_STYLE"`
+	BucketItemsLimit int    `env:"MOVIES_BUCKET_ITEMS_LIMIT" envDefault:"1000"` // objects per listing
+}
+
+// Process is what every long-running subcommand has.
+type Process struct {
+	AdminAddr       string        `env:"MOVIES_ADMIN_ADDR" envDefault:"127.0.0.1:9090"`
+	ShutdownTimeout time.Duration `env:"MOVIES_SHUTDOWN_TIMEOUT" envDefault:"20s"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	LogLevel  slog.Level `env:"MOVIES_LOG_LEVEL" envDefault:"info"`
+	LogFormat string     `env:"MOVIES_LOG_FORMAT"` // text or json; text on a terminal, else json
+}
+
+// WorkerOnly is what only the worker has.
+type WorkerOnly struct {
+	Concurrency   int           `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"64"` // parallel GETs
+	Batch         int           `env:"MOVIES_WORKER_BATCH" envDefault:"500"`      // updates per transaction
+	Shard         Shard         `env:"MOVIES_WORKER_SHARD"`                       // i/n
+	IdleMax       time.Duration `env:"MOVIES_WORKER_IDLE_MAX" envDefault:"60s"`
+	RejectionDays int           `env:"MOVIES_REJECTION_DAYS" envDefault:"30"`
+	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30"`
+}
+
+// Shard is a part of the keys: one of Count, which are numbered from 0.
+type Shard struct{ Index, Count int }
+
+var errShard = errors.New("no shard")
+
+// UnmarshalText reads i/n, i from 0 to n-1.
+func (s *Shard) UnmarshalText(text []byte) error {
+	index, count, found := strings.Cut(string(text), "/")
+	var err1, err2 error
+	s.Index, err1 = strconv.Atoi(index)
+	s.Count, err2 = strconv.Atoi(count)
+	if !found || err1 != nil || err2 != nil || s.Index < 0 || s.Index >= s.Count {
+		return errShard
+	}
+	return nil
+}
+
+// Migrate configures jpmovies migrate.
+type Migrate struct {
+	Database
+	Log
+}
+
+// Worker configures jpmovies worker.
+type Worker struct {
+	Database
+	Bucket
+	Process
+	Log
+	WorkerOnly
+}
+
+// API configures jpmovies api.
+type API struct {
+	Database
+	Process
+	Log
+	APIAddr string `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
+}
+
+// Demo configures jpmovies demo, which brings its own database and bucket.
+type Demo struct {
+	Process
+	Log
+	APIAddr string `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
+}
+
+// checker is a group of settings that checks itself.
+type checker interface{ check(report) }
+
+// report notes one thing that is wrong with a variable.
+type report func(variable, wrong string, args ...any)
+
+// Parse fills config, a pointer to one of the structs above, from the
+// environment. The error is an *Error.
+func Parse(config any) error {
+	var problems []string
+	note := func(variable, wrong string, args ...any) {
+		problems = append(problems, variable+": "+fmt.Sprintf(wrong, args...))
+	}
+	parsed := env.Parse(config)
+	var all env.AggregateError
+	if errors.As(parsed, &all) {
+		for _, err := range all.Errors {
+			var field env.ParseError
+			if !errors.As(err, &field) {
+				note("environment", "%v", err)
+				continue
+			}
+			name := variable(reflect.TypeOf(config).Elem(), field.Name)
+			note(name, "is %q, expected %s", os.Getenv(name), expected(field.Type))
+		}
+	}
+	group := reflect.ValueOf(config).Elem()
+	for i := range group.NumField() {
+		if c, ok := group.Field(i).Addr().Interface().(checker); ok {
+			c.check(note)
+		}
+	}
+	if c, ok := config.(interface{ checkAddr(report) }); ok {
+		c.checkAddr(note)
+	}
+	if len(problems) > 0 {
+		slices.Sort(problems)
+		return &Error{Problems: slices.Compact(problems)}
+	}
+	return nil
+}
+
+// variable is the environment variable of a field, looked for in all groups.
+func variable(t reflect.Type, field string) string {
+	f, _ := t.FieldByName(field)
+	return f.Tag.Get("env")
+}
+
+func expected(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "a duration such as 20s or 5m"
+	case reflect.TypeFor[bool]():
+		return "true or false"
+	case reflect.TypeFor[Shard]():
+		return "i/n with i from 0 to n-1, such as 0/2"
+	case reflect.TypeFor[slog.Level]():
+		return "debug, info, warn or error"
+	}
+	return "a whole number"
+}

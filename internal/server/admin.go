@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Check is one thing that must be well before the process is ready.
+type Check struct {
+	Name string
+	// Run says what is wrong. It must be quick.
+	Run func(context.Context) error
+}
+
+// checkTimeout bounds all checks of one request.
+const checkTimeout = 2 * time.Second
+
+// Admin serves operators and the cluster: /livez while the process works,
+// /readyz while it should get requests, and /metrics.
+func Admin(metrics prometheus.Gatherer, checks ...Check) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		status, text := http.StatusOK, ""
+		for _, c := range checks {
+			if err := c.Run(ctx); err != nil {
+				status = http.StatusServiceUnavailable
+				text += fmt.Sprintf("%s: %v\n", c.Name, err)
+				continue
+			}
+			text += c.Name + ": ok\n"
+		}
+		plain(w, status, text)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the client went away: nobody is left to tell
+}

@@ -1,0 +1,70 @@
+package tests
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layout says which packages of ours each package may import. A package that is
+// not here needs a noun, and a line.
+var layout = map[string][]string{
+	"internal/movie":                 {},
+	"internal/bucket":                {},
+	"internal/config":                {},
+	"internal/server":                {},
+	"internal/telemetry":             {},
+	"internal/decode":                {"internal/movie"},
+	"internal/bucket/s3bucket":       {"internal/bucket"},
+	"internal/bucket/dirbucket":      {"internal/bucket"},
+	"internal/bucket/buckettest":     {"internal/bucket"},
+	"internal/worker":                {"internal/movie", "internal/decode", "internal/bucket"},
+	"internal/database":              {"internal/movie", "internal/database/migrations"},
+	"internal/database/migrations":   {},
+	"internal/database/databasetest": {"internal/movie", "internal/database"},
+	"internal/api":                   {"internal/movie"},
+	"cmd/jpmovies": {
+		"internal/movie", "internal/bucket", "internal/config", "internal/server", "internal/telemetry", "internal/decode",
+		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/worker", "internal/database", "internal/api",
+	},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,GoFiles", "../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for packages := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath       string
+			Imports, GoFiles []string
+		}
+		if err := packages.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, "jpmovies/")
+		if len(p.GoFiles) == 0 { // tests only
+			continue
+		}
+		seen++
+		allowed, known := layout[name]
+		if !known {
+			t.Errorf("package %s is not in the layout", name)
+		}
+		for _, i := range p.Imports {
+			if ours, found := strings.CutPrefix(i, "jpmovies/"); found && !slices.Contains(allowed, ours) {
+				t.Errorf("%s must not import %s", name, ours)
+			}
+		}
+	}
+	if seen != len(layout) {
+		t.Errorf("%d packages found, the layout has %d", seen, len(layout))
+	}
+}
