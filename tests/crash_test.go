@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,20 +110,45 @@ func filled(t *testing.T, o database.Options, objects int, seed uint64) (*site, 
 	return s, undisturbed(t, s.inbox.(folder))
 }
 
-// TestKill9 kills the worker at random moments of a drain.
-func TestKill9(t *testing.T) {
-	kills := 10
-	if n, err := strconv.Atoi(os.Getenv("MOVIES_TEST_KILLS")); err == nil {
-		kills = n
+// kills is how many kills a test makes: MOVIES_TEST_KILLS of them, or few.
+func kills(t *testing.T, few int) int {
+	t.Helper()
+	text := os.Getenv("MOVIES_TEST_KILLS")
+	if text == "" {
+		return few
 	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("MOVIES_TEST_KILLS: %v", err)
+	}
+	return n
+}
+
+// randomSeed is another one each time; the log tells it.
+func randomSeed(t *testing.T) uint64 {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	return seed
+}
+
+// TestKillWorker kills the worker with -9 at random moments of a drain.
+func TestKillWorker(t *testing.T) {
+	n := kills(t, 12)
 	o := server(t)
-	s, want := filled(t, o, 60*kills, seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	s := newSite(t, o, newS3Bucket(t))
+	random := rand.New(rand.NewPCG(randomSeed(t), 0))
+	putAll(t, s.inbox, mixedInput(random, 60*n))
+	want := expected(t, s.inbox.(s3Bucket))
+	s.env = append(s.env, "MOVIES_WORKER_BATCH=40", "MOVIES_WORKER_CONCURRENCY=4")
 	killed := 0
-	for range kills {
+	for i := range n {
+		before := len(s.keys(t))
 		p := s.start(t, "worker", "--once")
-		time.Sleep(time.Duration(20+random.IntN(300)) * time.Millisecond) // the moment is the point, not the time
+		if i%3 > 0 { // else anywhere, the start included
+			waitFor(t, "the worker to get on", func() bool { return p.hasEnded() || len(s.keys(t)) < before })
+		}
+		time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond) // the moment is the point, not the time
 		_ = p.Process.Kill()
 		if p.exit(t) == -1 {
 			killed++
@@ -130,8 +156,100 @@ func TestKill9(t *testing.T) {
 	}
 	left := len(s.keys(t))
 	s.drain(t)
-	t.Logf("%d of %d workers were killed before they had finished; %d objects were left", killed, kills, left)
+	t.Logf("%d of %d workers were killed before they had finished; %d of %d objects were left", killed, n, left, 60*n)
 	checkSame(t, want, o)
+}
+
+// privateServer is a server of this test's own, run by a script of the project.
+type privateServer struct {
+	script, dir, port string
+}
+
+func startPrivate(t *testing.T, script string) privateServer {
+	t.Helper()
+	p := privateServer{"../scripts/" + script, filepath.Join(t.TempDir(), "s"), freePort(t)}
+	p.run(t, "start", p.dir, p.port)
+	t.Cleanup(func() { p.run(t, "stop", p.dir) })
+	return p
+}
+
+func (p privateServer) run(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(p.script, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", p.script, args, err, out)
+	}
+}
+
+// kill kills the server with -9 and starts it again.
+func (p privateServer) kill(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the killed server to end", func() bool { return syscall.Kill(pid, 0) != nil })
+	p.run(t, "start", p.dir, p.port)
+}
+
+// TestKillServers kills the database and the S3 server with -9 under a worker
+// that goes on all the time.
+func TestKillServers(t *testing.T) {
+	if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("no mariadbd to kill")
+	}
+	if os.Getenv(s3Variable) == "" {
+		t.Skipf("no S3 server: %s is not set", s3Variable)
+	}
+	for _, victim := range []string{"mariadb", "versitygw"} {
+		t.Run(victim, func(t *testing.T) { testKillServer(t, victim, kills(t, 4)) })
+	}
+}
+
+func testKillServer(t *testing.T, victim string, n int) {
+	server := startPrivate(t, victim)
+	o := privateDatabase(t, victim, server)
+	if victim == "versitygw" {
+		t.Setenv(s3Variable, "http://127.0.0.1:"+server.port)
+	}
+	s := newSite(t, o, newS3Bucket(t))
+	random := rand.New(rand.NewPCG(randomSeed(t), 1))
+	input := mixedInput(random, 100*n)
+	putAll(t, s.inbox, input)
+	want := expected(t, s.inbox.(s3Bucket))
+	s.env = append(s.env, "MOVIES_WORKER_BATCH=10", "MOVIES_WORKER_CONCURRENCY=2")
+	w := s.start(t, "worker")
+	inTheMiddle := 0
+	for i := range n {
+		left := len(input) * (n - i) / (n + 1)
+		waitFor(t, "the drain to go on", func() bool { return len(s.keys(t)) <= left })
+		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond) // the moment is the point, not the time
+		server.kill(t)
+		if len(s.keys(t)) > 0 {
+			inTheMiddle++
+		}
+	}
+	waitFor(t, "the bucket to be empty", func() bool { return len(s.keys(t)) == 0 })
+	if code := w.stop(t); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	t.Logf("%s was killed %d times, %d times in the middle of the drain", victim, n, inTheMiddle)
+	checkSame(t, want, o)
+}
+
+// privateDatabase is on the victim if that is a database.
+func privateDatabase(t *testing.T, victim string, p privateServer) database.Options {
+	t.Helper()
+	if victim == "mariadb" {
+		return databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+p.port+")/")
+	}
+	return server(t)
 }
 
 // TestSIGTERM stops the worker in the middle: what was in hand is committed and
@@ -161,24 +279,15 @@ func TestServerStopsAndStarts(t *testing.T) {
 		}
 		t.Skip("no mariadbd to stop and start")
 	}
-	dir := filepath.Join(t.TempDir(), "m")
-	port := freePort(t)
-	control := func(args ...string) {
-		t.Helper()
-		if out, err := exec.Command("../scripts/mariadb", args...).CombinedOutput(); err != nil {
-			t.Fatalf("mariadb %q: %v\n%s", args, err, out)
-		}
-	}
-	control("start", dir, port)
-	t.Cleanup(func() { control("stop", dir) })
-	o := databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+port+")/")
+	private := startPrivate(t, "mariadb")
+	o := databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+private.port+")/")
 	s, want := filled(t, o, 1500, 7)
 	p := s.start(t, "worker")
 	waitFor(t, "the first objects to go", func() bool { return len(s.keys(t)) < 1300 })
-	control("stop", dir)
+	private.run(t, "stop", private.dir)
 	p.logs(t, `"level":"ERROR"`)
 	left := len(s.keys(t))
-	control("start", dir, port)
+	private.run(t, "start", private.dir, private.port)
 	waitFor(t, "the folder to be empty", func() bool { return len(s.keys(t)) == 0 })
 	if code := p.stop(t); code != 0 {
 		t.Errorf("exit %d", code)

@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sync/errgroup"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 )
@@ -149,7 +150,9 @@ func (b s3Bucket) keys(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		for _, o := range page.Contents {
-			keys = append(keys, *o.Key)
+			if !strings.Contains(*o.Key, bucket.ProbePrefix) { // left by a kill, and removed by a later probe
+				keys = append(keys, *o.Key)
+			}
 		}
 	}
 	return keys
@@ -267,6 +270,15 @@ func (p *process) logs(t *testing.T, text string) string {
 		case <-late:
 			t.Fatalf("not logged within 30 s: %q in\n%s", text, p.log())
 		}
+	}
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,7 @@ func runWorker(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
+	limitMemory()
 	metrics := telemetry.Metrics()
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: db, Concurrency: c.Concurrency, Batch: c.Batch,
@@ -70,6 +72,15 @@ func runWorker(ctx context.Context, once bool) error {
 		return w.Once(ctx)
 	}
 	return runWithAdmin(ctx, "worker", c.Process, logger, metrics, workerChecks(db, w), w.Run)
+}
+
+// limitMemory makes the collector work harder before the heap is large: what a
+// worker holds is bounded, what it has left behind need not pile up. GOMEMLIMIT
+// says otherwise.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(100 << 20)
+	}
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
@@ -28,7 +29,14 @@ var ErrNotMigrated = errors.New("the database schema is not migrated: run jpmovi
 // Migrate brings the schema up to date and returns the steps that ran. Several
 // processes may start it at once: one works, the others wait for it.
 func (db *DB) Migrate(ctx context.Context) ([]string, error) {
-	provider, err := db.migrations()
+	connections, err := db.patient()
+	if err != nil {
+		return nil, err
+	}
+	if connections != db.write {
+		defer func() { _ = connections.Close() }() // every step has been answered
+	}
+	provider, err := db.migrations(connections)
 	if err != nil {
 		return nil, err
 	}
@@ -47,12 +55,27 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	return steps, nil
 }
 
-func (db *DB) migrations() (*goose.Provider, error) {
+// patient is a pool whose statements may take as long as they like: a step may
+// build an index of millions of rows.
+func (db *DB) patient() (*sql.DB, error) {
+	if db.server == nil {
+		return db.write, nil
+	}
+	config := db.server.Clone()
+	config.ReadTimeout = 0
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, fmt.Errorf("database settings: %w", err)
+	}
+	return sql.OpenDB(connector), nil
+}
+
+func (db *DB) migrations(connections *sql.DB) (*goose.Provider, error) {
 	options := []goose.ProviderOption{
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)),
 	}
 	if db.dialect == &sqliteDialect {
-		return goose.NewProvider(goose.DialectSQLite3, db.write, db.steps(), options...)
+		return goose.NewProvider(goose.DialectSQLite3, connections, db.steps(), options...)
 	}
 	locker, err := lock.NewMySQLTableLocker(
 		lock.WithTableName(versionTable+"_lock"),
@@ -64,7 +87,7 @@ func (db *DB) migrations() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectMySQL, db.write, db.steps(), append(options, goose.WithLocker(locker))...)
+	return goose.NewProvider(goose.DialectMySQL, connections, db.steps(), append(options, goose.WithLocker(locker))...)
 }
 
 func (db *DB) steps() fs.FS {

@@ -49,6 +49,7 @@ type Options struct {
 // DB is an open database, safe for concurrent use.
 type DB struct {
 	write, read *sql.DB
+	server      *mysql.Config // nil for a file
 	dialect     *dialect
 	logger      *slog.Logger
 	now         func() time.Time
@@ -61,6 +62,13 @@ const (
 	maxConnections  = 32
 	idleConnections = 16
 	connectionLife  = 5 * time.Minute // so that a failover or a new replica is noticed
+	connectionIdle  = 30 * time.Second
+	// A peer that went away without a word is given up after this long; no
+	// statement of ours takes longer, but for the steps of a migration.
+	answerTimeout = 30 * time.Second
+	// And a server that lost us ends the session, with its locks, after this many
+	// seconds: longer than connectionIdle, so that it never ends one in the pool.
+	sessionTimeout = "60"
 )
 
 // Open prepares the database. A server is not contacted yet, so that a process
@@ -85,11 +93,12 @@ func (db *DB) openServer(o Options) error {
 	if err != nil {
 		return fmt.Errorf("database settings: %w", err)
 	}
-	db.dialect = &mysqlDialect
+	db.server, db.dialect = config, &mysqlDialect
 	db.write = sql.OpenDB(connector)
 	db.write.SetMaxOpenConns(maxConnections)
 	db.write.SetMaxIdleConns(idleConnections)
 	db.write.SetConnMaxLifetime(connectionLife)
+	db.write.SetConnMaxIdleTime(connectionIdle)
 	db.read = db.write
 	return nil
 }
@@ -101,12 +110,11 @@ func serverConfig(o Options) (*mysql.Config, error) {
 	config.InterpolateParams = true // saves a round trip per statement
 	config.ParseTime = true         // the migrations' lock reads times
 	config.Timeout = 5 * time.Second
-	// A peer that went away without a word is noticed; no statement of ours
-	// takes longer.
-	config.ReadTimeout, config.WriteTimeout = time.Minute, time.Minute
+	config.ReadTimeout, config.WriteTimeout = answerTimeout, answerTimeout
 	config.Params = map[string]string{
 		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'", // a value that does not fit is an error, never cut
 		"innodb_lock_wait_timeout": "10",
+		"wait_timeout":             sessionTimeout,
 	}
 	switch o.TLS {
 	case "", "off":

@@ -48,9 +48,17 @@ const (
 	partBytes = 256 << 10
 )
 
+// An object of more than largeObject bytes may hold updates of up to 1 MiB, so
+// only a few of these are read at a time.
+const (
+	largeObject = 128 << 10
+	largeAtOnce = 8
+)
+
 // fetchAll reads Concurrency objects at a time.
 func (p *pass) fetchAll(objects <-chan bucket.Object, parts chan<- part) {
 	var fetchers sync.WaitGroup
+	large := make(chan struct{}, largeAtOnce)
 	for range p.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
@@ -58,7 +66,13 @@ func (p *pass) fetchAll(objects <-chan bucket.Object, parts chan<- part) {
 					p.leave(o.LastModified)
 					continue
 				}
+				if o.Size <= largeObject {
+					p.fetch(o, parts)
+					continue
+				}
+				large <- struct{}{}
 				p.fetch(o, parts)
+				<-large
 			}
 		})
 	}

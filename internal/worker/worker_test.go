@@ -235,26 +235,29 @@ func TestRefusedUpdateIsSplitOff(t *testing.T) {
 
 func TestUnreadableObjectHoldsUpNothing(t *testing.T) {
 	store, to := &buckettest.Memory{}, newCatalogue()
-	for i := range 200 {
-		store.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
+	for i := range 10_000 {
+		store.Put(fmt.Sprintf("%05d", i), film(fmt.Sprint(i), "x"))
 	}
 	store.Fault = func(op buckettest.Op) error {
-		if op.Kind == buckettest.Get && op.Key == "000" {
+		if op.Kind == buckettest.Get && op.Key == "00000" {
 			return errors.New("access denied")
 		}
 		return nil
 	}
 	w := newTestWorker(store, to)
 	err := w.Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "remain: 1") || !strings.Contains(err.Error(), `read "000": access denied`) {
+	if err == nil || !strings.Contains(err.Error(), "remain: 1") || !strings.Contains(err.Error(), `read "00000": access denied`) {
 		t.Errorf("once: %v", err)
 	}
-	if len(to.shows()) != 199 || len(to.rejections) != 0 || !slices.Equal(store.Keys(), []string{"000"}) {
+	if len(to.shows()) != 9999 || len(to.rejections) != 0 || !slices.Equal(store.Keys(), []string{"00000"}) {
 		t.Errorf("%d movies, %d rejections, left %q", len(to.shows()), len(to.rejections), store.Keys())
 	}
 	last := to.reports[len(to.reports)-1]
 	if last.ObjectsWaiting != 1 || last.OldestWaiting.IsZero() || last.LastCommit.IsZero() {
 		t.Errorf("report: %+v", last)
+	}
+	if n := store.Counts().Gets; n > 10_000+5 {
+		t.Errorf("%d reads of 10000 objects", n)
 	}
 	if err := w.Ready(t.Context()); err != nil {
 		t.Errorf("one object makes the worker unready: %v", err)

@@ -1,0 +1,135 @@
+package tests
+
+import (
+	"bufio"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"jpmovies/internal/database/databasetest"
+)
+
+// maxRSS is the memory that a worker may take, whatever the input: MiB.
+const maxRSS = 150
+
+// size is the number that the environment gives, or a small one that suits every
+// run of the tests.
+func size(t *testing.T, variable string, small int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return small
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
+// TestAbuse drains what should take a worker's memory or time away.
+func TestAbuse(t *testing.T) {
+	bulk := size(t, "MOVIES_TEST_BULK_MB", 100)
+	tiny := size(t, "MOVIES_TEST_TINY", 5000)
+	for _, test := range []struct {
+		name             string
+		write            func(t *testing.T, dir string)
+		movies, rejected int
+	}{
+		{"nothing", file(0, func(io.Writer) {}), 0, 1},
+		{"large NDJSON", file(1, func(w io.Writer) {
+			line := `{"title": "film %d", "year": 2000, "cast": ["` + strings.Repeat("a", 400) + `"], "x": "` + strings.Repeat("y", 10_000) + `"}` + "\n"
+			for i := 0; i*10_500 < bulk<<20; i++ {
+				_, _ = fmt.Fprintf(w, line, i%1000)
+			}
+		}), 1000, 0},
+		{"5 GB of zeros", gzipFile(5 << 30), 0, 1},
+		{"one line of 100 MB", file(1, func(w io.Writer) {
+			_, _ = io.WriteString(w, `{"title": "`)
+			for range 100 {
+				_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+			}
+			_, _ = io.WriteString(w, "\", \"year\": 2000}\n"+good)
+		}), 1, 1},
+		{"100,000 brackets", file(1, func(w io.Writer) {
+			_, _ = io.WriteString(w, good+strings.Repeat("[", 100_000)+"\n"+good)
+		}), 1, 1},
+		{"many large updates at once", file(64, func(w io.Writer) {
+			for range 4 {
+				_, _ = io.WriteString(w, `{"title": "T", "year": 2000, "cast": [`+strings.Repeat(`"`+strings.Repeat("n", 500)+`",`, 1900)+`"x"]}`+"\n")
+			}
+		}), 1, 0},
+		{"many tiny objects", func(t *testing.T, dir string) {
+			for i := range tiny {
+				sub := filepath.Join(dir, strconv.Itoa(i/10_000))
+				if i%10_000 == 0 {
+					if err := os.Mkdir(sub, 0o750); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.WriteFile(filepath.Join(sub, strconv.Itoa(i)), fmt.Appendf(nil, `{"title": "film %d", "year": 2000}`, i%1000), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, 1000, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := databasetest.SQLite(t)
+			s := newSite(t, o, newFolder(t))
+			test.write(t, s.inbox.(folder).dir)
+			p := s.start(t, "worker", "--once")
+			if code := p.exit(t); code != 0 {
+				t.Fatalf("exit %d\n%s", code, p.log())
+			}
+			usage := p.ProcessState.SysUsage().(*syscall.Rusage)
+			rss := usage.Maxrss >> 10 // Linux counts KiB
+			t.Logf("at most %d MiB, %s of CPU time", rss, p.ProcessState.UserTime()+p.ProcessState.SystemTime())
+			if rss > maxRSS {
+				t.Errorf("the worker took %d MiB, want at most %d", rss, maxRSS)
+			}
+			raw := databasetest.Raw(t, o)
+			got := fmt.Sprint(texts(t, raw, "SELECT COUNT(*) FROM movie"), texts(t, raw, "SELECT COUNT(*) FROM rejection"))
+			if want := fmt.Sprintf("[%d] [%d]", test.movies, test.rejected); got != want {
+				t.Errorf("movies and rejections: %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// file writes the same content into so many files; 0 is one empty file.
+func file(n int, write func(io.Writer)) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		for i := range max(1, n) {
+			f, err := os.Create(filepath.Join(dir, fmt.Sprint("file", i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := bufio.NewWriter(f)
+			write(w)
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// gzipFile is so many zeros, compressed.
+func gzipFile(zeros int) func(*testing.T, string) {
+	return file(1, func(w io.Writer) {
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		block := make([]byte, 1<<20)
+		for range zeros >> 20 {
+			_, _ = z.Write(block)
+		}
+		_ = z.Close()
+	})
+}
