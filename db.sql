@@ -60,3 +60,16 @@ CREATE TABLE catalogue (
 
 INSERT INTO catalogue (id, revision, movies) VALUES (1, 0, 0);
 
+CREATE TABLE movie_word (
+  name     VARBINARY(64) NOT NULL,          -- a word of the title, folded: what q looks for
+  movie_id BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (name, movie_id)
+);
+
+CREATE TABLE facet (
+  kind   VARBINARY(8) NOT NULL,             -- genre or year
+  value  VARBINARY(512) NOT NULL,           -- years with four digits, so that they sort
+  movies BIGINT NOT NULL,                   -- visible ones; never 0 between transactions
+  PRIMARY KEY (kind, value)
+);
+

@@ -139,7 +139,8 @@ func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
 // records that they should show.
 func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record) {
 	t.Helper()
-	var cast, genres []string
+	var cast, genres, words, facets []string
+	counts := make(map[string]int)
 	visible := 0
 	seen := make(map[movie.Identity]bool)
 	for _, r := range query(t, raw, "SELECT id, title, year, hidden, fields, stamps FROM movie", 6) {
@@ -172,13 +173,25 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 		}
 		for _, name := range record.Genres.List {
 			genres = append(genres, name+"|"+r[0]+"|"+r[2])
+			counts["genre|"+name]++
 		}
+		counts[fmt.Sprintf("year|%04d", record.Year)]++
+		title := movie.Words(record.Title)
+		slices.Sort(title)
+		for _, word := range slices.Compact(title) {
+			words = append(words, word+"|"+r[0])
+		}
+	}
+	for facet, n := range counts {
+		facets = append(facets, fmt.Sprintf("%s|%d", facet, n))
 	}
 	if len(seen) != len(want) {
 		t.Errorf("%d movies are stored, want %d", len(seen), len(want))
 	}
 	checkRows(t, raw, "SELECT name, movie_id FROM movie_cast", 2, cast)
 	checkRows(t, raw, "SELECT name, movie_id, year FROM movie_genre", 3, genres)
+	checkRows(t, raw, "SELECT name, movie_id FROM movie_word", 2, words)
+	checkRows(t, raw, "SELECT kind, value, movies FROM facet", 3, facets)
 	checkRows(t, raw, "SELECT movies FROM catalogue", 1, []string{fmt.Sprint(visible)})
 }
 

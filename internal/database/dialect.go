@@ -19,6 +19,8 @@ type dialect struct {
 	// isolation of writing transactions. Under MySQL's default, REPEATABLE READ,
 	// writers deadlock even with sorted keys and merge against stale rows.
 	isolation sql.IsolationLevel
+	// snapshot is the isolation of a transaction that reads one state throughout.
+	snapshot sql.IsolationLevel
 	// forUpdate locks the rows that a SELECT returns.
 	forUpdate string
 	// straight makes the tables be joined in the order in which they stand.
@@ -28,6 +30,8 @@ type dialect struct {
 	// onDuplicate ends an INSERT: a row whose key is taken overwrites the columns
 	// named, or none.
 	onDuplicate func(key string, columns ...string) string
+	// addUp ends an INSERT into facet: a value that is there grows.
+	addUp string
 	// list is what stands in (title, year) IN (...) for so many pairs.
 	list func(pairs int) string
 	// judge says what to do about an error.
@@ -50,6 +54,7 @@ const (
 
 var mysqlDialect = dialect{
 	isolation: sql.LevelReadCommitted,
+	snapshot:  sql.LevelRepeatableRead,
 	forUpdate: " FOR UPDATE",
 	straight:  "STRAIGHT_JOIN ",
 	force:     func(index string) string { return " FORCE INDEX (" + index + ")" },
@@ -60,6 +65,7 @@ var mysqlDialect = dialect{
 		}
 		return " ON DUPLICATE KEY UPDATE " + assign(columns, "VALUES(", ")")
 	},
+	addUp: " ON DUPLICATE KEY UPDATE movies = movies + VALUES(movies)",
 	list:  func(pairs int) string { return tuples(pairs, 2) },
 	judge: judgeMySQL,
 	noTable: func(err error) bool {
@@ -78,6 +84,7 @@ var sqliteDialect = dialect{
 		}
 		return " ON CONFLICT (" + key + ") DO UPDATE SET " + assign(columns, "excluded.", "")
 	},
+	addUp: " ON CONFLICT (kind, value) DO UPDATE SET movies = movies + excluded.movies",
 	list:  func(pairs int) string { return "VALUES " + tuples(pairs, 2) },
 	judge: judgeSQLite,
 	noTable: func(err error) bool {

@@ -2,6 +2,8 @@ package database
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,7 +64,7 @@ func (p *plan) movies() int {
 	return n
 }
 
-// link is a row of movie_cast or movie_genre.
+// link is a row of movie_cast, movie_genre or movie_word.
 type link struct {
 	name string
 	id   int64
@@ -74,12 +76,58 @@ type links struct {
 	deleted, inserted []link
 }
 
-func (p *plan) links() (cast, genres links) {
+func (p *plan) links() (cast, genres, words links) {
 	for _, s := range p.steps {
 		cast.add(s, s.before.Cast.List, s.after.Cast.List)
 		genres.add(s, s.before.Genres.List, s.after.Genres.List)
+		if before, after := s.before.Visible(), s.after.Visible(); before != after {
+			title := movie.Words(s.after.Title)
+			slices.Sort(title)
+			title = slices.Compact(title)
+			words.add(s, keep(title, before), keep(title, after))
+		}
 	}
-	return cast, genres
+	return cast, genres, words
+}
+
+func keep(names []string, kept bool) []string {
+	if kept {
+		return names
+	}
+	return nil
+}
+
+// facet is a value of a kind, whose number of visible movies changes.
+type facet struct{ kind, value string }
+
+// Kinds of facets.
+const (
+	genreFacet = "genre"
+	yearFacet  = "year"
+)
+
+// yearValue is a year as a facet's value: its bytes are in the order of years.
+func yearValue(year int) string { return fmt.Sprintf("%04d", year) }
+
+// facets is by how many movies each facet's number grows.
+func (p *plan) facets() map[facet]int {
+	grows := make(map[facet]int)
+	for _, s := range p.steps {
+		for _, genre := range s.before.Genres.List {
+			grows[facet{genreFacet, genre}]--
+		}
+		for _, genre := range s.after.Genres.List {
+			grows[facet{genreFacet, genre}]++
+		}
+		if s.before.Visible() {
+			grows[facet{yearFacet, yearValue(s.before.Year)}]--
+		}
+		if s.after.Visible() {
+			grows[facet{yearFacet, yearValue(s.after.Year)}]++
+		}
+	}
+	maps.DeleteFunc(grows, func(_ facet, n int) bool { return n == 0 })
+	return grows
 }
 
 func (l *links) add(s step, before, after []string) {

@@ -36,6 +36,41 @@ func (db *DB) Revision(ctx context.Context) (revision int64, err error) {
 	return revision, nil
 }
 
+// Status is how fresh the catalogue is.
+func (db *DB) Status(ctx context.Context) (movie.Status, error) {
+	var s movie.Status
+	err := db.read.QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&s.Revision, &s.Movies)
+	if err != nil {
+		return movie.Status{}, fmt.Errorf("read status: %w", err)
+	}
+	rows, err := db.read.QueryContext(ctx,
+		"SELECT shard, last_pass, last_commit, objects_waiting, oldest_waiting FROM worker_status ORDER BY shard")
+	if err != nil {
+		return movie.Status{}, fmt.Errorf("read status: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		var w movie.WorkerStatus
+		var pass, commit, oldest int64
+		if err := rows.Scan(&w.Shard, &pass, &commit, &w.ObjectsWaiting, &oldest); err != nil {
+			return movie.Status{}, fmt.Errorf("read status: %w", err)
+		}
+		w.LastPass, w.LastCommit, w.OldestWaiting = fromMilli(pass), fromMilli(commit), fromMilli(oldest)
+		s.Workers = append(s.Workers, w)
+	}
+	if err := rows.Err(); err != nil {
+		return movie.Status{}, fmt.Errorf("read status: %w", err)
+	}
+	return s, nil
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
 func milli(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -56,7 +56,13 @@ func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, rej
 		return 0, err
 	}
 	changed := p.changed()
-	return len(changed), db.writeChanges(ctx, tx, changed, p.movies())
+	if len(changed) == 0 {
+		return 0, nil
+	}
+	if err := db.writeChanges(ctx, tx, changed, p.movies()); err != nil {
+		return 0, err
+	}
+	return len(changed), db.writeFacets(ctx, tx, p.facets())
 }
 
 // row is a movie's row.
@@ -198,17 +204,23 @@ func (db *DB) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, i
 
 // writeLinks deletes and inserts the link rows that differ, sorted by key.
 func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
-	cast, genres := p.links()
+	cast, genres, words := p.links()
 	if err := db.remove(ctx, tx, "movie_cast", cast.gone()); err != nil {
 		return err
 	}
 	if err := db.remove(ctx, tx, "movie_genre", genres.gone()); err != nil {
 		return err
 	}
+	if err := db.remove(ctx, tx, "movie_word", words.gone()); err != nil {
+		return err
+	}
 	if err := db.insert(ctx, tx, db.insertCast(), cast.come(2)); err != nil {
 		return err
 	}
-	return db.insert(ctx, tx, db.insertGenre(), genres.come(3))
+	if err := db.insert(ctx, tx, db.insertGenre(), genres.come(3)); err != nil {
+		return err
+	}
+	return db.insert(ctx, tx, db.insertWord(), words.come(2))
 }
 
 // maxReason is the longest reason that is stored, in bytes.
@@ -225,13 +237,10 @@ func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movi
 	return db.insert(ctx, tx, db.insertRejection(), args)
 }
 
-// writeChanges numbers the changes and counts the movies. This must come last:
-// from the first statement on, every other writer waits for our commit, and so
-// revisions are committed in their order.
+// writeChanges numbers the changes and counts the movies. This must come after
+// all else but the facets: from the first statement on, every other writer waits
+// for our commit, and so revisions are committed in their order.
 func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, ids []int64, movies int) error {
-	if len(ids) == 0 {
-		return nil
-	}
 	_, err := tx.ExecContext(ctx,
 		"UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(ids), movies)
 	if err != nil {
@@ -247,6 +256,29 @@ func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, ids []int64, movies 
 		args = append(args, revision-int64(len(ids)-1-i), id, now)
 	}
 	return db.insert(ctx, tx, insertChange, args)
+}
+
+// writeFacets counts the movies of each genre and year. Under the lock that
+// writeChanges has taken, so that writers never meet on these few rows.
+func (db *DB) writeFacets(ctx context.Context, tx *sql.Tx, grows map[facet]int) error {
+	var args, shrunk []any
+	for f, n := range grows {
+		args = append(args, f.kind, f.value, n)
+		if n < 0 {
+			shrunk = append(shrunk, f.kind, f.value)
+		}
+	}
+	grow := insertion{"INSERT INTO facet (kind, value, movies)", 3, db.dialect.addUp}
+	if err := db.insert(ctx, tx, grow, args); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(shrunk, 2*bulkTuples) {
+		query := "DELETE FROM facet WHERE movies = 0 AND (kind, value) IN (" + db.dialect.list(len(some)/2) + ")"
+		if _, err := tx.ExecContext(ctx, query, some...); err != nil {
+			return fmt.Errorf("delete empty facets: %w", err)
+		}
+	}
+	return nil
 }
 
 var (
@@ -267,11 +299,15 @@ func (db *DB) insertGenre() insertion {
 	return insertion{"INSERT INTO movie_genre (name, movie_id, year)", 3, db.dialect.onDuplicate("name, movie_id")}
 }
 
+func (db *DB) insertWord() insertion {
+	return insertion{"INSERT INTO movie_word (name, movie_id)", 2, db.dialect.onDuplicate("name, movie_id")}
+}
+
 func (db *DB) insertRejection() insertion {
 	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, rejected_at)", 6,
 		db.dialect.onDuplicate("object_key, object_etag, position")}
 }
 
 func (db *DB) prepareWrites(ctx context.Context) error {
-	return db.prepare(ctx, insertMovie, db.overwriteMovie(), db.insertCast(), db.insertGenre(), insertChange)
+	return db.prepare(ctx, insertMovie, db.overwriteMovie(), db.insertCast(), db.insertGenre(), db.insertWord(), insertChange)
 }

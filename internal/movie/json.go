@@ -23,8 +23,8 @@ type Row struct {
 func (m Movie) AppendFields(dst []byte) []byte {
 	dst = appendQuoted(append(dst, `"title": `...), m.Title)
 	dst = strconv.AppendInt(append(dst, `, "year": `...), int64(m.Year), 10)
-	dst = appendNames(append(dst, `, "cast": `...), m.Cast)
-	return appendNames(append(dst, `, "genres": `...), m.Genres)
+	dst = AppendNames(append(dst, `, "cast": `...), m.Cast)
+	return AppendNames(append(dst, `, "genres": `...), m.Genres)
 }
 
 // AppendJSON appends the row as the API shows it.
@@ -53,7 +53,8 @@ func ParseFields(fields []byte) (Movie, error) {
 	return Movie{Identity: Identity{Title: m.Title, Year: m.Year}, Cast: m.Cast, Genres: m.Genres}, nil
 }
 
-func appendNames(dst []byte, names []string) []byte {
+// AppendNames appends a list as JSON.
+func AppendNames(dst []byte, names []string) []byte {
 	dst = append(dst, '[')
 	for i, name := range names {
 		if i > 0 {

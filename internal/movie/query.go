@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 )
 
 // Limits of a query.
@@ -16,7 +14,8 @@ const (
 	MaxLimit     = 100
 	MinYear      = 1
 	MaxYear      = 9999
-	// MaxRepeats is how often cast or genre may be given: each costs a join.
+	// MaxRepeats is how often cast or genre may be given, and how many words q
+	// may hold: each costs a join.
 	MaxRepeats = 10
 )
 
@@ -30,32 +29,35 @@ type Query struct {
 	given url.Values // cleaned, for Next
 }
 
-// ParameterError says what is wrong with a query parameter.
-type ParameterError struct {
-	Parameter string
-	// Detail names the parameter, what is wrong, and what would be right.
-	Detail string
-}
-
-func (e *ParameterError) Error() string { return e.Detail }
-
-// parameter is one name that a query may hold.
-type parameter struct {
-	name    string
-	repeats bool
-	set     func(q *Query, value string) (wrong string)
-}
-
-var queryParameters = []parameter{
+var filterParameters = []Parameter[Query]{
 	{"cast", true, func(q *Query, v string) string { q.Cast = append(q.Cast, v); return "" }},
 	{"genre", true, func(q *Query, v string) string { q.Genres = append(q.Genres, v); return "" }},
-	{"limit", false, func(q *Query, v string) string { return setNumber(&q.Limit, v, 1, MaxLimit) }},
-	{"start", false, func(q *Query, v string) string { return setNumber(&q.Start, v, 1, math.MaxInt64) }},
+	{"q", false, setWords},
 	{"title", false, func(q *Query, v string) string { q.Title = v; return "" }},
-	{"year", false, func(q *Query, v string) string { return setNumber(&q.Year, v, MinYear, MaxYear) }},
+	{"year", false, func(q *Query, v string) string { return SetNumber(&q.Year, v, MinYear, MaxYear) }},
+	{"year_from", false, func(q *Query, v string) string { return SetNumber(&q.YearFrom, v, MinYear, MaxYear) }},
+	{"year_to", false, func(q *Query, v string) string { return SetNumber(&q.YearTo, v, MinYear, MaxYear) }},
 }
 
-func setNumber[T int | int64](to *T, text string, least, most T) string {
+var pageParameters = append(slices.Clone(filterParameters),
+	Parameter[Query]{"limit", false, func(q *Query, v string) string { return SetNumber(&q.Limit, v, 1, MaxLimit) }},
+	Parameter[Query]{"start", false, func(q *Query, v string) string { return SetNumber(&q.Start, v, 1, math.MaxInt64) }},
+)
+
+func setWords(q *Query, value string) string {
+	q.Words = Words(value)
+	switch {
+	case len(q.Words) == 0:
+		return fmt.Sprintf("is %q, expected at least one word of letters or digits", value)
+	case len(q.Words) > MaxRepeats:
+		return fmt.Sprintf("holds %d words, expected at most %d", len(q.Words), MaxRepeats)
+	}
+	return ""
+}
+
+// SetNumber reads a number that is at least least and at most most, or says what
+// is wrong with the text.
+func SetNumber[T int | int64](to *T, text string, least, most T) (wrong string) {
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || n < uint64(least) || n > uint64(most) {
 		return fmt.Sprintf("is %q, expected an integer from %d to %d", text, least, most)
@@ -64,45 +66,31 @@ func setNumber[T int | int64](to *T, text string, least, most T) string {
 	return ""
 }
 
-// ParseQuery reads the query string of a request for movies. The error is a
-// *ParameterError.
-func ParseQuery(raw string) (Query, error) {
-	q := Query{Limit: DefaultLimit, given: url.Values{}}
-	pairs, err := SplitQuery(raw)
+// ParseQuery reads the query string of a request for a page of movies. The
+// error is a *ParameterError.
+func ParseQuery(raw string) (Query, error) { return parseQuery(raw, pageParameters) }
+
+// ParseFilter reads the query string of a request for all movies that match,
+// which may hold more parameters. The error is a *ParameterError.
+func ParseFilter(raw string, more ...Parameter[Query]) (Filter, error) {
+	q, err := parseQuery(raw, append(slices.Clone(filterParameters), more...))
+	return q.Filter, err
+}
+
+func parseQuery(raw string, known []Parameter[Query]) (Query, error) {
+	q := Query{Limit: DefaultLimit}
+	given, err := Parse(raw, known, &q)
 	if err != nil {
 		return Query{}, err
 	}
-	for _, pair := range pairs {
-		if err := q.set(pair[0], pair[1]); err != nil {
-			return Query{}, err
+	if q.YearTo != 0 && q.YearTo < q.YearFrom {
+		return Query{}, &ParameterError{
+			Parameter: "year_to",
+			Detail:    fmt.Sprintf("year_to is %d, which is before year_from, %d", q.YearTo, q.YearFrom),
 		}
 	}
+	q.given = given
 	return q, nil
-}
-
-func (q *Query) set(name, value string) error {
-	i := slices.IndexFunc(queryParameters, func(p parameter) bool { return p.name == name })
-	if i < 0 {
-		return unknownParameter(name, queryParameters)
-	}
-	p := queryParameters[i]
-	wrong := func(format string, args ...any) error {
-		return &ParameterError{Parameter: name, Detail: name + " " + fmt.Sprintf(format, args...)}
-	}
-	if !p.repeats && q.given.Has(name) {
-		return wrong("is given more than once, expected it once")
-	}
-	if len(q.given[name]) == MaxRepeats {
-		return wrong("is given more than %d times", MaxRepeats)
-	}
-	if value = Clean(value); value == "" {
-		return wrong("is empty, expected a value or no such parameter")
-	}
-	if text := p.set(q, value); text != "" {
-		return wrong("%s", text)
-	}
-	q.given.Add(name, value)
-	return nil
 }
 
 // Next is the query string of the page that follows, which starts below an id:
@@ -117,83 +105,5 @@ func (q Query) Next(start int64) string {
 	return next.Encode()
 }
 
-// SplitQuery takes a query string apart into names and values. The error is a
-// *ParameterError.
-func SplitQuery(raw string) ([][2]string, error) {
-	var pairs [][2]string
-	for piece := range strings.SplitSeq(raw, "&") {
-		if piece == "" {
-			continue
-		}
-		rawName, rawValue, _ := strings.Cut(piece, "=")
-		name, err1 := url.QueryUnescape(rawName)
-		value, err2 := url.QueryUnescape(rawValue)
-		wrong := ""
-		switch {
-		case rawName == "":
-			rawName, wrong = piece, "has no name, expected name=value"
-		case strings.Contains(piece, ";"):
-			wrong = "holds a bare ;, expected & between parameters and %3B in a value"
-		case err1 != nil || err2 != nil:
-			wrong = "holds a broken percent escape, expected two hexadecimal digits after each %"
-		case !utf8.ValidString(name) || !utf8.ValidString(value):
-			wrong = "is not valid UTF-8, expected UTF-8 text or its percent escapes"
-		}
-		if wrong != "" {
-			name := strings.ToValidUTF8(rawName, "\uFFFD")
-			return nil, &ParameterError{Parameter: name, Detail: fmt.Sprintf("%q %s", name, wrong)}
-		}
-		pairs = append(pairs, [2]string{name, value})
-	}
-	return pairs, nil
-}
-
-// NoParameters is the check of a request that takes none.
-func NoParameters(raw string) error {
-	pairs, err := SplitQuery(raw)
-	if err != nil || len(pairs) == 0 {
-		return err
-	}
-	return &ParameterError{Parameter: pairs[0][0], Detail: fmt.Sprintf("unknown parameter %q; this request takes none", pairs[0][0])}
-}
-
-func unknownParameter(name string, known []parameter) error {
-	names := make([]string, len(known))
-	nearest, distance := "", 3 // more than two slips are another word
-	for i, p := range known {
-		names[i] = p.name
-		if d := slips(name, p.name); d < distance {
-			nearest, distance = p.name, d
-		}
-	}
-	advice := "; known are "
-	if nearest != "" {
-		advice = fmt.Sprintf(", did you mean %s? Known are ", nearest)
-	}
-	return &ParameterError{Parameter: name, Detail: fmt.Sprintf("unknown parameter %q", name) + advice + strings.Join(names, ", ")}
-}
-
-// slips is the number of letters to insert, drop or change between two words
-// (Levenshtein's distance). Long words are not worth the work.
-func slips(a, b string) int {
-	if len(a) > 2*len(b)+2 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+// Key is the same for all query strings that ask for the same.
+func (q Query) Key() string { return q.given.Encode() }

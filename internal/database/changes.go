@@ -1,0 +1,85 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"jpmovies/internal/movie"
+)
+
+// Changes returns the first changes after a revision, at most limit, in commit
+// order, each with the movie as it is now. movie.ErrPruned when some of them are
+// no longer kept.
+func (db *DB) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
+	query := "SELECT " + db.dialect.straight + "c.revision, c.movie_id, m.hidden, m.fields FROM change_log c" + db.dialect.force("PRIMARY") +
+		" CROSS JOIN movie m" + db.dialect.force("PRIMARY") + " ON m.id = c.movie_id WHERE c.revision > ? ORDER BY c.revision LIMIT ?"
+	rows, err := db.read.QueryContext(ctx, query, since, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	var changes []movie.Change
+	for rows.Next() {
+		var c movie.Change
+		var hidden bool
+		if err := rows.Scan(&c.Revision, &c.Row.ID, &hidden, &c.Row.Fields); err != nil {
+			return nil, fmt.Errorf("read changes: %w", err)
+		}
+		if hidden {
+			c.Row.Fields = nil
+		}
+		changes = append(changes, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	if len(changes) > 0 && changes[0].Revision == since+1 {
+		return changes, nil
+	}
+	return changes, db.checkKept(ctx, since, len(changes) > 0)
+}
+
+// checkKept finds out why the change after a revision is not there: it has not
+// happened yet, or it is no longer kept.
+func (db *DB) checkKept(ctx context.Context, since int64, later bool) error {
+	if later {
+		return movie.ErrPruned
+	}
+	revision, err := db.Revision(ctx)
+	if err != nil {
+		return err
+	}
+	var next sql.NullInt64
+	// Read after the revision: a change committed in between is then seen, too.
+	err = db.read.QueryRowContext(ctx, "SELECT MIN(revision) FROM change_log WHERE revision > ?", since).Scan(&next)
+	if err != nil {
+		return fmt.Errorf("read changes: %w", err)
+	}
+	if revision > since && next.Int64 != since+1 {
+		return movie.ErrPruned
+	}
+	return nil
+}
+
+// Touched are the ids of the movies that changed after one revision, up to
+// another; known is false when there are more than limit, or they are no longer
+// kept.
+func (db *DB) Touched(ctx context.Context, after, upTo int64, limit int) (ids []int64, known bool, err error) {
+	rows, err := db.read.QueryContext(ctx, "SELECT movie_id FROM change_log WHERE revision > ? AND revision <= ? LIMIT ?", after, upTo, limit+1)
+	if err != nil {
+		return nil, false, fmt.Errorf("read changes: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, false, fmt.Errorf("read changes: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, false, fmt.Errorf("read changes: %w", err)
+	}
+	return ids, int64(len(ids)) == upTo-after, nil
+}

@@ -1,0 +1,118 @@
+package database_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// TestMoviesEqualsModel walks random filters over a random catalogue, page by
+// page, and compares with a slow model in memory: the same ids in the same order.
+func TestMoviesEqualsModel(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		random := rand.New(rand.NewPCG(7, 8))
+		if _, err := db.Apply(t.Context(), movie.Batch{Updates: shelf(random, 3000)}); err != nil {
+			t.Fatal(err)
+		}
+		all := everything(t, db)
+		for range 400 {
+			f := randomFilter(random)
+			var want, got []int64
+			for _, r := range all {
+				if m, err := movie.ParseFields(r.Fields); err != nil {
+					t.Fatal(err)
+				} else if f.Matches(m) {
+					want = append(want, r.ID)
+				}
+			}
+			limit := 40 + random.IntN(300)
+			for start := int64(0); ; {
+				page, err := db.Movies(t.Context(), f, start, limit)
+				if err != nil {
+					t.Fatalf("%+v: %v", f, err)
+				}
+				for _, r := range page {
+					got = append(got, r.ID)
+				}
+				if len(page) < limit {
+					break
+				}
+				start = page[len(page)-1].ID
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%+v, limit %d: %d ids, want %d\n%v\n%v", f, limit, len(got), len(want), got, want)
+			}
+		}
+	})
+}
+
+// shelf is so many movies with few names, and some tombstones.
+func shelf(random *rand.Rand, n int) []movie.Update {
+	var updates []movie.Update
+	for i := range n {
+		title := fmt.Sprintf("%s %s %d", words[random.IntN(len(words))], words[random.IntN(len(words))], random.IntN(n))
+		u := update(int64(i+1), title, 1930+random.IntN(90), pickNames(random, "actor", 40), pickNames(random, "genre", 6))
+		u.Deleted = random.IntN(20) == 0
+		updates = append(updates, u)
+	}
+	return updates
+}
+
+var words = []string{"Lion", "lions", "Élan", "the", "The", "Spider-Man", "Don't", "日本", "a", "an", "ant", "zebra"}
+
+func pickNames(random *rand.Rand, kind string, of int) []string {
+	names := []string{}
+	for range random.IntN(4) {
+		// The first of a kind are the most common.
+		name := fmt.Sprint(kind, " ", random.IntN(1+random.IntN(of)))
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func randomFilter(random *rand.Rand) movie.Filter {
+	var f movie.Filter
+	often := func(n int) bool { return random.IntN(n) == 0 }
+	if often(3) {
+		f.Year = 1930 + random.IntN(90)
+	}
+	if often(3) {
+		f.YearFrom = 1930 + random.IntN(90)
+	}
+	if often(3) {
+		f.YearTo = max(f.YearFrom, 1930+random.IntN(90))
+	}
+	if often(3) {
+		f.Genres = pickNames(random, "genre", 6)
+	}
+	if often(4) {
+		f.Cast = pickNames(random, "actor", 40)
+	}
+	if often(2) {
+		f.Words = movie.Words([]string{"lion", "l", "the z", "spider man", "dont", "日", "a", "the 12", "zebra zebra", "none", "elan lion"}[random.IntN(11)])
+	}
+	if often(20) {
+		f.Title = "Lion lions 7"
+	}
+	return f
+}
+
+func everything(t *testing.T, db *database.DB) []movie.Row {
+	t.Helper()
+	all, err := db.Movies(t.Context(), movie.Filter{}, 0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(all, func(a, b movie.Row) int { return int(b.ID - a.ID) }) {
+		t.Error("ids do not fall")
+	}
+	return all
+}

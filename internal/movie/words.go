@@ -1,0 +1,62 @@
+package movie
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// MaxWord is how many bytes of a folded word count; what is behind them does not.
+const MaxWord = 64
+
+// Words are the words of a title as q looks for them: runs of letters and digits, without case, accents and apostrophes ("Spider-Man" is spider and
+// man, "Don't" is dont).
+func Words(text string) []string {
+	var words []string
+	var word []byte
+	end := func() {
+		if len(word) > 0 {
+			words = append(words, cutWord(string(word)))
+			word = word[:0]
+		}
+	}
+	for _, r := range cases.Fold().String(norm.NFKD.String(text)) {
+		switch {
+		case unicode.Is(unicode.Mn, r), r == '\'', r == '\u2019', r == '\u02bc':
+		case unicode.IsLetter(r), unicode.IsNumber(r), unicode.IsMark(r):
+			word = utf8.AppendRune(word, r)
+		default:
+			end()
+		}
+	}
+	end()
+	return words
+}
+
+func cutWord(word string) string {
+	if len(word) > MaxWord {
+		return strings.ToValidUTF8(word[:MaxWord], "")
+	}
+	return word
+}
+
+// hasWords tells whether a title has all of the words, the last one as a prefix.
+func hasWords(title string, wanted []string) bool {
+	if len(wanted) == 0 {
+		return true
+	}
+	words := Words(title)
+	last := wanted[len(wanted)-1]
+	if !containsAll(words, wanted[:len(wanted)-1]) {
+		return false
+	}
+	for _, w := range words {
+		if strings.HasPrefix(w, last) {
+			return true
+		}
+	}
+	return false
+}
