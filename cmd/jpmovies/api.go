@@ -3,13 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"jpmovies/internal/api"
 	"jpmovies/internal/config"
+	"jpmovies/internal/database"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
 )
@@ -40,7 +46,7 @@ func runAPI(ctx context.Context) error {
 	defer func() { _ = db.Close() }() // it was only read
 	listener, err := server.Listen(ctx, c.APIAddr)
 	if err != nil {
-		return err
+		return fmt.Errorf("MOVIES_API_ADDR: %w", err)
 	}
 	var draining atomic.Bool
 	checks := []server.Check{{Name: "database", Run: func(ctx context.Context) error {
@@ -49,11 +55,25 @@ func runAPI(ctx context.Context) error {
 		}
 		return db.CheckSchema(ctx)
 	}}}
-	return runWithAdmin(ctx, "API", c.Process, logger, telemetry.Metrics(), checks, func(ctx context.Context) error {
+	movies := newServing(c.Serving, db, logger)
+	admin := server.Admin(telemetry.Metrics(), checks, map[string]http.Handler{"/rejections": movies.Rejections()})
+	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))
-		return server.Serve(ctx, listener, api.New(db, logger), logger, c.ShutdownTimeout)
+		return serveMovies(ctx, listener, movies, logger, c.ShutdownTimeout)
 	})
+}
+
+func newServing(c config.Serving, db *database.DB, logger *slog.Logger) *api.API {
+	return api.New(api.Options{Catalogue: db, Logger: logger, Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20})
+}
+
+// serveMovies serves until ctx is done, and then drains.
+func serveMovies(ctx context.Context, l net.Listener, movies *api.API, logger *slog.Logger, drain time.Duration) error {
+	var group errgroup.Group
+	group.Go(func() error { movies.Run(ctx); return nil })
+	group.Go(func() error { return server.Serve(ctx, l, movies, logger, drain) })
+	return group.Wait()
 }
 
 func moviesURL(l net.Listener) string { return "http://" + l.Addr().String() + "/movies" }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"jpmovies/internal/api"
 	"jpmovies/internal/bucket/dirbucket"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
@@ -57,7 +57,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	logger := newLogger(c.Log, stderr)
 	listener, err := server.Listen(ctx, c.APIAddr)
 	if err != nil {
-		return fmt.Errorf("%w (MOVIES_API_ADDR names another address)", err)
+		return fmt.Errorf("MOVIES_API_ADDR: %w", err)
 	}
 	inbox := filepath.Join(dir, "inbox")
 	if err := os.MkdirAll(inbox, 0o750); err != nil {
@@ -87,10 +87,12 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	if err := greet(out, moviesURL(listener), inbox); err != nil {
 		return err
 	}
-	return runWithAdmin(ctx, "demo", c.Process, logger, metrics, workerChecks(db, w), func(ctx context.Context) error {
+	movies := newServing(c.Serving, db, logger)
+	admin := server.Admin(metrics, workerChecks(db, w), map[string]http.Handler{"/rejections": movies.Rejections()})
+	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
 		var group errgroup.Group
 		group.Go(func() error { return w.Run(ctx) })
-		group.Go(func() error { return server.Serve(ctx, listener, api.New(db, logger), logger, c.ShutdownTimeout) })
+		group.Go(func() error { return serveMovies(ctx, listener, movies, logger, c.ShutdownTimeout) })
 		return group.Wait()
 	})
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -34,10 +36,21 @@ func runMigrate(ctx context.Context) error {
 	defer func() { _ = db.Close() }() // every step has been answered
 	ctx, cancel := interruptible(ctx, "migration", logger)
 	defer cancel()
-	if err := waitUntil(ctx, logger, db.Ping); err != nil {
+	if err := reach(ctx, c.Database, db, logger); err != nil {
 		return err
 	}
-	return migrate(ctx, db, func(steps []string) { logger.Info("schema is up to date", "steps", steps) })
+	return migrate(ctx, db, func(steps []string) { logger.Info("schema is up to date", "steps_run", len(steps)) })
+}
+
+// reach waits for a server; a file that can't be opened will not come by waiting.
+func reach(ctx context.Context, c config.Database, db *database.DB, logger *slog.Logger) error {
+	if c.DBFile == "" {
+		return waitUntil(ctx, logger, db.Ping)
+	}
+	if err := db.Ping(ctx); err != nil {
+		return fmt.Errorf("open %s: %w", c.DBFile, err)
+	}
+	return nil
 }
 
 func migrate(ctx context.Context, db *database.DB, done func(steps []string)) error {

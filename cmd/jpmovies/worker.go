@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -71,7 +72,7 @@ func runWorker(ctx context.Context, once bool) error {
 		defer cancel()
 		return w.Once(ctx)
 	}
-	return runWithAdmin(ctx, "worker", c.Process, logger, metrics, workerChecks(db, w), w.Run)
+	return runWithAdmin(ctx, "worker", c.Process, logger, server.Admin(metrics, workerChecks(db, w), nil), w.Run)
 }
 
 // limitMemory makes the collector work harder before the heap is large: what a
@@ -91,12 +92,12 @@ func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 
 // runWithAdmin runs work until a signal, with the admin port beside it until
 // work has ended.
-func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, metrics prometheus.Gatherer,
-	checks []server.Check, work func(context.Context) error,
+func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, admin http.Handler,
+	work func(context.Context) error,
 ) error {
 	listener, err := server.Listen(ctx, c.AdminAddr)
 	if err != nil {
-		return err
+		return fmt.Errorf("MOVIES_ADMIN_ADDR: %w", err)
 	}
 	logger.Info(name+" starts", "admin", listener.Addr().String(), "version", version())
 	signalled, cancel := interruptible(ctx, name, logger)
@@ -105,7 +106,7 @@ func runWithAdmin(ctx context.Context, name string, c config.Process, logger *sl
 	var group errgroup.Group
 	group.Go(func() error {
 		defer cancel()
-		return server.Serve(ended, listener, server.Admin(metrics, checks...), logger, time.Second)
+		return server.Serve(ended, listener, admin, logger, time.Second)
 	})
 	group.Go(func() error {
 		defer end()

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"jpmovies/internal/movie"
 )
@@ -15,41 +17,55 @@ import (
 //	{"id": 11, "title": ..., "self_url": "/movies/11"}
 //	],
 //	"next_url": "/movies?limit=2&start=11"}
-func (a *api) movies(w http.ResponseWriter, r *http.Request) error {
+func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	q, err := movie.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	// One row more tells whether there is a next page.
-	rows, err := a.catalogue.Movies(r.Context(), q.Filter, q.Start, q.Limit+1)
-	if err != nil {
-		return err
-	}
-	next := "null"
-	if len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		next = `"/movies?` + q.Next(rows[q.Limit-1].ID) + `"` // percent-encoded, so it needs no escapes
-	}
-	return send(w, appendPage(nil, rows, next))
+	return a.cached(w, r, "/movies?"+q.Key(), func(ctx context.Context) (*answer, error) {
+		// One row more tells whether there is a next page.
+		rows, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit+1)
+		if err != nil {
+			return nil, err
+		}
+		next := ""
+		if len(rows) > q.Limit {
+			rows = rows[:q.Limit]
+			next = "/movies?" + q.Next(rows[q.Limit-1].ID)
+		}
+		return newAnswer(appendPage(nil, rows, next), next), nil
+	})
 }
 
 func appendPage(body []byte, rows []movie.Row, next string) []byte {
 	body = append(body, `{"movies": [`...)
 	for i, row := range rows {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = row.AppendJSON(append(body, '\n'))
+		body = row.AppendJSON(appendSeparator(body, i))
 	}
-	if len(rows) > 0 {
-		body = append(body, '\n')
+	body = append(appendEnd(body, len(rows)), `"next_url": `...)
+	if next == "" {
+		return append(body, "null}\n"...)
 	}
-	body = append(body, "],\n\"next_url\": "...)
-	body = append(body, next...)
-	return append(body, "}\n"...)
+	return append(append(append(body, '"'), next...), "\"}\n"...) // percent-encoded, so it needs no escapes
 }
 
-func (a *api) movie(w http.ResponseWriter, r *http.Request) error {
+// appendSeparator begins the line of the ith element of a list.
+func appendSeparator(body []byte, i int) []byte {
+	if i > 0 {
+		body = append(body, ',')
+	}
+	return append(body, '\n')
+}
+
+// appendEnd ends a list of n elements.
+func appendEnd(body []byte, n int) []byte {
+	if n > 0 {
+		body = append(body, '\n')
+	}
+	return append(body, "],\n"...)
+}
+
+func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
@@ -58,18 +74,19 @@ func (a *api) movie(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
 		return problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("no movie %q: ids are whole numbers from 1", text)}
 	}
-	row, err := a.catalogue.Movie(r.Context(), id)
+	s, err := a.watcher.state(r.Context())
 	if err != nil {
 		return err
 	}
-	return send(w, append(row.AppendJSON(nil), '\n'))
+	return a.sendCached(w, r, s, request{key: movieKey(id)}, func(ctx context.Context) (*answer, error) {
+		row, err := a.catalogue.Movie(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return newAnswer(append(row.AppendJSON(nil), '\n'), ""), nil
+	})
 }
 
-func send(w http.ResponseWriter, body []byte) error {
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-cache")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) //nolint:gosec // JSON, and a client that went away need not be told
-	return nil
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64)
 }

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -27,13 +25,17 @@ const retryAfter = "5"
 
 // fail answers with what err means to a stranger. What only operators should
 // know goes to the log.
-func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var parameter *movie.ParameterError
 	var p problem
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &parameter):
 		p = problem{Status: http.StatusBadRequest, Detail: parameter.Detail, Parameter: parameter.Parameter}
+	case errors.Is(err, movie.ErrPruned):
+		p = problem{Status: http.StatusGone, Detail: "changes that old are no longer kept; take a new /export, and follow from its Catalogue-Revision"}
+	case errors.Is(err, errHead):
+		return // all that was wanted is said
 	case errors.Is(err, movie.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
 	case r.Context().Err() != nil:
@@ -44,16 +46,14 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later"}
 	}
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // for the eyes of a person: "expected & between parameters"
-	if err := encoder.Encode(p); err != nil {
+	body, err := marshal(p)
+	if err != nil {
 		panic(err) // strings and an int always marshal
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
-	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(body.Bytes()) // the client went away: nobody is left to tell
+	_, _ = w.Write(body) // the client went away: nobody is left to tell
 }

@@ -3,7 +3,9 @@ package config
 import (
 	"net"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 )
 
 func (d *Database) check(wrong report) {
@@ -97,11 +99,20 @@ func (w *WorkerOnly) check(wrong report) {
 	}
 }
 
-func (a *API) checkAddr(wrong report)  { checkAddr(wrong, "MOVIES_API_ADDR", a.APIAddr) }
-func (d *Demo) checkAddr(wrong report) { checkAddr(wrong, "MOVIES_API_ADDR", d.APIAddr) }
+func (s *Serving) check(wrong report) {
+	checkAddr(wrong, "MOVIES_API_ADDR", s.APIAddr)
+	if s.Staleness < time.Millisecond || s.Staleness > time.Minute {
+		wrong("MOVIES_API_STALENESS", "is %s, expected 1ms to 1m", s.Staleness)
+	}
+	if s.CacheMB < 1 || s.CacheMB > 1<<20 {
+		wrong("MOVIES_API_CACHE_MB", "is %d, expected 1 to %d", s.CacheMB, 1<<20)
+	}
+}
 
 func checkAddr(wrong report, variable, addr string) {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+	_, port, err1 := net.SplitHostPort(addr)
+	_, err2 := strconv.ParseUint(port, 10, 16)
+	if err1 != nil || err2 != nil {
 		wrong(variable, "is %q, expected host:port", addr)
 	}
 }

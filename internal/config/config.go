@@ -75,13 +75,13 @@ var errShard = errors.New("no shard")
 
 // UnmarshalText reads i/n, i from 0 to n-1.
 func (s *Shard) UnmarshalText(text []byte) error {
-	index, count, found := strings.Cut(string(text), "/")
-	var err1, err2 error
-	s.Index, err1 = strconv.Atoi(index)
-	s.Count, err2 = strconv.Atoi(count)
-	if !found || err1 != nil || err2 != nil || s.Index < 0 || s.Index >= s.Count {
+	first, second, _ := strings.Cut(string(text), "/")
+	index, err1 := strconv.ParseUint(first, 10, 16) // no signs, and no more workers than that
+	count, err2 := strconv.ParseUint(second, 10, 16)
+	if err1 != nil || err2 != nil || index >= count {
 		return errShard
 	}
+	s.Index, s.Count = int(index), int(count) //nolint:gosec // 16 bits
 	return nil
 }
 
@@ -100,19 +100,26 @@ type Worker struct {
 	WorkerOnly
 }
 
+// Serving is what serves readers.
+type Serving struct {
+	APIAddr   string        `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
+	Staleness time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms"` // how far answers may be behind
+	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of answers that are kept
+}
+
 // API configures jpmovies api.
 type API struct {
 	Database
 	Process
 	Log
-	APIAddr string `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
+	Serving
 }
 
 // Demo configures jpmovies demo, which brings its own database and bucket.
 type Demo struct {
 	Process
 	Log
-	APIAddr string `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
+	Serving
 }
 
 // checker is a group of settings that checks itself.
@@ -125,7 +132,12 @@ type report func(variable, wrong string, args ...any)
 // environment. The error is an *Error.
 func Parse(config any) error {
 	var problems []string
+	noted := map[string]bool{}
 	note := func(variable, wrong string, args ...any) {
+		if noted[variable] { // what could not be read is also out of range
+			return
+		}
+		noted[variable] = true
 		problems = append(problems, variable+": "+fmt.Sprintf(wrong, args...))
 	}
 	parsed := env.Parse(config)
@@ -147,12 +159,9 @@ func Parse(config any) error {
 			c.check(note)
 		}
 	}
-	if c, ok := config.(interface{ checkAddr(report) }); ok {
-		c.checkAddr(note)
-	}
 	if len(problems) > 0 {
 		slices.Sort(problems)
-		return &Error{Problems: slices.Compact(problems)}
+		return &Error{Problems: problems}
 	}
 	return nil
 }

@@ -21,9 +21,13 @@ type Check struct {
 const checkTimeout = 2 * time.Second
 
 // Admin serves operators and the cluster: /livez while the process works,
-// /readyz while it should get requests, and /metrics.
-func Admin(metrics prometheus.Gatherer, checks ...Check) http.Handler {
+// /readyz while it should get requests, and /metrics; and the routes that the
+// process adds.
+func Admin(metrics prometheus.Gatherer, checks []Check, routes map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	for pattern, handler := range routes {
+		mux.Handle(pattern, handler)
+	}
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)

@@ -1,0 +1,264 @@
+package config_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/config"
+)
+
+// set makes the environment hold these variables of ours and no others.
+func set(t *testing.T, variables map[string]string) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "MOVIES_") {
+			t.Setenv(name, value) // so that it comes back
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+}
+
+// TestDefaults: what is not set is as the reference says.
+func TestDefaults(t *testing.T) {
+	database := config.Database{DBUser: "movies", DBName: "movies", DBHost: "127.0.0.1", DBPort: 3306, DBTLS: "off"}
+	process := config.Process{AdminAddr: "127.0.0.1:9090", ShutdownTimeout: 20 * time.Second}
+	log := config.Log{LogLevel: slog.LevelInfo}
+	serving := config.Serving{APIAddr: "127.0.0.1:8080", Staleness: 250 * time.Millisecond, CacheMB: 64}
+	for name, test := range map[string]struct{ got, want any }{
+		"migrate": {&config.Migrate{}, &config.Migrate{Database: database, Log: log}},
+		"worker": {&config.Worker{}, &config.Worker{
+			Database: database, Process: process, Log: log,
+			Bucket:     config.Bucket{BucketName: "films", BucketItemsLimit: 1000},
+			WorkerOnly: config.WorkerOnly{Concurrency: 64, Batch: 500, IdleMax: time.Minute, RejectionDays: 30, ChangeDays: 30},
+		}},
+		"api":  {&config.API{}, &config.API{Database: database, Process: process, Log: log, Serving: serving}},
+		"demo": {&config.Demo{}, &config.Demo{Process: process, Log: log, Serving: serving}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set(t, map[string]string{"MOVIES_DB_USER": "movies", "MOVIES_BUCKET_NAME": "films"}) // the two without a default
+			parse(t, test.got, test.want)
+		})
+	}
+}
+
+func parse(t *testing.T, got, want any) {
+	t.Helper()
+	if err := config.Parse(got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +: %s", diff)
+	}
+}
+
+// TestSettings sets every variable.
+func TestSettings(t *testing.T) {
+	ca := write(t, "ca.pem", "")
+	set(t, map[string]string{
+		"MOVIES_DB_USER": "u", "MOVIES_DB_PASS": " p\n", "MOVIES_DB_NAME": "n", "MOVIES_DB_HOST": "::1", "MOVIES_DB_PORT": "65535", "MOVIES_DB_TLS": ca,
+		"MOVIES_BUCKET_NAME": "b", "MOVIES_BUCKET_PREFIX": "in/", "MOVIES_BUCKET_PATH_STYLE": "true", "MOVIES_BUCKET_ITEMS_LIMIT": "1",
+		"MOVIES_WORKER_CONCURRENCY": "1", "MOVIES_WORKER_BATCH": "1", "MOVIES_WORKER_SHARD": "2/3", "MOVIES_WORKER_IDLE_MAX": "1m30s",
+		"MOVIES_API_ADDR": ":80", "MOVIES_API_STALENESS": "1s", "MOVIES_API_CACHE_MB": "1", "MOVIES_ADMIN_ADDR": "[::1]:0", "MOVIES_SHUTDOWN_TIMEOUT": "1ms",
+		"MOVIES_REJECTION_DAYS": "1", "MOVIES_CHANGE_DAYS": "2", "MOVIES_LOG_LEVEL": "Debug", "MOVIES_LOG_FORMAT": "text",
+	})
+	database := config.Database{DBUser: "u", DBPassword: " p\n", DBName: "n", DBHost: "::1", DBPort: 65535, DBTLS: ca}
+	process := config.Process{AdminAddr: "[::1]:0", ShutdownTimeout: time.Millisecond}
+	log := config.Log{LogLevel: slog.LevelDebug, LogFormat: "text"}
+	serving := config.Serving{APIAddr: ":80", Staleness: time.Second, CacheMB: 1}
+	parse(t, &config.Migrate{}, &config.Migrate{Database: database, Log: log})
+	parse(t, &config.API{}, &config.API{Database: database, Process: process, Log: log, Serving: serving})
+	parse(t, &config.Demo{}, &config.Demo{Process: process, Log: log, Serving: serving})
+	parse(t, &config.Worker{}, &config.Worker{
+		Database: database, Process: process, Log: log,
+		Bucket: config.Bucket{BucketName: "b", BucketPrefix: "in/", BucketPathStyle: true, BucketItemsLimit: 1},
+		WorkerOnly: config.WorkerOnly{
+			Concurrency: 1, Batch: 1, Shard: config.Shard{Index: 2, Count: 3}, IdleMax: 90 * time.Second, RejectionDays: 1, ChangeDays: 2,
+		},
+	})
+}
+
+// TestFiles: a SQLite file and a folder need no server and no bucket.
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	set(t, map[string]string{"MOVIES_DB_FILE": "movies.sqlite", "MOVIES_BUCKET_DIR": dir})
+	var c config.Worker
+	if err := config.Parse(&c); err != nil || c.DBFile != "movies.sqlite" || c.BucketDir != dir {
+		t.Errorf("%v: %+v", err, c)
+	}
+}
+
+func write(t *testing.T, name, content string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestPasswordFile(t *testing.T) {
+	for content, want := range map[string]string{
+		"secret": "secret", "secret\n": "secret", "secret\r\n": "secret", " se cret \n": " se cret ", "": "", "\n": "", "se\ncret\n": "se\ncret",
+	} {
+		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_PASS_FILE": write(t, "password", content)})
+		var c config.Migrate
+		if err := config.Parse(&c); err != nil || c.DBPassword != want {
+			t.Errorf("%q: password %q, %v", content, c.DBPassword, err)
+		}
+	}
+}
+
+// everyWrong is a worker's environment in which nothing is right, and what is
+// said of each variable.
+var everyWrong = map[string]struct{ value, said string }{
+	"MOVIES_DB_PASS_FILE":       {"/nowhere/password", "cannot be read: open /nowhere/password: no such file"},
+	"MOVIES_DB_PORT":            {"65536", "is 65536, expected a port from 1 to 65535"},
+	"MOVIES_DB_TLS":             {"yes", `is "yes", expected off, on, skip-verify or the path of a CA file`},
+	"MOVIES_BUCKET_DIR":         {"/nowhere/inbox", `is "/nowhere/inbox", expected a folder that exists`},
+	"MOVIES_BUCKET_PATH_STYLE":  {"yes", `is "yes", expected true or false`},
+	"MOVIES_BUCKET_ITEMS_LIMIT": {"1001", "is 1001, expected 1 to 1000"},
+	"MOVIES_WORKER_CONCURRENCY": {"many", `is "many", expected a whole number`},
+	"MOVIES_WORKER_BATCH":       {"0", "is 0, expected 1 to 10000"},
+	"MOVIES_WORKER_SHARD":       {"2/2", `is "2/2", expected i/n with i from 0 to n-1, such as 0/2`},
+	"MOVIES_WORKER_IDLE_MAX":    {"60", `is "60", expected a duration such as 20s or 5m`},
+	"MOVIES_ADMIN_ADDR":         {"9090", `is "9090", expected host:port`},
+	"MOVIES_SHUTDOWN_TIMEOUT":   {"-1s", "is -1s, expected more than 0"},
+	"MOVIES_REJECTION_DAYS":     {"1.5", `is "1.5", expected a whole number`},
+	"MOVIES_CHANGE_DAYS":        {"-1", "is -1, expected 1 to 36500"},
+	"MOVIES_LOG_LEVEL":          {"loud", `is "loud", expected debug, info, warn or error`},
+	"MOVIES_LOG_FORMAT":         {"xml", `is "xml", expected text or json`},
+}
+
+// TestEveryWrong: each variable at fault is named, all at once, and once.
+func TestEveryWrong(t *testing.T) {
+	variables := map[string]string{}
+	want := map[string]string{"MOVIES_DB_USER": "is not set; expected the server's user, or MOVIES_DB_FILE"}
+	for name, wrong := range everyWrong {
+		variables[name], want[name] = wrong.value, wrong.said
+	}
+	set(t, variables)
+	checkProblems(t, config.Parse(&config.Worker{}), want)
+}
+
+// TestWrong is about one or two variables each.
+func TestWrong(t *testing.T) {
+	folder := t.TempDir()
+	password := write(t, "password", "geheim")
+	for _, test := range []struct {
+		name string
+		set  map[string]string // in addition to user and bucket; "" drops one
+		want map[string]string
+	}{
+		{"nothing is set", map[string]string{"MOVIES_DB_USER": "", "MOVIES_BUCKET_NAME": ""}, map[string]string{
+			"MOVIES_DB_USER": "is not set", "MOVIES_BUCKET_NAME": "is not set; expected an S3 bucket, or MOVIES_BUCKET_DIR for a folder",
+		}},
+		{"file and server", map[string]string{"MOVIES_DB_FILE": "x.sqlite"}, map[string]string{
+			"MOVIES_DB_FILE": "is set and so is MOVIES_DB_USER; expected either a SQLite file or a server",
+		}},
+		{"folder and bucket", map[string]string{"MOVIES_BUCKET_DIR": folder}, map[string]string{
+			"MOVIES_BUCKET_DIR": "is set and so is MOVIES_BUCKET_NAME; expected either a folder or an S3 bucket",
+		}},
+		{"password twice", map[string]string{"MOVIES_DB_PASS": "geheim", "MOVIES_DB_PASS_FILE": password}, map[string]string{
+			"MOVIES_DB_PASS_FILE": "is set and so is MOVIES_DB_PASS; expected one of them",
+		}},
+		{"password, and others wrong", map[string]string{"MOVIES_DB_PASS": "geheim", "MOVIES_DB_PORT": "x", "MOVIES_DB_TLS": "x"}, map[string]string{
+			"MOVIES_DB_PORT": `is "x", expected a whole number`, "MOVIES_DB_TLS": `is "x"`,
+		}},
+		{"password file is a folder", map[string]string{"MOVIES_DB_PASS_FILE": folder}, map[string]string{"MOVIES_DB_PASS_FILE": "cannot be read"}},
+		{"bucket folder is a file", map[string]string{"MOVIES_BUCKET_NAME": "", "MOVIES_BUCKET_DIR": password}, map[string]string{
+			"MOVIES_BUCKET_DIR": "expected a folder that exists",
+		}},
+		{"port 0", map[string]string{"MOVIES_DB_PORT": "0"}, map[string]string{"MOVIES_DB_PORT": "is 0, expected a port"}},
+		{"port past int64", map[string]string{"MOVIES_DB_PORT": "99999999999999999999"}, map[string]string{"MOVIES_DB_PORT": "expected a whole number"}},
+		{"items limit 0", map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "0"}, map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "is 0, expected 1 to 1000"}},
+		{"concurrency", map[string]string{"MOVIES_WORKER_CONCURRENCY": "1025"}, map[string]string{"MOVIES_WORKER_CONCURRENCY": "is 1025, expected 1 to 1024"}},
+		{"idle 0", map[string]string{"MOVIES_WORKER_IDLE_MAX": "0s"}, map[string]string{"MOVIES_WORKER_IDLE_MAX": "is 0s, expected more than 0"}},
+		{"no duration", map[string]string{"MOVIES_SHUTDOWN_TIMEOUT": "soon"}, map[string]string{"MOVIES_SHUTDOWN_TIMEOUT": `is "soon", expected a duration`}},
+		{"admin port", map[string]string{"MOVIES_ADMIN_ADDR": "127.0.0.1:65536"}, map[string]string{"MOVIES_ADMIN_ADDR": "expected host:port"}},
+		{"admin port's name", map[string]string{"MOVIES_ADMIN_ADDR": ":nonsense"}, map[string]string{"MOVIES_ADMIN_ADDR": "expected host:port"}},
+		{"admin address", map[string]string{"MOVIES_ADMIN_ADDR": "::1:80"}, map[string]string{"MOVIES_ADMIN_ADDR": "expected host:port"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			variables := map[string]string{"MOVIES_DB_USER": "u", "MOVIES_BUCKET_NAME": "b"}
+			for name, value := range test.set {
+				variables[name] = value
+			}
+			set(t, variables)
+			checkProblems(t, config.Parse(&config.Worker{}), test.want)
+		})
+	}
+}
+
+// TestAPIAddr: the two subcommands that serve check their address.
+func TestAPIAddr(t *testing.T) {
+	for _, addr := range []string{"8080", "127.0.0.1", "127.0.0.1:80:80", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1:x"} {
+		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_API_ADDR": addr})
+		want := map[string]string{"MOVIES_API_ADDR": `is "` + addr + `", expected host:port`}
+		checkProblems(t, config.Parse(&config.API{}), want)
+		checkProblems(t, config.Parse(&config.Demo{}), want)
+	}
+}
+
+// checkProblems checks that exactly the variables at fault are named, each in a
+// line of its own.
+func checkProblems(t *testing.T, err error, want map[string]string) {
+	t.Helper()
+	var wrong *config.Error
+	if !errors.As(err, &wrong) {
+		t.Errorf("error is %#v, want a *config.Error", err)
+		return
+	}
+	said := map[string]string{}
+	for _, problem := range wrong.Problems {
+		name, text, _ := strings.Cut(problem, ": ")
+		if before, twice := said[name]; twice {
+			t.Errorf("%s is named twice: %q, %q", name, before, text)
+		}
+		said[name] = text
+		if !strings.Contains(err.Error(), "\n  "+problem) {
+			t.Errorf("%q does not show %q", err, problem)
+		}
+	}
+	for name, text := range want {
+		if got, named := said[name]; !named || !strings.Contains(got, text) {
+			t.Errorf("%s: %q, want %q", name, got, text)
+		}
+		delete(said, name)
+	}
+	if len(said) > 0 {
+		t.Errorf("nothing is wrong with %v", said)
+	}
+	if strings.Contains(err.Error(), "geheim") {
+		t.Errorf("%q shows the password", err)
+	}
+}
+
+func TestShard(t *testing.T) {
+	for text, want := range map[string]config.Shard{"0/1": {0, 1}, "0/2": {0, 2}, "1/2": {1, 2}, "999/1000": {999, 1000}} {
+		var got config.Shard
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{
+		"1", "/", "1/", "/2", "2/2", "3/2", "-1/2", "0/0", "0/-2", "a/b", "1/2/3", "0.5/2", " 1/2", "1/2 ", "1\\2", "+1/2",
+		"0/4294967296", "0/99999999999999999999",
+	} {
+		var got config.Shard
+		if err := got.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
