@@ -318,7 +318,12 @@ func (s *site) drain(t *testing.T) {
 // serve runs the API and returns its address.
 func (s *site) serve(t *testing.T) string {
 	t.Helper()
-	p := s.start(t, "api")
+	return s.start(t, "api").apiOf(t)
+}
+
+// apiOf is the address of an API that has been started.
+func (p *process) apiOf(t *testing.T) string {
+	t.Helper()
 	var line struct{ URL string }
 	if err := json.Unmarshal([]byte(p.logs(t, `"msg":"serving"`)), &line); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 // lets running requests finish, for at most drain.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger, drain time.Duration) error {
 	s := &http.Server{
-		Handler:           recoverer(handler, logger),
+		Handler:           lastWithBody(recoverer(handler, logger)),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
@@ -57,6 +57,18 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 		return fmt.Errorf("drain %s: %w", l.Addr(), errors.Join(err, s.Close()))
 	}
 	return nil
+}
+
+// lastWithBody makes a request that has a body the last one of its connection:
+// where a proxy and we disagree about the body's end, what follows would be a
+// request that the proxy has not seen. No request of ours needs a body.
+func lastWithBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // recoverer logs a panic and answers 500: it never reaches a client, nor ends
