@@ -129,9 +129,7 @@ func serverConfig(o Options) (*mysql.Config, error) {
 		}
 		config.TLSConfig = name
 	}
-	if err := mysql.SetLogger(driverLogger{o.Logger}); err != nil {
-		return nil, fmt.Errorf("database driver: %w", err)
-	}
+	config.Logger = driverLogger{o.Logger}
 	return config, nil
 }
 

@@ -21,7 +21,7 @@ func TestMoviesEqualsModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := everything(t, db)
-		for range 400 {
+		for range 150 {
 			f := randomFilter(random)
 			var want, got []int64
 			for _, r := range all {

@@ -143,7 +143,7 @@ func (d *decoder) take(n int) {
 // reject yields what was taken as one invalid update.
 func (d *decoder) reject(reason string) error {
 	d.position++
-	kept := bytes.Clone(bytes.TrimRight(d.lost.head, space))
+	kept := append([]byte{}, bytes.TrimRight(d.lost.head, space)...) // a copy, and never nil
 	item := Item{Position: d.position, Reason: reason, Bytes: kept, Size: d.lost.size}
 	d.lost = loss{head: d.lost.head[:0]}
 	return d.yield(item)
