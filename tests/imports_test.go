@@ -18,6 +18,7 @@ var layout = map[string][]string{
 	"internal/config":                {},
 	"internal/server":                {},
 	"internal/telemetry":             {},
+	"internal/web":                   {},
 	"internal/decode":                {"internal/movie"},
 	"internal/bucket/s3bucket":       {"internal/bucket"},
 	"internal/bucket/dirbucket":      {"internal/bucket"},
@@ -29,7 +30,7 @@ var layout = map[string][]string{
 	"internal/api":                   {"internal/movie"},
 	"cmd/jpmovies": {
 		"internal/movie", "internal/bucket", "internal/config", "internal/server", "internal/telemetry", "internal/decode",
-		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/worker", "internal/database", "internal/api",
+		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/worker", "internal/database", "internal/api", "internal/web",
 	},
 }
 

@@ -22,7 +22,7 @@ func demo(t *testing.T, dir string) (*process, string) {
 	s := &site{env: append(os.Environ(), "MOVIES_ADMIN_ADDR=127.0.0.1:0", "MOVIES_API_ADDR=127.0.0.1:0", "MOVIES_LOG_FORMAT=text")}
 	// Its greeting goes to standard output; the test reads both.
 	p := s.startWith(t, func(c *exec.Cmd) { c.Stdout = c.Stderr }, "demo", "--dir", dir)
-	line := p.logs(t, "The movies are served at")
+	line := p.logs(t, "Programs read them at")
 	p.logs(t, "demo starts")
 	return p, strings.TrimSuffix(line[strings.Index(line, "http://"):], "/movies")
 }

@@ -18,6 +18,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
+	"jpmovies/internal/web"
 )
 
 func newAPI() *cobra.Command {
@@ -56,7 +57,7 @@ func runAPI(ctx context.Context) error {
 		return db.CheckSchema(ctx)
 	}}}
 	movies := newServing(c.Serving, db, logger)
-	admin := server.Admin(telemetry.Metrics(), checks, map[string]http.Handler{"/rejections": movies.Rejections()})
+	admin := server.Admin(telemetry.Metrics(), checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections()}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))
@@ -72,7 +73,7 @@ func newServing(c config.Serving, db *database.DB, logger *slog.Logger) *api.API
 func serveMovies(ctx context.Context, l net.Listener, movies *api.API, logger *slog.Logger, drain time.Duration) error {
 	var group errgroup.Group
 	group.Go(func() error { movies.Run(ctx); return nil })
-	group.Go(func() error { return server.Serve(ctx, l, movies, logger, drain) })
+	group.Go(func() error { return server.Serve(ctx, l, web.Beside(movies), logger, drain) })
 	return group.Wait()
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,7 +89,9 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	movies := newServing(c.Serving, db, logger)
-	admin := server.Admin(metrics, workerChecks(db, w), map[string]http.Handler{"/rejections": movies.Rejections()})
+	admin := server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{
+		"/rejections": movies.Rejections(), "GET /passes": w.Passes(),
+	}))
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
 		var group errgroup.Group
 		group.Go(func() error { return w.Run(ctx) })
@@ -123,7 +126,8 @@ func greet(out io.Writer, url, inbox string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(out, `
-  The movies are served at   %s
+  Look at the movies at      %s
+  Programs read them at      %s
   Drop JSON files into       %s
 
   Try:  curl '%s?genre=Action'
@@ -131,7 +135,7 @@ func greet(out io.Writer, url, inbox string) error {
 
   Ctrl-C stops it.
 
-`, url, folder, url, folder)
+`, strings.TrimSuffix(url, "movies"), url, folder, url, folder)
 	return err
 }
 

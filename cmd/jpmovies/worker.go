@@ -18,6 +18,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
+	"jpmovies/internal/web"
 	"jpmovies/internal/worker"
 )
 
@@ -72,7 +73,7 @@ func runWorker(ctx context.Context, once bool) error {
 		defer cancel()
 		return w.Once(ctx)
 	}
-	return runWithAdmin(ctx, "worker", c.Process, logger, server.Admin(metrics, workerChecks(db, w), nil), w.Run)
+	return runWithAdmin(ctx, "worker", c.Process, logger, server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{"GET /passes": w.Passes()})), w.Run)
 }
 
 // limitMemory makes the collector work harder before the heap is large: what a
@@ -85,6 +86,14 @@ func limitMemory() {
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// adminRoutes adds the operators' page to what the process itself adds to its
+// admin port.
+func adminRoutes(routes map[string]http.Handler) map[string]http.Handler {
+	routes["GET /{$}"] = web.Admin()
+	routes["GET "+web.Path] = web.Files()
+	return routes
+}
 
 func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 	return []server.Check{{Name: "database", Run: db.CheckSchema}, {Name: "pass", Run: w.Ready}}

@@ -71,6 +71,7 @@ type Worker struct {
 	metrics    *metrics
 	progress   progress
 	present    atomic.Pointer[pass] // the last pass that began
+	history    history
 	health     atomic.Pointer[error]
 	lastCommit atomic.Int64 // Unix nanoseconds, 0 = never
 	lastPrune  time.Time
@@ -177,6 +178,7 @@ func (w *Worker) nextPause(pause time.Duration, p *pass) time.Duration {
 func (w *Worker) finish(ctx context.Context, p *pass) {
 	err := p.broken
 	w.metrics.finish(p)
+	w.history.add(p)
 	if !p.aborted() {
 		status := movie.WorkerStatus{
 			Shard: w.Shard.String(), LastPass: time.Now(), ObjectsWaiting: p.Waiting(), OldestWaiting: p.oldest,
