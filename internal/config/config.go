@@ -81,7 +81,7 @@ func (s *Shard) UnmarshalText(text []byte) error {
 	if err1 != nil || err2 != nil || index >= count {
 		return errShard
 	}
-	s.Index, s.Count = int(index), int(count) //nolint:gosec // 16 bits
+	s.Index, s.Count = int(index), int(count)
 	return nil
 }
 

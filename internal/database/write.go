@@ -273,6 +273,7 @@ func (db *DB) writeFacets(ctx context.Context, tx *sql.Tx, grows map[facet]int) 
 		return err
 	}
 	for some := range slices.Chunk(shrunk, 2*bulkTuples) {
+		//nolint:gosec // made of constants
 		query := "DELETE FROM facet WHERE movies = 0 AND (kind, value) IN (" + db.dialect.list(len(some)/2) + ")"
 		if _, err := tx.ExecContext(ctx, query, some...); err != nil {
 			return fmt.Errorf("delete empty facets: %w", err)

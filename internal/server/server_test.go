@@ -125,7 +125,7 @@ func TestPanic(t *testing.T) {
 		{"text", func(http.ResponseWriter, *http.Request) { panic("secret 42") }, "secret 42"},
 		{"error", func(http.ResponseWriter, *http.Request) { panic(errors.New("secret 42")) }, "secret 42"},
 		{"index", func(http.ResponseWriter, *http.Request) { _ = []int{}[len(get)] }, "index out of range"},
-		{"nil map", func(http.ResponseWriter, *http.Request) { map[string]int(nil)["x"] = 1 }, "nil map"},
+		{"nil map", func(http.ResponseWriter, *http.Request) { map[string]int(nil)["x"] = 1 }, "nil map"}, //nolint:staticcheck // on purpose,
 		{"header is set", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "3")
 			w.Header().Set("Content-Type", "application/json")

@@ -48,6 +48,9 @@ func (p *pass) commit(b *batch) error {
 // database refuses for good is split until the update at fault stands alone,
 // and that one is rejected with the database's words.
 func (p *pass) apply(b movie.Batch, origins []*taken) error {
+	if len(b.Updates)+len(b.Rejections) == 0 { // objects that hold nothing, or could not be read
+		return nil
+	}
 	start := time.Now()
 	changes, err := p.Catalogue.Apply(p.hard, b)
 	p.metrics.commitSeconds.Observe(time.Since(start).Seconds())

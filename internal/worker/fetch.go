@@ -94,6 +94,10 @@ func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
 		return
 	}
 	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
+	if bucket.Ignored(object) {         // it has become a folder marker since it was listed
+		p.count(func(c *counts) { c.Gone++ })
+		return
+	}
 	next := part{from: &taken{Ref: object.Ref, modified: object.LastModified}}
 	next.from.open.Store(1)
 	stamp := movie.Stamp{Time: object.LastModified.UnixNano(), Key: key}

@@ -1,0 +1,61 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"jpmovies/internal/movie"
+	"jpmovies/internal/worker"
+)
+
+// catalogue is the database as one process sees it.
+type catalogue struct{ *process }
+
+var _ worker.Catalogue = catalogue{}
+
+// Apply commits by the real code in a real database. Its context is never done
+// in the middle, because that would be decided by a race; a transaction that
+// fails in its middle does so by a trigger.
+func (c catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
+	err = c.step(ctx, kindApply, "", func(f fate) (err error) {
+		if f.verdict == broken {
+			c.breaking = f.statement
+		}
+		changes, err = c.db.Apply(context.WithoutCancel(ctx), batch)
+		c.breaking = 0
+		c.noteLocked(c.String(), fmt.Sprintf("batch of %d updates and %d rejections, %s: %d changes",
+			len(batch.Updates), len(batch.Rejections), digest(batch), changes))
+		switch refusal := (*movie.RefusedError)(nil); {
+		case errors.As(err, &refusal) || errors.Is(err, errFault):
+		case err != nil && f.verdict != broken:
+			c.failLocked("%s: a healthy database says: %v", c.process, err)
+		case err == nil:
+			c.stats.commits++
+			for _, reason := range c.ledger.committed(batch, changes) {
+				c.failLocked("%s commits: %s", c.process, reason)
+			}
+		}
+		return err
+	})
+	return changes, err
+}
+
+func (c catalogue) Report(ctx context.Context, status movie.WorkerStatus) error {
+	return c.step(ctx, kindReport, "", func(f fate) error {
+		if f.random.IntN(4) > 0 { // the same code each time
+			return nil
+		}
+		return c.db.Report(context.WithoutCancel(ctx), status)
+	})
+}
+
+func (c catalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
+	if err := c.away(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.db.Prune(context.WithoutCancel(ctx), rejections, changes)
+}

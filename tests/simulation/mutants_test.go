@@ -1,0 +1,194 @@
+package simulation
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mutant is a mistake that somebody might make: the text old of a file becomes
+// the text new.
+type mutant struct{ name, file, old, new string }
+
+// mutants must each be caught. Not among them are mistakes that do no harm: an
+// answer "overwritten meanwhile" that is taken for "deleted", or errors of single
+// deletes that are passed over, leave the object where it is, and the next pass
+// reads it again; a delete of what GET did not find removes, under the condition,
+// nothing.
+var mutants = []mutant{
+	{"deleted before the commit", "worker/commit.go",
+		"\t\terr := p.commit(b)\n",
+		"\t\tfor _, object := range b.objects {\n\t\t\tdone <- object\n\t\t}\n\t\terr := p.commit(b)\n"},
+	{"deleted though the commit failed", "worker/commit.go", "object.settle(err == nil)", "object.settle(err == nil || len(b.objects) > 0)"},
+	{"the failed flag ignored", "worker/commit.go", "case object.failed.Load():", "case false:"},
+	{"batches behind a failed one count as committed", "worker/commit.go",
+		"\t\treturn errCatalogueAway\n\t}\n\terr := p.apply", "\t\treturn nil\n\t}\n\terr := p.apply"},
+	{"deleted with the first of its batches", "worker/batch.go", "next.from.open.Add(1)", "next.from.open.CompareAndSwap(1, 2)"},
+	{"a body that broke off counts as read", "worker/fetch.go",
+		"next.last, next.ok = true, err == nil", "next.last, next.ok = true, true"},
+	{"a body that broke off is taken for a whole one", "decode/source.go",
+		"if s.err == nil || s.err == io.EOF {", "if s.err == nil || s.err == io.EOF || s.read > 0 {"},
+	{"the stamp of the LIST", "worker/fetch.go",
+		"Time: object.LastModified.UnixNano()", "Time: listed.LastModified.UnixNano()"},
+	{"the ETag of the LIST", "worker/fetch.go", "&taken{Ref: object.Ref,", "&taken{Ref: listed.Ref,"},
+	{"an object that cannot be read is thrown away", "worker/fetch.go",
+		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(key, err)\n",
+		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(key, err)\n\t\t_ = p.Store.Delete(p.hard, []bucket.Ref{listed.Ref})\n"},
+	{"a delete without condition", "bucket/buckettest/memory.go",
+		`if ref.ETag != "" && ref.ETag != s.ETag {`, `if ref.ETag != "" && s.ETag == "" {`},
+	{"the delete repeated with the ETag of now", "worker/remove.go",
+		"\t\t\tp.leave(group[i].modified)\n\t\t\tp.metrics.overwritten.Inc()\n",
+		"\t\t\tp.leave(group[i].modified)\n\t\t\tp.metrics.overwritten.Inc()\n" +
+			"\t\t\tif o, body, err := p.Store.Get(p.hard, key); err == nil {\n\t\t\t\t_ = body.Close()\n" +
+			"\t\t\t\t_ = p.Store.Delete(p.hard, []bucket.Ref{o.Ref})\n\t\t\t}\n"},
+	{"a refused batch loses its rejections", "worker/commit.go",
+		"errors.Join(p.apply(movie.Batch{Rejections: b.Rejections}, nil), p.apply(movie.Batch{Updates: b.Updates}, origins))",
+		"p.apply(movie.Batch{Updates: b.Updates}, origins)"},
+	{"a refused batch loses half its updates", "worker/commit.go",
+		"errors.Join(p.apply(movie.Batch{Updates: b.Updates[:n/2]}, origins[:n/2]),\n\t\t\tp.apply(movie.Batch{Updates: b.Updates[n/2:]}, origins[n/2:]))",
+		"p.apply(movie.Batch{Updates: b.Updates[n/2:]}, origins[n/2:])"},
+	{"a refused update is dropped", "worker/commit.go",
+		"return p.apply(movie.Batch{Rejections: []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}}, nil)",
+		"_ = reject\n\t\treturn nil"},
+	{"a shard that nobody has", "worker/worker.go", "== s.Index //nolint", "== s.Index+1 //nolint"},
+	{"fresh rejections are pruned", "worker/worker.go", "now.Add(-w.KeepRejections)", "now.Add(w.KeepRejections)"},
+
+	{"a tombstone clears nothing", "movie/merge.go",
+		"survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }", "survives := func(Stamp) bool { return true }"},
+	{"a tombstone outdates nothing that comes later", "movie/merge.go",
+		"arrives := func(s Stamp) bool { return s.Compare(earlier.Deleted) >= 0 }", "arrives := func(s Stamp) bool { return !s.IsZero() }"},
+	{"at a tie the tombstone wins", "movie/merge.go", "s.Compare(earlier.Deleted) >= 0", "s.Compare(earlier.Deleted) > 0"},
+	{"at a tie the tombstone loses", "movie/merge.go", "s.Compare(later.Deleted) > 0", "s.Compare(later.Deleted) >= 0"},
+	{"at a tie the earlier list wins", "movie/merge.go", "b.Stamp.Compare(a.Stamp) < 0", "b.Stamp.Compare(a.Stamp) <= 0"},
+	{"the list that comes last wins", "movie/merge.go", "b.Stamp.Compare(a.Stamp) < 0", "b.Stamp.IsZero()"},
+	{"the stamp that comes last wins", "movie/merge.go", "b.Compare(a) < 0", "b.IsZero()"},
+	{"an older tombstone replaces a newer one", "movie/merge.go", "later.Deleted.Compare(merged.Deleted) > 0", "!later.Deleted.IsZero()"},
+	{"of a batch only the last update counts", "movie/merge.go", "records[i] = Merge(records[i], u.Record())", "records[i] = u.Record()"},
+	{"stamps are compared without the key", "movie/stamp.go", "strings.Compare(s.Key, other.Key)", "strings.Compare(s.Key, s.Key)"},
+	{"stamps are compared without the position", "movie/stamp.go", "cmp.Compare(s.Position, other.Position)", "0"},
+
+	{"a newer stamp with equal content is not stored", "database/plan.go",
+		"if after.SameStamps(r.record) && after.Shows(r.record) {", "if after.Shows(r.record) {"},
+	{"a change event for every movie of a batch", "database/plan.go", "if !s.after.Shows(s.before) {", "if s.id > 0 {"},
+	{"no change event for a tombstone", "database/plan.go", "if !s.after.Shows(s.before) {", "if !s.after.Shows(s.before) && s.after.Visible() {"},
+	{"the links of a tombstoned movie stay", "database/plan.go",
+		"cast.add(s, s.before.Cast.List, s.after.Cast.List)",
+		"if s.after.Visible() {\n\t\t\tcast.add(s, s.before.Cast.List, s.after.Cast.List)\n\t\t}"},
+	{"links are never deleted", "database/plan.go", "func (l *links) gone() []any { return linkArgs(l.deleted, 2) }",
+		"func (l *links) gone() []any { return linkArgs(l.deleted[:0], 2) }"},
+	{"a revision is taken before it is known to be needed", "database/write.go", "\tchanged := p.changed()\n",
+		"\tchanged := p.changed()\n\tif _, err := tx.ExecContext(ctx, \"UPDATE catalogue SET revision = revision + ? WHERE id = 1\", len(p.steps)-len(changed)); err != nil {\n\t\treturn 0, err\n\t}\n"},
+	{"rejections outside the transaction", "database/write.go", "\trecords := movie.Collect(batch.Updates)\n",
+		"\trecords := movie.Collect(batch.Updates)\n\tfirst := batch.Rejections\n" +
+			"\t_ = db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.writeRejections(ctx, tx, first) })\n"},
+	{"rejections are not written beside updates", "database/write.go", "\tfor _, r := range rejections {\n",
+		"\tfor i, r := range rejections {\n\t\tif i > 0 {\n\t\t\tbreak\n\t\t}\n"},
+	{"the movie and its links in two transactions", "database/write.go", "\tif err := db.writeLinks(ctx, tx, p); err != nil {\n",
+		"\t_ = tx.Commit()\n\ttx, err = db.write.BeginTx(ctx, nil)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tdefer func() { _ = tx.Commit() }()\n\tif err := db.writeLinks(ctx, tx, p); err != nil {\n"},
+}
+
+// variableMutants asks for the mutants: all, or those whose name contains it.
+const variableMutants = "MUTANTS"
+
+// TestMutants runs the seeds on each mutant, in a process of its own. The first
+// run is without any, and must be good.
+func TestMutants(t *testing.T) {
+	wanted := os.Getenv(variableMutants)
+	if wanted == "" {
+		t.Skip("takes minutes: scripts/mutants")
+	}
+	if out, failed := runMutant(t, mutant{}); failed {
+		t.Fatalf("without a mutant:\n%s", out)
+	}
+	for _, m := range mutants {
+		if wanted != "all" && !strings.Contains(m.name, wanted) {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) {
+			start := time.Now()
+			out, failed := runMutant(t, m)
+			caught := regexp.MustCompile(`seed (\d+):`).FindStringSubmatch(out)
+			switch {
+			case !failed:
+				t.Errorf("nobody noticed: %s", m.name)
+			case caught == nil:
+				t.Errorf("it fails otherwise:\n%.2000s", out)
+			default:
+				t.Logf("CAUGHT by seed %s in %s: %s", caught[1], time.Since(start).Round(time.Second), firstFailure(out))
+			}
+		})
+	}
+}
+
+// TestMutantsFit notices at once when the source has moved away from the mutants.
+func TestMutantsFit(t *testing.T) {
+	for _, m := range mutants {
+		m.apply(t)
+	}
+}
+
+func firstFailure(out string) string {
+	_, rest, _ := strings.Cut(out, "failures\n")
+	line, _, _ := strings.Cut(rest, "\n")
+	line = strings.TrimSpace(line)
+	return line[:min(len(line), 140)]
+}
+
+// runMutant runs the seeds with one file replaced.
+func runMutant(t *testing.T, m mutant) (out string, failed bool) {
+	t.Helper()
+	args := []string{"test", "-count=1", "-timeout=10m", "-run=^TestSeeds$"}
+	if m.file != "" {
+		args = append(args, "-overlay="+overlay(t, m))
+	}
+	command := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	command.Env = append(os.Environ(), variableMutants+"=")
+	text, err := command.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(text), err != nil
+}
+
+// apply gives the file's path and its mutated text.
+func (m mutant) apply(t *testing.T) (path, text string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "internal", filepath.FromSlash(m.file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), m.old); n != 1 {
+		t.Fatalf("%s: the text is %d times in %s, and should be there once:\n%s", m.name, n, m.file, m.old)
+	}
+	return path, strings.Replace(string(source), m.old, m.new, 1)
+}
+
+// overlay writes the mutated file and says so to the compiler.
+func overlay(t *testing.T, m mutant) string {
+	t.Helper()
+	path, source := m.apply(t)
+	dir := t.TempDir()
+	mutated, list := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(
+		os.WriteFile(mutated, []byte(source), 0o600),
+		os.WriteFile(list, text, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}

@@ -1,0 +1,175 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"jpmovies/internal/bucket"
+)
+
+// store is the bucket as one process sees it.
+type store struct{ *process }
+
+var _ bucket.Store = store{}
+
+// listing is one walk over the bucket.
+type listing struct {
+	// frozen is what it shows; nil means what is there when a page is asked for.
+	frozen []bucket.Object
+	// after is the last key given.
+	after string
+	over  bool
+}
+
+// List shows the bucket as it is page by page, or as it was when the listing
+// began, or as it was some changes ago.
+func (s store) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+	return func(yield func([]bucket.Object, error) bool) {
+		l := &listing{}
+		for first := true; !l.over; first = false {
+			var page []bucket.Object
+			err := s.step(ctx, kindList, "", func(f fate) error {
+				if first {
+					l.begin(s.simulation, f)
+				}
+				page = l.page(s.simulation)
+				return nil
+			})
+			if err != nil {
+				yield(nil, fmt.Errorf("list: %w", err))
+				return
+			}
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l *listing) begin(s *simulation, f fate) {
+	mode, back := f.random.IntN(4), 1+f.random.IntN(6)
+	switch {
+	case s.calm:
+	case mode == 0:
+		l.frozen = s.objects()
+	case mode == 1:
+		l.frozen = s.listings[max(0, len(s.listings)-1-back)]
+	}
+	if l.frozen != nil && mode == 0 { // in any order
+		f.random.Shuffle(len(l.frozen), func(i, j int) { l.frozen[i], l.frozen[j] = l.frozen[j], l.frozen[i] })
+	}
+}
+
+func (l *listing) page(s *simulation) []bucket.Object {
+	rest := l.frozen
+	if rest == nil {
+		for _, o := range s.objects() {
+			if o.Key > l.after {
+				rest = append(rest, o)
+			}
+		}
+	}
+	size := 1 + int(s.seed%4)*2 // objects in a page
+	l.over = len(rest) <= size
+	page := rest[:min(size, len(rest))]
+	if l.frozen != nil {
+		l.frozen = rest[len(page):]
+	}
+	if len(page) > 0 {
+		l.after = page[len(page)-1].Key
+	}
+	return page
+}
+
+func (s store) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	var object bucket.Object
+	var body io.ReadCloser
+	err := s.step(ctx, kindGet, key, func(fate) (err error) {
+		object, body, err = s.memory.Get(context.WithoutCancel(ctx), key)
+		return err
+	})
+	if err == nil {
+		return object, &reader{s.process, ctx, key, body}, nil
+	}
+	if body != nil { // the answer got lost
+		_ = body.Close()
+	}
+	return bucket.Object{}, nil, err
+}
+
+// reader is a body on its way.
+type reader struct {
+	*process
+	ctx  context.Context
+	key  string
+	body io.ReadCloser
+}
+
+func (r *reader) Close() error { return r.body.Close() }
+
+func (r *reader) Read(buffer []byte) (n int, err error) {
+	err = r.step(r.ctx, kindRead, r.key, func(fate) (err error) {
+		n, err = r.body.Read(buffer)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Delete may fail as a whole and for each object, and other processes act
+// between the objects of one request.
+func (s store) Delete(ctx context.Context, refs []bucket.Ref) []error {
+	errs := make([]error, len(refs))
+	one := func(i int) func(fate) error {
+		return func(fate) error { return s.remove(refs[i]) }
+	}
+	whole := s.step(ctx, kindDelete, "", func(f fate) error {
+		if f.verdict == fine && s.gone(ctx) == nil {
+			return nil // one by one below
+		}
+		var said []string
+		for i := range refs {
+			errs[i] = one(i)(f)
+			said = append(said, refs[i].Key+": "+saidShort(errs[i]))
+		}
+		s.noteLocked(s.String(), "deletes "+strings.Join(said, ", "))
+		return nil
+	})
+	for i := range refs {
+		if whole != nil {
+			errs[i] = whole
+			continue
+		}
+		errs[i] = s.step(ctx, kindDeleteKey, refs[i].Key, one(i))
+	}
+	return errs
+}
+
+func saidShort(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return "no"
+}
+
+// remove is where an object goes from the bucket, and where the ledger looks.
+func (s store) remove(ref bucket.Ref) error {
+	err := s.memory.Delete(context.Background(), []bucket.Ref{ref})[0]
+	if err == nil {
+		s.changed()
+		unread := len(s.ledger.unread)
+		reason := s.ledger.removed(ref.Key)
+		if len(s.ledger.unread) > unread {
+			s.noteLocked(s.String(), "TWIN of "+ref.Key+": only an older generation with the same bytes had been read")
+		}
+		if reason != "" {
+			s.failLocked("%s deletes %q: %s", s.process, ref.Key, reason)
+		}
+	}
+	return err
+}
