@@ -27,15 +27,33 @@ func demo(t *testing.T, dir string) (*process, string) {
 	return p, strings.TrimSuffix(line[strings.Index(line, "http://"):], "/movies")
 }
 
-// TestReadme runs the README's commands and compares all they print.
+// TestReadme runs the commands of the README and of the API's examples, and
+// compares all they print.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	_, api := demo(t, t.TempDir())
+	for file, least := range map[string]int{"../README.md": 11, "../docs/api.md": 20} {
+		if examples := runExamples(t, file, api); examples < least {
+			t.Errorf("only %d examples found in %s", examples, file)
+		}
+	}
+	want, err := os.ReadFile("testdata/movies.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, api := demo(t, t.TempDir())
-	examples := 0
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllSubmatch(readme, -1) {
+	if got := get(t, api+"/movies"); !bytes.Equal(got, want) {
+		t.Errorf("/movies is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// runExamples runs the console blocks of a file and returns how many commands
+// they hold.
+func runExamples(t *testing.T, file, api string) (examples int) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllSubmatch(text, -1) {
 		for example := range strings.SplitSeq("\n"+string(block[1]), "\n$ ") {
 			command, want, _ := strings.Cut(example, "\n")
 			if command == "" {
@@ -47,20 +65,11 @@ func TestReadme(t *testing.T) {
 				t.Errorf("%s: %v", command, err)
 			}
 			if diff := cmp.Diff(strings.TrimRight(want, "\n"), strings.TrimRight(string(out), "\n")); diff != "" {
-				t.Errorf("%s (-README +output):\n%s", command, diff)
+				t.Errorf("%s (-%s +output):\n%s", command, file, diff)
 			}
 		}
 	}
-	if examples < 11 {
-		t.Errorf("only %d examples found", examples)
-	}
-	want, err := os.ReadFile("testdata/movies.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := get(t, api+"/movies"); !bytes.Equal(got, want) {
-		t.Errorf("/movies is\n%s\nwant\n%s", got, want)
-	}
+	return examples
 }
 
 // TestDemo: a dropped file is served soon and goes from the folder; what is

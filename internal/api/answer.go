@@ -2,8 +2,8 @@ package api
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -22,7 +23,9 @@ type answer struct {
 	next string
 	// last is the last revision that a piece of the change feed holds.
 	last int64
-	tag  string // entity tag, weak: the same for all encodings
+	// tag is the entity tag, weak: the same for all encodings. Without one,
+	// clients are told to keep nothing.
+	tag string
 
 	zipped, zstandard struct {
 		once  sync.Once
@@ -30,12 +33,10 @@ type answer struct {
 	}
 }
 
+// newAnswer is an answer that clients may keep.
 func newAnswer(body []byte, next string) *answer {
-	sum := xxhash.Sum64(body)
-	text := base64.RawURLEncoding.EncodeToString([]byte{
-		byte(sum), byte(sum >> 8), byte(sum >> 16), byte(sum >> 24), byte(sum >> 32), byte(sum >> 40), byte(sum >> 48), byte(sum >> 56),
-	})
-	return &answer{body: body, next: next, tag: `W/"` + text + `"`}
+	sum := binary.LittleEndian.AppendUint64(nil, xxhash.Sum64(body))
+	return &answer{body: body, next: next, tag: `W/"` + base64.RawURLEncoding.EncodeToString(sum) + `"`}
 }
 
 // weight is what the answer may cost in memory, in bytes, its encodings included.
@@ -46,17 +47,19 @@ func (a *answer) weight(key int) uint32 {
 // minCompressed is the size from which compression saves packets.
 const minCompressed = 1024
 
-// encoded is the body in an encoding; "" is as it is.
-func (a *answer) encoded(encoding string) []byte {
-	switch encoding {
-	case "gzip":
+// encoded is the body in the encoding that the client likes best.
+func (a *answer) encoded(r *http.Request) (body []byte, encoding string) {
+	encoding, insisted := chooseEncoding(r.Header.Values("Accept-Encoding"), "zstd", "gzip")
+	switch {
+	case len(a.body) < minCompressed && !insisted:
+	case encoding == "gzip":
 		a.zipped.once.Do(func() { a.zipped.bytes = zip(a.body) })
-		return a.zipped.bytes
-	case "zstd":
+		return a.zipped.bytes, encoding
+	case encoding == "zstd":
 		a.zstandard.once.Do(func() { a.zstandard.bytes = zstdEncoder.EncodeAll(a.body, nil) })
-		return a.zstandard.bytes
+		return a.zstandard.bytes, encoding
 	}
-	return a.body
+	return a.body, ""
 }
 
 var zstdEncoder = func() *zstd.Encoder {
@@ -75,38 +78,44 @@ func zip(body []byte) []byte {
 	return out.Bytes()
 }
 
+// agedAfter: from this age on, an answer says how old it is.
+const agedAfter = 2 * time.Second
+
 // send writes an answer, or 304 when the client has it.
 func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", a.tag)
 	header.Add("Vary", "Accept-Encoding")
-	header.Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
+	if s.moved != nil {
+		header.Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
+	}
 	if a.next != "" {
 		header.Set("Link", "<"+a.next+`>; rel="next"`)
 	}
 	if s.age >= agedAfter {
 		header.Set("Age", strconv.Itoa(int(s.age/time.Second)))
 	}
-	if matches(r.Header.Values("If-None-Match"), a.tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
+	header.Set("Cache-Control", "no-store")
+	if a.tag != "" {
+		header.Set("Cache-Control", "no-cache")
+		header.Set("ETag", a.tag)
+		if matches(r.Header.Values("If-None-Match"), a.tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
 	}
-	encoding := ""
-	if len(a.body) >= minCompressed {
-		encoding = chooseEncoding(r.Header.Values("Accept-Encoding"))
-	}
-	body := a.encoded(encoding)
+	body, encoding := a.encoded(r)
 	if encoding != "" {
 		header.Set("Content-Encoding", encoding)
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) //nolint:gosec // JSON, and a client that went away need not be told
+	write(w, body)
 }
 
-// agedAfter: from this age on, an answer says how old it is.
-const agedAfter = 2 * time.Second
+// write ends an answer with its body.
+func write(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) //nolint:gosec // JSON, and a client that went away need not be told
+}
 
 // matches tells whether one of the entity tags of If-None-Match is the tag; weak
 // and strong ones compare alike (RFC 9110, 13.1.2).
@@ -121,46 +130,6 @@ func matches(headers []string, tag string) bool {
 		}
 	}
 	return false
-}
-
-// chooseEncoding is the encoding that the client likes best: zstd, gzip, or ""
-// for none (RFC 9110, 12.5.3).
-func chooseEncoding(headers []string) string {
-	quality := map[string]float64{"zstd": -1, "gzip": -1}
-	others := 0.0
-	for _, header := range headers {
-		for one := range strings.SplitSeq(header, ",") {
-			name, parameters, _ := strings.Cut(one, ";")
-			name = strings.ToLower(strings.TrimSpace(name))
-			q := 1.0
-			if text, found := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(parameters), " ", ""), "q="); found {
-				var err error
-				if q, err = strconv.ParseFloat(text, 64); err != nil {
-					q = 0
-				}
-			}
-			if name == "*" {
-				others = q
-			}
-			if name == "x-gzip" {
-				name = "gzip"
-			}
-			if _, ours := quality[name]; ours {
-				quality[name] = q
-			}
-		}
-	}
-	best, most := "", 0.0
-	for _, name := range []string{"zstd", "gzip"} {
-		q := quality[name]
-		if q < 0 {
-			q = others
-		}
-		if q > most {
-			best, most = name, q
-		}
-	}
-	return best
 }
 
 // marshal is json.Marshal without escapes for HTML, and with a line's end.

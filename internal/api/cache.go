@@ -3,64 +3,67 @@ package api
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
 )
 
-// request names an answer. Lists are kept by revision, since any change may
-// concern them; a single movie has revision 0 and is dropped when it changes.
-type request struct {
-	revision int64
-	key      string
+// shelfOf keeps answers by their request.
+type shelfOf = otter.Cache[string, *answer]
+
+// cache keeps answers ready to be sent, bounded by their bytes. Any change may
+// concern a list, so all are dropped with each; a single movie is dropped when
+// it changes. They are bounded apart: lists that come and go would else drive
+// out the movies that stay.
+type cache struct {
+	lists, movies *shelfOf
+	loading       singleflight.Group
+}
+
+func newCache(bytes int64) *cache {
+	return &cache{lists: newShelf(bytes - bytes/4), movies: newShelf(bytes / 4)}
+}
+
+func newShelf(bytes int64) *shelfOf {
+	return otter.Must(&otter.Options[string, *answer]{
+		MaximumWeight: uint64(max(bytes, 1)),
+		Weigher:       func(key string, a *answer) uint32 { return a.weight(len(key)) },
+	})
 }
 
 // movieKey is the key of a single movie.
 func movieKey(id int64) string { return "/movies/" + strconv.FormatInt(id, 10) }
 
-// cache keeps answers ready to be sent, bounded by their bytes.
-type cache struct {
-	entries *otter.Cache[request, *answer]
-	loading singleflight.Group
-}
-
-func newCache(bytes int64) *cache {
-	return &cache{
-		entries: otter.Must(&otter.Options[request, *answer]{
-			MaximumWeight: uint64(bytes), //nolint:gosec // configured, positive
-			Weigher:       func(r request, a *answer) uint32 { return a.weight(len(r.key)) },
-		}),
-	}
-}
-
-// touched drops the movies with these ids; nil drops all answers.
+// touched drops all lists, and the movies with these ids; nil drops all movies.
 func (c *cache) touched(ids []int64) {
+	c.lists.InvalidateAll()
 	if ids == nil {
-		c.entries.InvalidateAll()
-		return
+		c.movies.InvalidateAll()
 	}
 	for _, id := range ids {
-		c.entries.Invalidate(request{key: movieKey(id)})
+		c.movies.Invalidate(movieKey(id))
 	}
 }
 
 // get returns an answer that is kept, or loads it: once, however many ask for it
 // at the same time.
-func (a *API) get(ctx context.Context, s state, r request, load func(context.Context) (*answer, error)) (found *answer, hit bool, err error) {
-	if found, hit = a.cache.entries.GetIfPresent(r); hit {
+func (a *API) get(ctx context.Context, s state, in *shelfOf, key string, load func(context.Context) (*answer, error)) (found *answer, hit bool, err error) {
+	if found, hit = in.GetIfPresent(key); hit {
 		return found, true, nil
 	}
 	// The one who asked first may go away; the others still want the answer.
-	loading := a.cache.loading.DoChan(fmt.Sprint(s.revision, " ", r.key), func() (any, error) {
+	// Whoever knows of a later revision must not get what was read before it.
+	loading := a.cache.loading.DoChan(fmt.Sprint(s.revision, " ", key), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 		defer cancel()
-		loaded, err := load(ctx)
-		if err != nil {
-			return nil, err
+		var loaded *answer
+		err := guard(func() (err error) { loaded, err = load(ctx); return err })
+		if err == nil {
+			a.watcher.unmoved(s, func() { in.Set(key, loaded) })
 		}
-		a.watcher.unmoved(s.revision, func() { a.cache.entries.Set(r, loaded) })
-		return loaded, nil
+		return loaded, err
 	})
 	select {
 	case result := <-loading:
@@ -71,4 +74,15 @@ func (a *API) get(ctx context.Context, s state, r request, load func(context.Con
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	}
+}
+
+// guard makes an error of a panic: outside of a request's own goroutine it would
+// end the process.
+func guard(do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return do()
 }

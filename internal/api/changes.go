@@ -17,10 +17,6 @@ const (
 	defaultChanges = 100
 	maxChanges     = 1000
 	maxWait        = time.Minute
-	// A stream says that it lives this often, and a client that takes nothing for
-	// that long is cut off.
-	heartbeat    = 15 * time.Second
-	writeTimeout = 10 * time.Second
 )
 
 // changesQuery is the query string of /changes.
@@ -52,7 +48,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Add("Vary", "Accept")
-	if wants(r, "text/event-stream") {
+	if prefers(r, "text/event-stream", "application/json") {
 		return a.stream(w, r, q)
 	}
 	takeTime(w, q.wait)
@@ -60,29 +56,34 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found, _, err := a.get(r.Context(), s, request{s.revision, fmt.Sprintf("/changes?limit=%d&since=%d", q.limit, q.since)},
-		func(ctx context.Context) (*answer, error) {
-			changes, err := a.catalogue.Changes(ctx, q.since, q.limit)
-			if err != nil {
-				return nil, err
-			}
-			body, last := appendChanges([]byte(`{"changes": [`), changes, q.since)
-			return &answer{body: body, last: last}, nil
-		})
-	if err != nil {
-		return err
-	}
-	given.Set("since", strconv.FormatInt(found.last, 10))
-	return sendChanges(w, r, s, found, given)
+	return a.sendCached(w, r, s, a.cache.lists, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
+		changes, err := a.catalogue.Changes(ctx, q.since, q.limit)
+		if err != nil {
+			return nil, err
+		}
+		return newPiece(changes, q.since, given), nil
+	})
 }
 
-func appendChanges(body []byte, changes []movie.Change, since int64) (page []byte, last int64) {
-	last = since
+// newPiece is a page of the feed:
+//
+//	{"changes": [
+//	{"revision": 17, "id": 7, "movie": {"id": 7, "title": ..., "self_url": "/movies/7"}},
+//	{"revision": 18, "id": 3, "movie": null}
+//	],
+//	"revision": 18,
+//	"next_url": "/changes?since=18"}
+func newPiece(changes []movie.Change, last int64, given url.Values) *answer {
+	body := []byte(`{"changes": [`)
 	for i, c := range changes {
 		body = appendChange(appendSeparator(body, i), c)
 		last = c.Revision
 	}
-	return appendEnd(body, len(changes)), last
+	body = appendEnd(body, len(changes))
+	given.Set("since", strconv.FormatInt(last, 10))
+	next := "/changes?" + given.Encode()
+	body = fmt.Appendf(body, "\"revision\": %d,\n\"next_url\": \"%s\"}\n", last, next)
+	return &answer{body: body, next: next}
 }
 
 func appendChange(body []byte, c movie.Change) []byte {
@@ -93,25 +94,6 @@ func appendChange(body []byte, c movie.Change) []byte {
 		return append(body, "null}"...)
 	}
 	return append(c.Row.AppendJSON(body), '}')
-}
-
-// sendChanges ends the page with its own parameters; the list is shared by all
-// who ask for the same changes.
-func sendChanges(w http.ResponseWriter, r *http.Request, s state, found *answer, next url.Values) error {
-	link := "/changes?" + next.Encode()
-	tail := fmt.Sprintf("\"revision\": %d,\n\"next_url\": \"%s\"}\n", found.last, link)
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
-	header.Set("Link", "<"+link+`>; rel="next"`)
-	header.Set("Content-Length", strconv.Itoa(len(found.body)+len(tail)))
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	_, _ = w.Write(found.body) //nolint:gosec // JSON, and a client that went away need not be told
-	_, _ = w.Write([]byte(tail))
-	return nil
 }
 
 // takeTime lets an answer take longer than the server allows others. Without a
@@ -126,8 +108,8 @@ func takeTime(w http.ResponseWriter, more time.Duration) {
 func (a *API) waitForChange(ctx context.Context, q changesQuery) (state, error) {
 	deadline := time.NewTimer(q.wait)
 	defer deadline.Stop()
-	for {
-		s, err := a.watcher.state(ctx)
+	s, err := a.watcher.reach(ctx, q.since)
+	for ; ; s, err = a.watcher.state(ctx) {
 		if err != nil || q.wait == 0 || s.revision > q.since {
 			return s, err
 		}
@@ -141,97 +123,4 @@ func (a *API) waitForChange(ctx context.Context, q changesQuery) (state, error) 
 			return s, ctx.Err()
 		}
 	}
-}
-
-// stream sends changes as server-sent events until the client goes away: each
-// with its revision as id, so that Last-Event-ID resumes.
-func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) error {
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		if wrong := movie.SetNumber(&q.since, last, 0, math.MaxInt64); wrong != "" {
-			return &movie.ParameterError{Parameter: "Last-Event-ID", Detail: "Last-Event-ID " + wrong}
-		}
-	}
-	s, err := a.watcher.state(r.Context())
-	if err != nil {
-		return err
-	}
-	// What is wrong at the start is still told by the status.
-	first, err := a.events(r.Context(), s, q.since)
-	if err != nil {
-		return err
-	}
-	header := w.Header()
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	takeTime(w, 0)
-	a.follow(w, r, s, first)
-	return nil
-}
-
-// follow sends events, and heartbeats while there are none.
-func (a *API) follow(w http.ResponseWriter, r *http.Request, s state, next *answer) {
-	out := http.NewResponseController(w)
-	write := func(b []byte) bool {
-		_ = out.SetWriteDeadline(time.Now().Add(writeTimeout))
-		_, err := w.Write(b)
-		return err == nil && out.Flush() == nil
-	}
-	if !write([]byte(": " + strconv.FormatInt(s.revision, 10) + "\n\n")) {
-		return
-	}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for since := next.last; ; since = next.last {
-		if len(next.body) > 0 && !write(next.body) {
-			return
-		}
-		for len(next.body) == 0 || s.revision <= since { // nothing more yet
-			select {
-			case <-s.moved:
-			case <-beat.C:
-				if !write([]byte(": \n\n")) {
-					return
-				}
-			case <-a.ending:
-				return
-			case <-r.Context().Done():
-				return
-			}
-			var err error
-			if s, err = a.watcher.state(r.Context()); err != nil {
-				return
-			}
-			if s.revision > since {
-				break
-			}
-		}
-		var err error
-		if next, err = a.events(r.Context(), s, since); err != nil {
-			return // the client comes again, and is told then
-		}
-	}
-}
-
-// events are the changes after a revision as server-sent events; all streams at
-// the same place share them.
-func (a *API) events(ctx context.Context, s state, since int64) (*answer, error) {
-	found, _, err := a.get(ctx, s, request{s.revision, "events?since=" + strconv.FormatInt(since, 10)}, func(ctx context.Context) (*answer, error) {
-		changes, err := a.catalogue.Changes(ctx, since, defaultChanges)
-		if err != nil {
-			return nil, err
-		}
-		events := &answer{last: since}
-		for _, c := range changes {
-			events.body = strconv.AppendInt(append(events.body, "id: "...), c.Revision, 10)
-			events.body = appendChange(append(events.body, "\nevent: change\ndata: "...), c)
-			events.body = append(events.body, "\n\n"...)
-			events.last = c.Revision
-		}
-		return events, nil
-	})
-	return found, err
 }

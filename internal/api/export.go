@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -13,6 +14,9 @@ import (
 
 	"jpmovies/internal/movie"
 )
+
+// exportTimeout bounds an export: the database keeps what it shows for as long.
+const exportTimeout = time.Hour
 
 // export streams all movies that match as one snapshot, one a line.
 func (a *API) export(w http.ResponseWriter, r *http.Request) error {
@@ -30,23 +34,22 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	header := w.Header()
-	header.Add("Vary", "Accept, Accept-Encoding")
-	header.Set("Cache-Control", "no-store")
-	asCSV := format == "csv" || format == "" && wants(r, "text/csv")
-	if asCSV {
-		header.Set("Content-Type", "text/csv; charset=utf-8")
-	} else {
-		header.Set("Content-Type", "application/x-ndjson")
-	}
-	e := newExporter(w, r, asCSV)
+	w.Header().Add("Vary", "Accept, Accept-Encoding")
+	e := newExporter(w, r, format == "csv" || format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json"))
 	takeTime(w, queryTimeout)
-	err = a.catalogue.Export(r.Context(), filter, e.begin, e.write)
+	ctx, cancel := context.WithTimeout(r.Context(), exportTimeout)
+	defer cancel()
+	err = a.catalogue.Export(ctx, filter, e.begin, e.write)
+	if errors.Is(err, errHead) {
+		return nil
+	}
 	if err == nil {
 		err = e.end()
 	}
 	if err != nil && e.begun {
-		a.logger.Warn("export ended early", "error", err)
+		if r.Context().Err() == nil {
+			a.logger.WarnContext(ctx, "export ended early", "error", err)
+		}
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}
 	return err
@@ -66,8 +69,8 @@ type exporter struct {
 func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
 	e := &exporter{w: w, control: http.NewResponseController(w), head: r.Method == http.MethodHead}
 	var to io.Writer = w
-	if chooseEncoding(r.Header.Values("Accept-Encoding")) != "" && chooseGzip(r) {
-		w.Header().Set("Content-Encoding", "gzip")
+	// A stream is compressed as it goes, and there gzip is enough.
+	if encoding, _ := chooseEncoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
 		e.zip, _ = gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
 		to = e.zip
 	}
@@ -78,17 +81,20 @@ func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
 	return e
 }
 
-// chooseGzip tells whether the client takes gzip: a stream is compressed as it
-// goes, and there that is enough.
-func chooseGzip(r *http.Request) bool {
-	return chooseEncoding(append(r.Header.Values("Accept-Encoding"), "zstd;q=0")) == "gzip"
-}
-
 // errHead ends the export of a HEAD request after its headers.
 var errHead = errors.New("only the headers were wanted")
 
 func (e *exporter) begin(revision int64) error {
-	e.w.Header().Set("Catalogue-Revision", strconv.FormatInt(revision, 10))
+	header := e.w.Header()
+	header.Set("Catalogue-Revision", strconv.FormatInt(revision, 10))
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/x-ndjson")
+	if e.csv != nil {
+		header.Set("Content-Type", "text/csv; charset=utf-8")
+	}
+	if e.zip != nil {
+		header.Set("Content-Encoding", "gzip")
+	}
 	if e.head {
 		return errHead
 	}

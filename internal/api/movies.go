@@ -78,7 +78,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, request{key: movieKey(id)}, func(ctx context.Context) (*answer, error) {
+	return a.sendCached(w, r, s, a.cache.movies, movieKey(id), func(ctx context.Context) (*answer, error) {
 		row, err := a.catalogue.Movie(ctx, id)
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -34,14 +35,12 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{Status: http.StatusBadRequest, Detail: parameter.Detail, Parameter: parameter.Parameter}
 	case errors.Is(err, movie.ErrPruned):
 		p = problem{Status: http.StatusGone, Detail: "changes that old are no longer kept; take a new /export, and follow from its Catalogue-Revision"}
-	case errors.Is(err, errHead):
-		return // all that was wanted is said
 	case errors.Is(err, movie.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
 	case r.Context().Err() != nil:
 		return // the client went away; drivers have many words for that
 	default:
-		a.logger.Error("request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
+		a.logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
 		w.Header().Set("Retry-After", retryAfter)
 		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later"}
 	}
@@ -56,4 +55,14 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(body) // the client went away: nobody is left to tell
+}
+
+// beyond says that a revision is asked for which the catalogue does not have: it
+// was restored from a copy, or the number is wrong. Waiting for it would skip
+// what happens until then.
+func beyond(revision, current int64) problem {
+	return problem{
+		Status: http.StatusGone, Parameter: "since",
+		Detail: fmt.Sprintf("since is %d, but the catalogue is at revision %d; take a new /export, and follow from its Catalogue-Revision", revision, current),
+	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"strconv"
@@ -34,7 +35,7 @@ type shownRejection struct {
 
 // Rejections serves the newest rejections, for the admin port: producers' bytes
 // are no business of strangers.
-func (a *API) Rejections() http.Handler { return a.read(a.rejections) }
+func (a *API) Rejections() http.Handler { return a.readPrivate(a.rejections, "GET, HEAD") }
 
 func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
 	q := rejectionsQuery{limit: movie.DefaultLimit}
@@ -46,7 +47,9 @@ func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found, err := a.catalogue.Rejections(r.Context(), q.start, q.limit+1)
+	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	defer cancel()
+	found, err := a.catalogue.Rejections(ctx, q.start, q.limit+1)
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,6 @@ func sendJSON(w http.ResponseWriter, revision int64, value any) error {
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Catalogue-Revision", strconv.FormatInt(revision, 10))
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) //nolint:gosec // JSON, and a client that went away need not be told
+	write(w, body)
 	return nil
 }

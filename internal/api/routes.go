@@ -9,6 +9,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,11 +78,16 @@ type API struct {
 	watcher   *watcher
 	cache     *cache
 	mux       *http.ServeMux
-	ending    chan struct{} // closed when long answers are to end
+	// description of this API, in OpenAPI's words
+	description *answer
+	ending      chan struct{} // closed when long answers are to end
 }
 
 // queryTimeout bounds the work for one answer.
 const queryTimeout = 10 * time.Second
+
+// handler answers GET and HEAD; an error that it returns becomes the answer.
+type handler func(http.ResponseWriter, *http.Request) error
 
 // New makes an API. Run must run beside it.
 func New(o Options) *API {
@@ -89,52 +96,89 @@ func New(o Options) *API {
 		feed: o.Catalogue, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
 	}
 	a.mux = http.NewServeMux()
-	a.mux.Handle("/{$}", a.read(a.index))
-	a.mux.Handle("/movies", a.read(a.movies))
-	a.mux.Handle("/movies/{id}", a.read(a.movie))
-	a.mux.Handle("/export", a.read(a.export))
-	a.mux.Handle("/changes", a.read(a.changes))
-	a.mux.Handle("/genres", a.read(a.genres))
-	a.mux.Handle("/years", a.read(a.years))
-	a.mux.Handle("/status", a.read(a.status))
-	a.mux.Handle("/", a.read(func(http.ResponseWriter, *http.Request) error {
-		return problem{Status: http.StatusNotFound, Detail: "there is nothing here; / names what there is"}
-	}))
+	routes := a.routes()
+	a.description = describe(routes)
+	for _, r := range routes {
+		pattern := r.path
+		if pattern == "/" {
+			pattern = "/{$}" // and nothing below it
+		}
+		a.mux.Handle(pattern, a.read(r.handle))
+	}
+	a.mux.HandleFunc("/", a.nothing)
 	return a
 }
 
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The mux would answer a path that is not clean with a page of HTML.
+	if !isClean(r.URL.Path) {
+		a.nothing(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+func isClean(p string) bool {
+	clean := path.Clean(p)
+	return strings.HasPrefix(p, "/") && (p == clean || clean != "/" && p == clean+"/")
+}
+
+func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
+	a.introduce(w)
+	allowOrigins(w)
+	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; / names what there is"})
+}
 
 // Run follows the catalogue until ctx is done; then it ends streams and long
 // polls, so that the server can drain.
 func (a *API) Run(ctx context.Context) {
+	context.AfterFunc(ctx, func() { close(a.ending) })
 	a.watcher.watch(ctx)
-	close(a.ending)
+	<-a.ending
 }
 
 // exposed are the headers that scripts of other origins may read.
 const exposed = "Catalogue-Revision, ETag, Link, Age, Retry-After"
 
-// read serves GET and HEAD; an error that the handler returns becomes the answer.
-func (a *API) read(handle func(http.ResponseWriter, *http.Request) error) http.Handler {
+// read serves what anyone may read, scripts of other origins included.
+func (a *API) read(handle handler) http.Handler {
+	private := a.readPrivate(handle, "GET, HEAD, OPTIONS")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Access-Control-Allow-Origin", "*")
-		header.Set("Access-Control-Expose-Headers", exposed)
-		switch r.Method {
-		case http.MethodGet, http.MethodHead:
-			if err := handle(w, r); err != nil {
-				a.fail(w, r, err)
-			}
-		case http.MethodOptions:
+		allowOrigins(w)
+		if r.Method == http.MethodOptions {
+			a.introduce(w)
 			preflight(w)
-		default:
-			header.Set("Allow", "GET, HEAD, OPTIONS")
+			return
+		}
+		private.ServeHTTP(w, r)
+	})
+}
+
+// readPrivate serves what scripts of other origins may not read.
+func (a *API) readPrivate(handle handler, allow string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.introduce(w)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", allow)
 			a.fail(w, r, problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not allowed, expected GET or HEAD"})
+		} else if err := handle(w, r); err != nil {
+			a.fail(w, r, err)
 		}
 	})
+}
+
+// introduce sets the headers of every answer.
+func (a *API) introduce(w http.ResponseWriter) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if s := a.watcher.peek(); s.moved != nil {
+		w.Header().Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
+	}
+}
+
+func allowOrigins(w http.ResponseWriter) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Access-Control-Expose-Headers", exposed)
 }
 
 // preflight tells browsers what scripts of other origins may do.
@@ -147,18 +191,18 @@ func preflight(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// cached answers from the cache; what is not there is loaded.
+// cached answers from the lists that are kept; what is not there is loaded.
 func (a *API) cached(w http.ResponseWriter, r *http.Request, key string, load func(context.Context) (*answer, error)) error {
 	s, err := a.watcher.state(r.Context())
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, request{s.revision, key}, load)
+	return a.sendCached(w, r, s, a.cache.lists, key, load)
 }
 
-func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, name request, load func(context.Context) (*answer, error)) error {
+func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, in *shelfOf, key string, load func(context.Context) (*answer, error)) error {
 	start := time.Now()
-	found, hit, err := a.get(r.Context(), s, name, load)
+	found, hit, err := a.get(r.Context(), s, in, key, load)
 	if err != nil {
 		return err
 	}
@@ -171,31 +215,20 @@ func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, name r
 	return nil
 }
 
-var index = newAnswer([]byte(`{"movies_url": "/movies"}`+"\n"), "")
-
-func (a *API) index(w http.ResponseWriter, r *http.Request) error {
+// sendConstant answers with what needs no database.
+func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *answer) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
-	s, err := a.watcher.state(r.Context())
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Vary", "Accept")
-	send(w, r, index, s)
+	s, _ := a.watcher.state(r.Context())
+	w.Header().Set("Server-Timing", "cache")
+	send(w, r, constant, s)
 	return nil
 }
 
-// wants tells whether the client prefers a media type to JSON.
-func wants(r *http.Request, mediaType string) bool {
-	for one := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		name, _, _ := strings.Cut(one, ";")
-		switch strings.TrimSpace(name) {
-		case mediaType:
-			return true
-		case "application/json", "application/*":
-			return false
-		}
-	}
-	return false
+var index = newAnswer([]byte(`{"movies_url": "/movies"}`+"\n"), "")
+
+func (a *API) index(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Vary", "Accept")
+	return a.sendConstant(w, r, index)
 }

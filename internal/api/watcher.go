@@ -4,11 +4,18 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
-// maxTouched is how many changed movies are dropped from the cache one by one;
-// with more of them, all are.
-const maxTouched = 1000
+const (
+	// maxTouched is how many changed movies are dropped from the cache one by
+	// one; with more of them, all are.
+	maxTouched = 1000
+	// lookTimeout bounds the question for the revision: a database that takes
+	// longer for one row is as good as away, and answers must tell their age.
+	lookTimeout = 3 * time.Second
+)
 
 // watcher follows the catalogue's revision, so that requests need not ask.
 type watcher struct {
@@ -18,6 +25,9 @@ type watcher struct {
 	// touched is told of each new revision, and of the movies that changed; nil
 	// means that any may have. It runs under the watcher's lock.
 	touched func(ids []int64)
+	// looking: one look at a time, shared by all who want one. The answers of two
+	// might cross, and the revision go back.
+	looking singleflight.Group
 
 	mu       sync.Mutex
 	revision int64
@@ -31,15 +41,16 @@ type state struct {
 	revision int64
 	// age is how long the database has not confirmed it.
 	age   time.Duration
-	moved <-chan struct{}
+	moved <-chan struct{} // nil when nothing is known
 }
 
-// watch follows the revision until ctx is done.
+// watch follows the revision until ctx is done. It looks twice as often as the
+// staleness asks for: a look takes time, too.
 func (w *watcher) watch(ctx context.Context) {
-	ticker := time.NewTicker(w.staleness)
+	ticker := time.NewTicker(max(w.staleness/2, time.Millisecond))
 	defer ticker.Stop()
 	for {
-		_ = w.look(ctx) // the age of what is known tells, and readiness does
+		<-w.begin(ctx) // the age of what is known tells of errors, and readiness does
 		select {
 		case <-ctx.Done():
 			return
@@ -48,21 +59,32 @@ func (w *watcher) watch(ctx context.Context) {
 	}
 }
 
-// look asks the database.
+// look asks the database; others may be glad of the answer when ctx is done.
 func (w *watcher) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
+	select {
+	case result := <-w.begin(context.WithoutCancel(ctx)):
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin begins a look, or joins the one that has begun.
+func (w *watcher) begin(ctx context.Context) <-chan singleflight.Result {
+	return w.looking.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		return nil, guard(func() error { return w.ask(ctx) })
+	})
+}
+
+func (w *watcher) ask(ctx context.Context) error {
 	asked := w.now()
 	revision, err := w.feed.Revision(ctx)
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	before, known := w.revision, w.known
-	if known && revision == before {
-		w.seen = asked
-	}
-	w.mu.Unlock()
+	before, known := w.confirm(revision, asked)
 	if known && revision == before {
 		return nil
 	}
@@ -78,6 +100,17 @@ func (w *watcher) look(ctx context.Context) error {
 	return nil
 }
 
+// confirm notes that a revision still is the current one, if it is, and returns
+// the one that is.
+func (w *watcher) confirm(revision int64, asked time.Time) (current int64, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.known && revision == w.revision {
+		w.seen = asked
+	}
+	return w.revision, w.known
+}
+
 // move makes a revision the current one.
 func (w *watcher) move(revision int64, asked time.Time, ids []int64) {
 	w.mu.Lock()
@@ -90,25 +123,50 @@ func (w *watcher) move(revision int64, asked time.Time, ids []int64) {
 
 // state is what is known; before anything is, the database is asked.
 func (w *watcher) state(ctx context.Context) (state, error) {
-	w.mu.Lock()
-	known := w.known
-	w.mu.Unlock()
-	if !known {
-		if err := w.look(ctx); err != nil {
-			return state{}, err
-		}
+	if s := w.peek(); s.moved != nil {
+		return s, nil
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return state{w.revision, w.now().Sub(w.seen), w.moved}, nil
+	if err := w.look(ctx); err != nil {
+		return state{}, err
+	}
+	return w.peek(), nil
 }
 
-// unmoved runs do if the revision still is the one given: what was read since
-// then is not outdated by a change that touched has already been told of.
-func (w *watcher) unmoved(revision int64, do func()) {
+// peek is what is known, if anything is.
+func (w *watcher) peek() state {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.revision == revision {
+	if !w.known {
+		return state{}
+	}
+	return state{w.revision, w.now().Sub(w.seen), w.moved}
+}
+
+// reach makes sure that the catalogue has a revision: another process may have
+// seen more of it.
+func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
+	s, err := w.state(ctx)
+	// The first look may have begun before us, the second did not.
+	for range 2 {
+		if err != nil || revision <= s.revision {
+			return s, err
+		}
+		if err = w.look(ctx); err == nil {
+			s = w.peek()
+		}
+	}
+	if err == nil && revision > s.revision {
+		err = beyond(revision, s.revision)
+	}
+	return s, err
+}
+
+// unmoved runs do if no change was seen since a state: then what was read in
+// between is not outdated by one that touched has already been told of.
+func (w *watcher) unmoved(since state, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.moved == since.moved {
 		do()
 	}
 }

@@ -1,0 +1,218 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// feedPage is an answer of /changes.
+type feedPage struct {
+	Changes []struct {
+		Revision int64  `json:"revision"`
+		ID       int64  `json:"id"`
+		Movie    *shown `json:"movie"`
+	} `json:"changes"`
+	Revision int64  `json:"revision"`
+	NextURL  string `json:"next_url"`
+}
+
+func feed(t *testing.T, name string, got answer) (p feedPage) {
+	t.Helper()
+	if err := json.Unmarshal(got.body, &p); err != nil || got.status != http.StatusOK {
+		t.Fatalf("%s: %d %v %s", name, got.status, err, got.body)
+	}
+	checkHeader(t, name, got, "Link", "<"+p.NextURL+`>; rel="next"`)
+	checkHeader(t, name, got, "Cache-Control", "no-store")
+	return p
+}
+
+// TestChanges is the feed of the samples, word by word.
+func TestChanges(t *testing.T) {
+	change := func(revision, id int, movie string) string {
+		return fmt.Sprintf(`{"revision": %d, "id": %d, "movie": %s}`, revision, id, movie)
+	}
+	all := []string{
+		change(1, 1, one), change(2, 2, two), change(3, 3, "null"), change(4, 4, four), change(5, 5, five), change(6, 3, "null"),
+	}
+	piece := func(last int, next string, changes ...string) string {
+		end := "\n],\n"
+		if len(changes) == 0 {
+			end = "],\n"
+		} else {
+			changes[0] = "\n" + changes[0]
+		}
+		return `{"changes": [` + strings.Join(changes, ",\n") + end + fmt.Sprintf("\"revision\": %d,\n\"next_url\": \"%s\"}\n", last, next)
+	}
+	eachCatalogue(t, func(t *testing.T, url string) {
+		for path, want := range map[string]string{
+			"/changes":                       piece(6, "/changes?since=6", all[0], all[1], all[2], all[3], all[4], all[5]),
+			"/changes?since=0&limit=1000":    piece(6, "/changes?limit=1000&since=6", all[0], all[1], all[2], all[3], all[4], all[5]),
+			"/changes?since=2&limit=2":       piece(4, "/changes?limit=2&since=4", all[2], all[3]),
+			"/changes?since=4&limit=2":       piece(6, "/changes?limit=2&since=6", all[4], all[5]),
+			"/changes?since=5&wait=1m":       piece(6, "/changes?since=6&wait=1m", all[5]),
+			"/changes?since=6":               piece(6, "/changes?since=6"),
+			"/changes?since=6&wait=1ms":      piece(6, "/changes?since=6&wait=1ms"),
+			"/changes?since=%206&wait=0.01s": piece(6, "/changes?since=6&wait=0.01s"),
+		} {
+			got := ask(t, http.MethodGet, url+path)
+			if string(got.body) != want {
+				t.Errorf("%s is\n%s, want\n%s", path, got.body, want)
+			}
+			feed(t, path, got)
+			checkAnswer(t, url, path, got)
+			checkHeader(t, path, got, "Catalogue-Revision", "6")
+			checkHeader(t, path, got, "Vary", "Accept | Accept-Encoding")
+		}
+		for path, detail := range map[string]string{
+			"/changes?since=-1":             `since is "-1", expected an integer from 0`,
+			"/changes?since=x":              `since is "x"`,
+			"/changes?limit=0":              `limit is "0", expected an integer from 1 to 1000`,
+			"/changes?limit=1001":           `limit is "1001"`,
+			"/changes?wait=61s":             `wait is "61s", expected a duration from 0s to 1m0s, such as 30s`,
+			"/changes?wait=-1s":             `wait is "-1s"`,
+			"/changes?wait=30":              `wait is "30"`,
+			"/changes?wait=":                "wait is empty",
+			"/changes?sinse=3":              "did you mean since?",
+			"/changes?since=1&since=2":      "since is given more than once",
+			"/changes?genre=x":              "known are limit, since, wait",
+			"/genres?x=1":                   "this request takes none",
+			"/years?x=1":                    "this request takes none",
+			"/status?x=1":                   "this request takes none",
+			"/openapi.json?x=1":             "this request takes none",
+			"/export?limit=1":               `unknown parameter "limit"`,
+			"/export?start=1":               `unknown parameter "start"`,
+			"/export?format=xml":            `format "xml" is no format, expected csv or ndjson`,
+			"/export?year_from=3&year_to=2": "year_to is 2, which is before year_from, 3",
+			"/movies?year_from=3&year_to=2": "year_to is 2, which is before year_from, 3",
+			"/movies?year_from=0":           "expected an integer from 1 to 9999",
+			"/movies?q=%21":                 "expected at least one word",
+		} {
+			got := ask(t, http.MethodGet, url+path)
+			if p := checkProblem(t, path, got, http.StatusBadRequest); !strings.Contains(p.Detail, detail) {
+				t.Errorf("%s: detail %q, want %q", path, p.Detail, detail)
+			}
+			checkAnswer(t, url, path, got)
+		}
+		for _, accept := range []string{"application/json", "text/event-stream"} {
+			got := ask(t, http.MethodGet, url+"/changes?since=7", "Accept", accept)
+			if p := checkProblem(t, accept, got, http.StatusGone); !strings.Contains(p.Detail, "since is 7, but the catalogue is at revision 6") {
+				t.Errorf("since beyond the revision: %s", p.Detail)
+			}
+		}
+	})
+}
+
+// TestChangesPruned: what is no longer kept is gone, and what is still is not.
+func TestChangesPruned(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		for i, m := range samples {
+			apply(t, db, movie.Update{Identity: m.Identity, Stamp: movie.Stamp{Time: int64(i + 1)}})
+		}
+		url := serve(t, db, logless)
+		if err := db.Prune(t.Context(), time.Now(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range samples[:2] {
+			apply(t, db, movie.Update{Identity: m.Identity, Cast: []string{"New"}, Stamp: movie.Stamp{Time: int64(i + 10)}})
+		}
+		settle(t, url, db)
+		for since, status := range []int{410, 410, 410, 410, 410, 200, 200, 200, 410} {
+			for _, headers := range [][]string{nil, {"Accept", "text/event-stream"}, {"Accept", "text/event-stream", "Last-Event-ID", fmt.Sprint(since)}} {
+				path := fmt.Sprint("/changes?since=", since)
+				if len(headers) > 2 {
+					path = "/changes"
+				}
+				method := http.MethodGet
+				if headers != nil && status == http.StatusOK {
+					method = http.MethodHead // a stream has no end
+				}
+				got := ask(t, method, url+path, headers...)
+				if got.status != status {
+					t.Errorf("%s %v: %d, want %d", path, headers, got.status, status)
+				}
+				if status == http.StatusGone {
+					checkProblem(t, path, got, status)
+				}
+			}
+		}
+		p := feed(t, "/changes", ask(t, http.MethodGet, url+"/changes?since=5"))
+		if len(p.Changes) != 2 || p.Changes[0].Revision != 6 || p.Changes[1].Movie.Cast[0] != "New" {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+// TestWait: an answer comes with the first change, at the end of the time, or
+// when the API ends, whichever is first.
+func TestWait(t *testing.T) {
+	for name, test := range map[string]struct {
+		query   string
+		happens func(s *shelf, end func())
+		changes int
+		after   time.Duration // about
+	}{
+		"there is one":                  {"since=3&wait=1m", nil, 3, 0},
+		"no wait":                       {"since=6", nil, 0, 0},
+		"time is up":                    {"since=6&wait=1m", nil, 0, time.Minute},
+		"time is up at 7 s":             {"since=6&wait=7s", nil, 0, 7 * time.Second},
+		"change":                        {"since=6&wait=1m", func(s *shelf, _ func()) { s.put(9, &samples[0]) }, 1, 20 * time.Second},
+		"end":                           {"since=6&wait=1m", func(_ *shelf, end func()) { end() }, 0, 20 * time.Second},
+		"another process has seen more": {"since=8&wait=1m", func(s *shelf, _ func()) { s.put(9, nil) }, 1, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *shelf, a *api.API, end func()) {
+				if strings.Contains(test.query, "=8") {
+					time.Sleep(100 * time.Millisecond)
+					s.put(7, &samples[0])
+					s.put(8, &samples[0])
+				}
+				asked := time.Now()
+				if test.happens != nil {
+					time.AfterFunc(20*time.Second, func() { test.happens(s, end) })
+				}
+				p := feed(t, name, record(t, a, http.MethodGet, "/changes?"+test.query))
+				if took := time.Since(asked); took < test.after || took > test.after+time.Second {
+					t.Errorf("it took %s, want %s", took, test.after)
+				}
+				if len(p.Changes) != test.changes {
+					t.Errorf("%d changes, want %d", len(p.Changes), test.changes)
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// TestWaitersShare: however many wait, a change is read once.
+func TestWaitersShare(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
+		answers := make(chan int)
+		for range 100 {
+			go func() {
+				answers <- len(feed(t, "/changes", record(t, a, http.MethodGet, "/changes?since=6&wait=1m")).Changes)
+			}()
+		}
+		synctest.Wait()
+		s.count(reads...)
+		s.put(9, &samples[0])
+		for range 100 {
+			if n := <-answers; n != 1 {
+				t.Errorf("%d changes", n)
+			}
+		}
+		if n := s.count(reads...); n != 1 {
+			t.Errorf("%d calls", n)
+		}
+	})
+}

@@ -1,0 +1,336 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// TestExport is the export of the samples, word by word.
+func TestExport(t *testing.T) {
+	const head = "id,title,year,cast,genres\n"
+	const oneCSV = `1,The dawn,2020,"[""Chris Ruf"", ""Mark Zei""]","[""Politics""]"` + "\n"
+	const fiveCSV = "5,a\u2028b\x01\té🎬,2020,\"[\"\"Mark Zei\"\"]\",\"[\"\"Drama\"\"]\"\n"
+	csvType, ndjson := "text/csv; charset=utf-8", "application/x-ndjson"
+	eachCatalogue(t, func(t *testing.T, url string) {
+		for _, test := range []struct{ path, accept, contentType, body string }{
+			{"/export", "", ndjson, five + "\n" + four + "\n" + two + "\n" + one + "\n"},
+			{"/export", "*/*", ndjson, five + "\n" + four + "\n" + two + "\n" + one + "\n"},
+			{"/export?genre=Politics&genre=Action", "", ndjson, four + "\n"},
+			{"/export?year_from=1999&year_to=2019", "", ndjson, two + "\n"},
+			{"/export?q=the+D", "", ndjson, one + "\n"},
+			{"/export?title=Gone", "", ndjson, ""},
+			{"/export?title=Gone", "text/csv", csvType, head},
+			{"/export?year=2020", "text/csv", csvType, head + fiveCSV + oneCSV},
+			{"/export?year=2020&format=csv", "application/x-ndjson", csvType, head + fiveCSV + oneCSV},
+			{"/export?title=The+dawn&format=ndjson", "text/csv", ndjson, one + "\n"},
+			{"/export?title=The+dawn", "text/csv;q=0.5, application/x-ndjson", ndjson, one + "\n"},
+			{"/export?title=The+dawn", "text/csv;q=0.5, */*;q=0.1", csvType, head + oneCSV},
+			{"/export?title=The+dawn", "text/csv;q=0", ndjson, one + "\n"},
+		} {
+			for _, encoding := range []string{"", "gzip"} {
+				got := ask(t, http.MethodGet, url+test.path, "Accept", test.accept, "Accept-Encoding", encoding)
+				name := test.path + " as " + test.accept + " " + encoding
+				if body := string(decode(t, encoding, got.body)); got.status != http.StatusOK || body != test.body {
+					t.Errorf("%s: %d\n%s, want\n%s", name, got.status, body, test.body)
+				}
+				checkHeader(t, name, got, "Content-Type", test.contentType)
+				checkHeader(t, name, got, "Content-Encoding", encoding)
+				checkHeader(t, name, got, "Cache-Control", "no-store")
+				checkHeader(t, name, got, "Catalogue-Revision", "6")
+				checkHeader(t, name, got, "Access-Control-Allow-Origin", "*")
+				head := ask(t, http.MethodHead, url+test.path, "Accept", test.accept, "Accept-Encoding", encoding)
+				got.header.Del("Content-Length") // a short one is counted
+				if diff := cmp.Diff(got.header, head.header); diff != "" || head.status != http.StatusOK {
+					t.Errorf("%s: HEAD says %d, GET -, HEAD +: %s", name, head.status, diff)
+				}
+			}
+		}
+	})
+}
+
+// meddled is a catalogue in which something happens after the first part of an
+// export has been sent.
+type meddled struct {
+	*database.DB
+	meddle func() error
+}
+
+func (m meddled) Export(ctx context.Context, f movie.Filter, begin func(int64) error, each func([]movie.Row) error) error {
+	n := 0
+	return m.DB.Export(ctx, f, begin, func(rows []movie.Row) error {
+		if n++; n == 2 {
+			if err := m.meddle(); err != nil {
+				return err
+			}
+		}
+		return each(rows)
+	})
+}
+
+// many is so many movies; generation tells them apart from what they were.
+func many(n, generation int) []movie.Update {
+	var updates []movie.Update
+	for i := range n {
+		updates = append(updates, movie.Update{
+			Identity: movie.Identity{Title: fmt.Sprint("Movie ", i), Year: 2000}, Cast: []string{fmt.Sprint("generation ", generation)},
+			Deleted: generation > 1 && i%10 == 0, Stamp: movie.Stamp{Time: int64(generation)},
+		})
+	}
+	return updates
+}
+
+// TestExportSnapshot: what a worker commits meanwhile is not in an export, in no
+// part of it.
+func TestExportSnapshot(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		apply(t, db, many(2500, 1)...)
+		generation := 1
+		url := serve(t, meddled{db, func() error {
+			generation++
+			_, err := db.Apply(t.Context(), movie.Batch{Updates: many(2600, generation)})
+			return err
+		}}, logless)
+		for range 2 {
+			want := shownMovies(t, db)
+			revision, err := db.Revision(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ask(t, http.MethodGet, url+"/export")
+			checkHeader(t, "/export", got, "Catalogue-Revision", strconv.FormatInt(revision, 10))
+			if diff := cmp.Diff(want, exported(t, got.body)); diff != "" {
+				t.Fatalf("catalogue before -, export +: %.2000s", diff)
+			}
+		}
+		if generation != 3 {
+			t.Errorf("nothing was committed meanwhile: generation %d", generation)
+		}
+	})
+}
+
+// shownMovies are all movies of a database, by id.
+func shownMovies(t *testing.T, db *database.DB) map[int64]shown {
+	t.Helper()
+	rows, err := db.Movies(t.Context(), movie.Filter{}, 0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[int64]shown{}
+	for _, r := range rows {
+		var m shown
+		if err := json.Unmarshal(r.AppendJSON(nil), &m); err != nil {
+			t.Fatal(err)
+		}
+		all[m.ID] = m
+	}
+	return all
+}
+
+// exported reads NDJSON.
+func exported(t *testing.T, body []byte) map[int64]shown {
+	t.Helper()
+	all := map[int64]shown{}
+	for line := range bytes.Lines(body) {
+		var m shown
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		all[m.ID] = m
+	}
+	return all
+}
+
+// exportedCSV reads CSV.
+func exportedCSV(t *testing.T, body []byte) map[int64]shown {
+	t.Helper()
+	records, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[int64]shown{}
+	for _, r := range records[1:] {
+		m := shown{Title: r[1], SelfURL: "/movies/" + r[0]}
+		id, err1 := strconv.ParseInt(r[0], 10, 64)
+		year, err2 := strconv.Atoi(r[2])
+		m.ID, m.Year = id, year
+		err := errors.Join(err1, err2, json.Unmarshal([]byte(r[3]), &m.Cast), json.Unmarshal([]byte(r[4]), &m.Genres))
+		if err != nil {
+			t.Fatalf("%v in %q", err, r)
+		}
+		all[id] = m
+	}
+	return all
+}
+
+var errBroken = errors.New("the database went away: 10.0.0.7")
+
+// TestExportBreaksOff: a client must not take a part for the whole.
+func TestExportBreaksOff(t *testing.T) {
+	db := databasetest.Open(t, databasetest.SQLite(t))
+	apply(t, db, many(2500, 1)...)
+	log := &logbook{}
+	url := serve(t, meddled{db, func() error { return errBroken }}, log.handler())
+	for _, path := range []string{"/export", "/export?format=csv"} {
+		for _, encoding := range []string{"", "gzip"} {
+			before := len(log.String())
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept-Encoding", encoding)
+			var body []byte
+			response, err := client.Do(r)
+			if err == nil {
+				body, err = io.ReadAll(response.Body)
+				_ = response.Body.Close()
+			}
+			if err == nil {
+				t.Errorf("%s %s: %d bytes look like the whole", path, encoding, len(body))
+			}
+			if bytes.Contains(body, []byte("10.0.0.7")) {
+				t.Errorf("%s: the body tells strangers why", path)
+			}
+			if line := log.String()[before:]; !strings.Contains(line, errBroken.Error()) {
+				t.Errorf("%s: log is %q", path, line)
+			}
+		}
+	}
+	// Before the first byte it is a problem, in no encoding but its own.
+	_ = db.Close()
+	got := ask(t, http.MethodGet, url+"/export", "Accept-Encoding", "gzip")
+	checkAway(t, "/export", got)
+	checkHeader(t, "/export", got, "Content-Encoding", "")
+}
+
+// TestStalledExport: a client that takes nothing, or next to nothing, does not
+// hold a snapshot for long.
+func TestStalledExport(t *testing.T) {
+	for _, every := range []time.Duration{0, 5 * time.Second} {
+		inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+			ended := make(chan time.Time, 1)
+			for id := range int64(50_000) {
+				s.put(id+1, &samples[0])
+			}
+			s.exported = func() { ended <- time.Now() }
+			conn, err := network.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if _, err := io.WriteString(conn, "GET /export HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			reading := make(chan struct{})
+			go func() {
+				defer close(reading)
+				for one := make([]byte, 1); every > 0; time.Sleep(every) {
+					if _, err := conn.Read(one); err != nil {
+						return
+					}
+				}
+			}()
+			if took := (<-ended).Sub(began); took > 25*time.Second {
+				t.Errorf("with a byte each %s, it took %s to give up", every, took)
+			}
+			_ = conn.Close()
+			<-reading
+		})
+	}
+}
+
+// TestExportMemory: an export of many movies needs no more memory than one of few.
+func TestExportMemory(t *testing.T) {
+	s := &shelf{t: t}
+	a, _ := startWith(t, api.Options{Catalogue: endless{s, 200_000}, Staleness: time.Second, CacheBytes: 1 << 20})
+	before := liveMemory()
+	var most uint64
+	lines := 0
+	reader, writer := io.Pipe()
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		a.ServeHTTP(piped{httptest.NewRecorder(), writer}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/export", nil))
+		_ = writer.Close()
+	})
+	for in := bufio.NewScanner(reader); in.Scan(); lines++ {
+		if lines%50_000 == 0 {
+			most = max(most, liveMemory())
+		}
+	}
+	serving.Wait()
+	if lines != 200_000 {
+		t.Errorf("%d lines", lines)
+	}
+	if grown := int64(most) - int64(before); grown > 4<<20 {
+		t.Errorf("it took %d bytes", grown)
+	} else {
+		t.Logf("it took %d bytes", grown)
+	}
+}
+
+// endless has many movies that need no room.
+type endless struct {
+	*shelf
+	n int64
+}
+
+func (e endless) Export(_ context.Context, _ movie.Filter, begin func(int64) error, each func([]movie.Row) error) error {
+	if err := begin(0); err != nil {
+		return err
+	}
+	rows := make([]movie.Row, 1000)
+	for id := e.n; id > 0; {
+		for i := range rows {
+			rows[i] = movie.Row{ID: id, Fields: samples[0].AppendFields(nil)}
+			id--
+		}
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// piped writes to a pipe.
+type piped struct {
+	*httptest.ResponseRecorder
+	to io.Writer
+}
+
+func (p piped) Write(b []byte) (int, error) { return p.to.Write(b) }
+
+// TestGzippedExport ends well, too.
+func TestGzippedExport(t *testing.T) {
+	s := &shelf{t: t}
+	a, _ := startWith(t, api.Options{Catalogue: endless{s, 20_000}, Staleness: time.Second, CacheBytes: 1 << 20})
+	got := record(t, a, http.MethodGet, "/export?format=csv", "Accept-Encoding", "gzip")
+	z, err := gzip.NewReader(bytes.NewReader(got.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if n := len(exportedCSV(t, plain)); err != nil || n != 20_000 {
+		t.Errorf("%d movies, %v", n, err)
+	}
+}

@@ -1,0 +1,204 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// TestMirror builds a mirror from an export and then the feed, read as pages, by
+// long polls and as streams by turns, while batches are committed and the API is
+// replaced by a new one now and then. It ends equal to the catalogue.
+func TestMirror(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		random := rand.New(rand.NewPCG(21, 22))
+		commitAtRandom(t, db, random, 3) // what the export finds
+		front := &front{t: t, db: db}
+		front.restart()
+		server := httptest.NewServer(front)
+		defer server.Close()
+		defer func() { front.end() }()
+
+		m := &mirror{T: t, url: server.URL, random: rand.New(rand.NewPCG(23, 24)), seen: map[string]int{}}
+		m.export()
+		var writing sync.WaitGroup
+		var done atomic.Bool
+		writing.Go(func() {
+			defer done.Store(true)
+			for range 25 {
+				commitAtRandom(t, db, random, 1)
+				if random.IntN(4) == 0 {
+					front.restart()
+				}
+				time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+			}
+		})
+		for !done.Load() {
+			m.follow()
+		}
+		writing.Wait()
+		last, err := db.Revision(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for began := time.Now(); m.revision < last && time.Since(began) < time.Minute; {
+			m.follow()
+		}
+		if diff := cmp.Diff(shownMovies(t, db), m.movies); diff != "" || m.revision != last {
+			t.Errorf("at revision %d of %d, catalogue -, mirror +: %.4000s", m.revision, last, diff)
+		}
+		t.Log(m.seen)
+		for _, kind := range []string{"page", "poll", "stream"} {
+			if m.seen[kind] == 0 {
+				t.Errorf("no change came by %s", kind)
+			}
+		}
+	})
+}
+
+// commitAtRandom commits batches about few movies: new, changed, deleted, and
+// nothing new.
+func commitAtRandom(t *testing.T, db *database.DB, random *rand.Rand, batches int) {
+	for range batches {
+		var updates []movie.Update
+		for range 1 + random.IntN(60) {
+			updates = append(updates, movie.Update{
+				Identity: movie.Identity{Title: fmt.Sprint("Movie ", random.IntN(100)), Year: 2000 + random.IntN(2)},
+				Cast:     []string{fmt.Sprint(random.IntN(5))}, Deleted: random.IntN(4) == 0, Stamp: movie.Stamp{Time: random.Int64N(1000)},
+			})
+		}
+		if _, err := db.Apply(context.WithoutCancel(t.Context()), movie.Batch{Updates: updates}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// front hands requests to one API after the other, as processes follow each
+// other in a rollout.
+type front struct {
+	t   *testing.T
+	db  *database.DB
+	now atomic.Pointer[api.API]
+	end func()
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.now.Load().ServeHTTP(w, r) }
+
+func (f *front) restart() {
+	old := f.end
+	a, end := startWith(f.t, api.Options{Catalogue: f.db, Staleness: staleness, CacheBytes: 1 << 20})
+	f.now.Store(a)
+	f.end = end
+	if old != nil {
+		old()
+	}
+}
+
+// mirror is a copy of the catalogue elsewhere.
+type mirror struct {
+	*testing.T
+	url      string
+	random   *rand.Rand
+	movies   map[int64]shown
+	revision int64
+	seen     map[string]int // changes by the way they came
+}
+
+func (m *mirror) export() {
+	got := ask(m.T, http.MethodGet, m.url+"/export")
+	m.movies = exported(m.T, got.body)
+	var err error
+	if m.revision, err = strconv.ParseInt(got.header.Get("Catalogue-Revision"), 10, 64); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// apply takes over a change. None may be missing: revisions have no gaps.
+func (m *mirror) apply(way string, revision, id int64, movie *shown) {
+	m.Helper()
+	if revision != m.revision+1 {
+		m.Fatalf("by %s: revision %d after %d", way, revision, m.revision)
+	}
+	m.revision = revision
+	m.seen[way]++
+	if movie == nil {
+		delete(m.movies, id)
+	} else {
+		m.movies[id] = *movie
+	}
+}
+
+// follow reads some changes, one way or the other.
+func (m *mirror) follow() {
+	m.Helper()
+	switch way := m.random.IntN(3); way {
+	case 0, 1:
+		name := []string{"page", "poll"}[way]
+		path := fmt.Sprintf("/changes?limit=%d&since=%d", 1+m.random.IntN(50), m.revision)
+		if way == 1 {
+			path += "&wait=50ms"
+		}
+		p := feed(m.T, path, ask(m.T, http.MethodGet, m.url+path))
+		for _, c := range p.Changes {
+			m.apply(name, c.Revision, c.ID, c.Movie)
+		}
+		if p.Revision != m.revision || !strings.Contains(p.NextURL, fmt.Sprint("since=", m.revision)) {
+			m.Errorf("%s: revision %d, next_url %s, want %d", path, p.Revision, p.NextURL, m.revision)
+		}
+	default:
+		m.stream()
+	}
+}
+
+// stream reads for a while what comes.
+func (m *mirror) stream() {
+	m.Helper()
+	ctx, stop := context.WithTimeout(m.Context(), time.Duration(m.random.IntN(100))*time.Millisecond)
+	defer stop()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.url+"/changes", nil)
+	if err != nil {
+		m.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	r.Header.Set("Last-Event-ID", strconv.FormatInt(m.revision, 10))
+	response, err := client.Do(r)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	if err != nil {
+		m.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		m.Fatalf("stream: %s", response.Status)
+	}
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		data, is := strings.CutPrefix(lines.Text(), "data: ")
+		var c struct {
+			Revision, ID int64
+			Movie        *shown
+		}
+		if is && json.Unmarshal([]byte(data), &c) == nil { // the last line may be a part
+			m.apply("stream", c.Revision, c.ID, c.Movie)
+		}
+	}
+}

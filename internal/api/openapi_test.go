@@ -1,0 +1,281 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
+	"github.com/pb33f/libopenapi-validator/responses"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/movie"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const golden = "testdata/openapi.json"
+
+// TestOpenAPI compares the description with its golden copy, so that a review
+// sees each change, and checks that it is one.
+func TestOpenAPI(t *testing.T) {
+	w := httptest.NewRecorder() // not compared with the golden copy before it is rewritten
+	api.New(api.Options{Catalogue: &shelf{t: t}, Logger: slog.New(logless), Staleness: staleness, CacheBytes: 1}).
+		ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/openapi.json", nil))
+	got := w.Body.Bytes()
+	if *update {
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("golden -, got +, go test ./internal/api -run OpenAPI -update rewrites it: %s", diff)
+	}
+	parsed, err := libopenapi.NewDocument(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(parsed)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if valid, problems := v.ValidateDocument(); !valid {
+		for _, p := range problems {
+			t.Errorf("%v", p)
+		}
+	}
+}
+
+// description is what the tests read in the golden copy.
+type description struct {
+	Paths map[string]struct {
+		Get struct {
+			Parameters []describedParameter
+			Responses  map[string]any
+		}
+	}
+}
+
+type describedParameter struct {
+	Name, In, Description string
+	Example               any
+	Schema                struct {
+		Type     string
+		Enum     []string
+		MaxItems int
+		Minimum  *json.Number
+		Maximum  *json.Number
+	}
+}
+
+func described(t *testing.T) description {
+	t.Helper()
+	text, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d description
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestParametersAreDescribed asks each route which parameters it knows, and how
+// often and in which bounds it takes them: the description says the same.
+func TestParametersAreDescribed(t *testing.T) {
+	base := serve(t, &shelf{t: t, movies: map[int64]movie.Movie{10: samples[0]}}, slog.DiscardHandler)
+	d := described(t)
+	for path, item := range d.Paths {
+		at := base + strings.ReplaceAll(path, "{id}", "10") + "?"
+		var names []string
+		for _, p := range item.Get.Parameters {
+			if p.Example == nil || p.Description == "" {
+				t.Errorf("%s: %s has no example or no description", path, p.Name)
+			}
+			if p.In != "query" {
+				continue
+			}
+			names = append(names, p.Name)
+			checkParameter(t, at, p)
+		}
+		slices.Sort(names)
+		if known := knownParameters(t, at); !slices.Equal(known, names) {
+			t.Errorf("%s takes %v, described are %v", path, known, names)
+		}
+	}
+	for _, path := range []string{"/", "/movies", "/movies/{id}", "/export", "/changes", "/genres", "/years", "/status", "/openapi.json"} {
+		if _, known := d.Paths[path]; !known {
+			t.Errorf("%s is not described", path)
+		}
+	}
+}
+
+// knownParameters are those that the error about an unknown one lists.
+func knownParameters(t *testing.T, at string) []string {
+	t.Helper()
+	var p document
+	got := ask(t, http.MethodGet, at+"zzzzzzzz=1")
+	if err := json.Unmarshal(got.body, &p); err != nil || got.status != http.StatusBadRequest {
+		t.Fatalf("%s: %d %s", at, got.status, got.body)
+	}
+	if strings.HasSuffix(p.Detail, "this request takes none") {
+		return nil
+	}
+	_, list, found := strings.Cut(p.Detail, "known are ")
+	if !found {
+		t.Fatalf("%s: %s", at, p.Detail)
+	}
+	return strings.Split(list, ", ")
+}
+
+func checkParameter(t *testing.T, at string, p describedParameter) {
+	t.Helper()
+	check := func(right bool, values ...string) {
+		var pairs []string
+		for _, v := range values {
+			pairs = append(pairs, p.Name+"="+url.QueryEscape(v))
+		}
+		got := ask(t, http.MethodHead, at+strings.Join(pairs, "&"))
+		if right != (got.status == http.StatusOK) {
+			t.Errorf("%s%s: %d", at, strings.Join(pairs, "&"), got.status)
+		}
+	}
+	example := fmt.Sprint(p.Example)
+	if list, is := p.Example.([]any); is {
+		example = fmt.Sprint(list[0])
+	}
+	if p.Name != "since" && p.Name != "wait" { // there are no such changes, and no time
+		check(true, example)
+	}
+	check(p.Schema.Type == "array", example, example)
+	check(false, "")
+	if p.Schema.Type == "array" {
+		check(true, slices.Repeat([]string{example}, p.Schema.MaxItems)...)
+		check(false, slices.Repeat([]string{example}, p.Schema.MaxItems+1)...)
+	}
+	for _, value := range p.Schema.Enum {
+		check(true, value)
+		check(false, value+"x")
+	}
+	if least := p.Schema.Minimum; least != nil {
+		check(true, least.String())
+		check(false, decrement(t, least))
+		check(false, "x")
+	}
+	if most := p.Schema.Maximum; most != nil {
+		check(true, most.String())
+		check(false, most.String()+"0")
+	}
+}
+
+func decrement(t *testing.T, n *json.Number) string {
+	t.Helper()
+	i, err := n.Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(i - 1)
+}
+
+// TestEverythingIsDescribed looks for a description and an example of each
+// member of each document.
+func TestEverythingIsDescribed(t *testing.T) {
+	text, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	members := 0
+	var look func(path string, value any)
+	look = func(path string, value any) {
+		object, _ := value.(map[string]any)
+		if properties, has := object["properties"].(map[string]any); has {
+			for name, p := range properties {
+				members++
+				if p := p.(map[string]any); p["description"] == nil || p["examples"] == nil {
+					t.Errorf("%s: %s has no description or no example", path, name)
+				}
+			}
+		}
+		for name, v := range object {
+			look(path+"/"+name, v)
+		}
+	}
+	look("", all)
+	if members < 30 {
+		t.Errorf("only %d members were found", members)
+	}
+}
+
+// checker validates answers against the description.
+var checker = sync.OnceValue(func() responses.ResponseBodyValidator {
+	text, err := os.ReadFile(golden)
+	if err != nil {
+		panic(err)
+	}
+	parsed, err := libopenapi.NewDocument(text)
+	if err != nil {
+		panic(err)
+	}
+	v, errs := validator.NewValidator(parsed, config.WithStrictMode(), config.WithFormatAssertions(),
+		config.WithStrictIgnoredHeadersExtra("X-Content-Type-Options", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary",
+			"Content-Encoding"))
+	if len(errs) > 0 {
+		panic(errs)
+	}
+	return v.GetResponseBodyValidator()
+})
+
+var noSuchPath = regexp.MustCompile(`^/(movies|movies/[^/]+|changes|export|genres|years|status|openapi\.json|)$`)
+
+// checkDescribed validates an answer. Where there is nothing, it looks as if a
+// movie was missing; and another method's error is described with GET's.
+func checkDescribed(t *testing.T, request *http.Request, got answer) {
+	t.Helper()
+	if got.status == http.StatusNoContent || request.Method == http.MethodHead {
+		return // OPTIONS and HEAD: they have no body to describe
+	}
+	if (request.URL.Path == "/rejections" || request.URL.Path == "/openapi.json") && got.status == http.StatusOK {
+		return // one belongs to another server, the other is the description
+	}
+	asked := request.Clone(t.Context())
+	asked.Method = http.MethodGet
+	if !noSuchPath.MatchString(asked.URL.Path) {
+		asked.URL = &url.URL{Path: "/movies/1"}
+	}
+	body := decode(t, got.header.Get("Content-Encoding"), got.body)
+	if got.header.Get("Content-Type") == "application/x-ndjson" { // which the validator takes for JSON
+		body, _ = json.Marshal(string(body))
+	}
+	valid, problems := checker().ValidateResponseBody(asked, &http.Response{
+		StatusCode: got.status, Header: got.header, Body: io.NopCloser(bytes.NewReader(body)), Request: asked,
+	})
+	if !valid {
+		for _, p := range problems {
+			t.Errorf("%s %.200s: %d is not as described: %v %v", request.Method, request.URL, got.status, p, p.SchemaValidationErrors)
+		}
+	}
+}

@@ -1,0 +1,453 @@
+package api_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// shelf is a catalogue in memory. It also checks how it is called, and counts
+// the calls.
+type shelf struct {
+	t *testing.T
+	// read, when set, is called before everything else with the method's name,
+	// and after, when set, with what was read at hand.
+	read  func(ctx context.Context, method string) error
+	after func(method string)
+	// exported, when set, is called when an export has ended.
+	exported func()
+
+	mu         sync.Mutex
+	movies     map[int64]movie.Movie
+	feed       []int64 // the movie that each revision changed, from 1 on
+	pruned     int64   // changes up to this revision are no longer kept
+	workers    []movie.WorkerStatus
+	rejections []movie.StoredRejection // the newest first
+	calls      map[string]int
+}
+
+// put changes a movie; nil deletes it.
+func (s *shelf) put(id int64, m *movie.Movie) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.movies == nil {
+		s.movies = map[int64]movie.Movie{}
+	}
+	delete(s.movies, id)
+	if m != nil {
+		s.movies[id] = *m
+	}
+	s.feed = append(s.feed, id)
+}
+
+// count returns how often a method was called, and begins anew.
+func (s *shelf) count(methods ...string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range methods {
+		n += s.calls[m]
+		delete(s.calls, m)
+	}
+	return n
+}
+
+// called begins a method; what it returns ends it.
+func (s *shelf) called(ctx context.Context, method string) (end func(), err error) {
+	s.mu.Lock()
+	if s.calls == nil {
+		s.calls = map[string]int{}
+	}
+	s.calls[method]++
+	s.mu.Unlock()
+	if s.read != nil {
+		if err := s.read(ctx, method); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	return func() {
+		s.mu.Unlock()
+		if s.after != nil {
+			s.after(method)
+		}
+	}, nil
+}
+
+func (s *shelf) Movie(ctx context.Context, id int64) (movie.Row, error) {
+	if id < 1 {
+		s.t.Errorf("movie %d is asked for", id)
+	}
+	end, err := s.called(ctx, "Movie")
+	if err != nil {
+		return movie.Row{}, err
+	}
+	defer end()
+	r := s.row(id)
+	if r.Fields == nil {
+		return movie.Row{}, movie.ErrNotFound
+	}
+	return r, nil
+}
+
+func (s *shelf) row(id int64) movie.Row {
+	if m, known := s.movies[id]; known {
+		return movie.Row{ID: id, Fields: m.AppendFields(nil)}
+	}
+	return movie.Row{ID: id}
+}
+
+func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error) {
+	if limit < 1 || limit > movie.MaxLimit+1 || start < 0 {
+		s.t.Errorf("%d movies below %d are asked for", limit, start)
+	}
+	end, err := s.called(ctx, "Movies")
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	var rows []movie.Row
+	for _, id := range matching(s.movies, filter) {
+		if (start == 0 || id < start) && len(rows) < limit {
+			rows = append(rows, s.row(id))
+		}
+	}
+	return rows, nil
+}
+
+func (s *shelf) Export(ctx context.Context, filter movie.Filter, begin func(int64) error, each func([]movie.Row) error) error {
+	end, err := s.called(ctx, "Export")
+	if err != nil {
+		return err
+	}
+	revision := int64(len(s.feed))
+	var rows []movie.Row
+	for _, id := range matching(s.movies, filter) {
+		rows = append(rows, s.row(id))
+	}
+	end()
+	if s.exported != nil {
+		defer s.exported()
+	}
+	if err := begin(revision); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(rows, 1000) {
+		if err := each(some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shelf) Revision(ctx context.Context) (int64, error) {
+	end, err := s.called(ctx, "Revision")
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	return int64(len(s.feed)), nil
+}
+
+func (s *shelf) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
+	if limit < 1 || since < 0 {
+		s.t.Errorf("%d changes after %d are asked for", limit, since)
+	}
+	end, err := s.called(ctx, "Changes")
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	if since < s.pruned {
+		return nil, movie.ErrPruned
+	}
+	var changes []movie.Change
+	for r := since; r < int64(len(s.feed)) && len(changes) < limit; r++ {
+		changes = append(changes, movie.Change{Revision: r + 1, Row: s.row(s.feed[r])})
+	}
+	return changes, nil
+}
+
+func (s *shelf) Touched(ctx context.Context, after, upTo int64, limit int) (ids []int64, known bool, err error) {
+	end, err := s.called(ctx, "Touched")
+	if err != nil {
+		return nil, false, err
+	}
+	defer end()
+	if after < s.pruned || upTo-after > int64(limit) {
+		return nil, false, nil
+	}
+	return slices.Clone(s.feed[after:upTo]), true, nil
+}
+
+func (s *shelf) Genres(ctx context.Context) ([]movie.Count, error) {
+	return s.countBy(ctx, "Genres", func(m movie.Movie) []string { return m.Genres }, func(a, b movie.Count) int {
+		return cmp.Or(cmp.Compare(b.Movies, a.Movies), cmp.Compare(a.Value, b.Value))
+	})
+}
+
+func (s *shelf) Years(ctx context.Context) ([]movie.Count, error) {
+	return s.countBy(ctx, "Years", func(m movie.Movie) []string { return []string{fmt.Sprintf("%04d", m.Year)} }, func(a, b movie.Count) int {
+		return cmp.Compare(a.Value, b.Value)
+	})
+}
+
+func (s *shelf) countBy(ctx context.Context, method string, values func(movie.Movie) []string, order func(a, b movie.Count) int) ([]movie.Count, error) {
+	end, err := s.called(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	counted := map[string]int64{}
+	for _, m := range s.movies {
+		for _, v := range values(m) {
+			counted[v]++
+		}
+	}
+	var counts []movie.Count
+	for v, n := range counted {
+		counts = append(counts, movie.Count{Value: v, Movies: n})
+	}
+	slices.SortFunc(counts, order)
+	return counts, nil
+}
+
+func (s *shelf) Status(ctx context.Context) (movie.Status, error) {
+	end, err := s.called(ctx, "Status")
+	if err != nil {
+		return movie.Status{}, err
+	}
+	defer end()
+	return movie.Status{Revision: int64(len(s.feed)), Movies: int64(len(s.movies)), Workers: slices.Clone(s.workers)}, nil
+}
+
+func (s *shelf) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
+	end, err := s.called(ctx, "Rejections")
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	var found []movie.StoredRejection
+	for _, r := range s.rejections {
+		if (start == 0 || r.ID < start) && len(found) < limit {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+// matching are the ids of the movies that match, the highest first.
+func matching(movies map[int64]movie.Movie, filter movie.Filter) []int64 {
+	var ids []int64
+	for id := range maps.Keys(movies) {
+		if filter.Matches(movies[id]) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b int64) int { return cmp.Compare(b, a) })
+	return ids
+}
+
+// samples are the movies from 1 on that the tables of requests are about.
+// Number 3 is deleted.
+var samples = []movie.Movie{
+	{Identity: movie.Identity{Title: "The dawn", Year: 2020}, Cast: []string{"Chris Ruf", "Mark Zei"}, Genres: []string{"Politics"}},
+	{Identity: movie.Identity{Title: `He said "hi" \ <b>&`, Year: 1999}},
+	{Identity: movie.Identity{Title: "Gone", Year: 2020}, Cast: []string{"Mark Zei"}, Genres: []string{"Politics"}},
+	{Identity: movie.Identity{Title: "007", Year: 1962}, Cast: []string{"Sean Connery"}, Genres: []string{"Action", "Politics"}},
+	{Identity: movie.Identity{Title: "a\u2028b\x01\t\u00e9\U0001f3ac", Year: 2020}, Cast: []string{"Mark Zei"}, Genres: []string{"Drama"}},
+}
+
+const deleted = 3
+
+// eachCatalogue serves the samples from memory and from every database at hand.
+func eachCatalogue(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		s := &shelf{t: t}
+		for i, m := range samples {
+			s.put(int64(i+1), &m)
+		}
+		s.put(deleted, nil)
+		test(t, serve(t, s, slog.DiscardHandler))
+	})
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		for i, m := range samples {
+			update := movie.Update{Identity: m.Identity, Cast: m.Cast, Genres: m.Genres, Stamp: movie.Stamp{Time: int64(i + 1)}}
+			apply(t, db, update)
+		}
+		apply(t, db, movie.Update{Identity: samples[deleted-1].Identity, Deleted: true, Stamp: movie.Stamp{Time: 99}})
+		test(t, serve(t, db, slog.DiscardHandler))
+	})
+}
+
+func apply(t *testing.T, db *database.DB, updates ...movie.Update) {
+	t.Helper()
+	if _, err := db.Apply(t.Context(), movie.Batch{Updates: updates}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// staleness in the tests that run by the clock.
+const staleness = 4 * time.Millisecond
+
+// start makes an API and runs it until the test ends.
+func start(t *testing.T, catalogue api.Catalogue, log slog.Handler) *api.API {
+	t.Helper()
+	a, _ := startWith(t, api.Options{Catalogue: catalogue, Logger: slog.New(log), Staleness: staleness, CacheBytes: 1 << 20})
+	return a
+}
+
+// startWith makes an API and runs it until the test ends, or end is called.
+func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a = api.New(o)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { a.Run(ctx) })
+	end = func() { stop(); running.Wait() }
+	t.Cleanup(end)
+	// So that all answers name the revision, from the first on.
+	record(t, a, http.MethodGet, "/")
+	return a, end
+}
+
+// record asks without a network. Headers are name and value by turns.
+func record(t *testing.T, a http.Handler, method, path string, headers ...string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Add(pair[0], pair[1])
+	}
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	response := w.Result()
+	defer func() { _ = response.Body.Close() }()
+	return received(t, r, response)
+}
+
+// serve runs the API and returns its address.
+func serve(t *testing.T, catalogue api.Catalogue, log slog.Handler) string {
+	t.Helper()
+	a := start(t, catalogue, log)
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// settle waits until the API has seen all that was committed.
+func settle(t *testing.T, url string, db *database.DB) {
+	t.Helper()
+	want, err := db.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		seen, err := strconv.ParseInt(ask(t, http.MethodGet, url+"/").header.Get("Catalogue-Revision"), 10, 64)
+		if err == nil && seen >= want {
+			return
+		}
+		time.Sleep(staleness / 4)
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	timing string // Server-Timing, which is different each time
+}
+
+var client = &http.Client{
+	Transport:     &http.Transport{DisableCompression: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func ask(t *testing.T, method, url string, headers ...string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		request.Header.Add(pair[0], pair[1])
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	return received(t, request, response)
+}
+
+// received reads an answer and checks that it is as described.
+func received(t *testing.T, request *http.Request, response *http.Response) answer {
+	t.Helper()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", request.Method, request.URL, err) // also when Content-Length is wrong
+	}
+	timing := response.Header.Get("Server-Timing")
+	response.Header.Del("Server-Timing")
+	response.Header.Del("Date")
+	got := answer{response.StatusCode, response.Header, body, timing}
+	checkDescribed(t, request, got)
+	return got
+}
+
+// logbook keeps what is logged.
+type logbook struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+}
+
+func (l *logbook) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.Write(line)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.String()
+}
+
+func (l *logbook) handler() slog.Handler {
+	return slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})
+}
+
+var logless = slog.DiscardHandler
+
+// liveMemory is what is in use after a collection.
+func liveMemory() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

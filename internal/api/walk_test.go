@@ -1,0 +1,460 @@
+package api_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// Few and odd names, so that queries meet movies, and that a database which
+// takes two of them for the same is found out.
+var (
+	oddTitles = []string{
+		"007", "7", "7.0", "a", "a ", "A", "\u00e4", "e\u0301", "\u00e9", "%", "_", `\`, `"q"`, "x' OR 1=1 --", "\U0001f3ac", "\U0001f3ad",
+		"\u2028", "\x01", "?", "null", "\u65e5\u672c",
+	}
+	oddNames  = []string{"Ann Lee", "ann lee", "Ann Lee ", "\u00c5", "A\u030a", "A", "7", "07", "%", "O'Neil", `\`, "\U0001f3ac"}
+	oddGenres = []string{"Drama", "drama", "Dr\u00e1ma", "Science Fiction", "\U0001f3ac"}
+)
+
+const walkYears = 3 // from 2000 on
+
+// TestWalk changes a catalogue at random, and after each change walks through
+// what random queries find, page by page. It must be what a slow search through
+// a model of the catalogue finds.
+func TestWalk(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		w := &walker{
+			T: t, db: databasetest.Open(t, o), random: rand.New(rand.NewPCG(11, 12)),
+			records: map[movie.Identity]movie.Record{}, seen: map[string]int{},
+		}
+		w.url = serve(t, w.db, slog.DiscardHandler)
+		raw := databasetest.Raw(t, o)
+		w.walk(query{}) // through an empty catalogue
+		for range 10 {
+			w.change()
+			w.learn(raw)
+			settle(t, w.url, w.db)
+			w.checkCounts()
+			for range 40 {
+				q := w.query()
+				w.walk(q)
+				w.export(q)
+			}
+		}
+		t.Log(w.seen)
+		for _, kind := range []string{"nothing", "one page", "more pages", "full last page", "by title", "by year", "by cast", "by genre", "by years", "by words", "by all"} {
+			if w.seen[kind] == 0 {
+				t.Errorf("no walk was of the kind %q", kind)
+			}
+		}
+	})
+}
+
+type walker struct {
+	*testing.T
+	db      *database.DB
+	url     string
+	random  *rand.Rand
+	records map[movie.Identity]movie.Record // what was applied
+	movies  map[int64]movie.Movie           // what is visible of it
+	highest int64                           // id
+	time    int64
+	seen    map[string]int // kinds of walks, so that none is missing
+}
+
+// change applies some updates to database and model.
+func (w *walker) change() {
+	var updates []movie.Update
+	for range 1 + w.random.IntN(40) {
+		w.time++
+		u := movie.Update{
+			Identity: movie.Identity{Title: w.one(oddTitles), Year: 2000 + w.random.IntN(walkYears)},
+			Cast:     w.some(oddNames, 6), Genres: w.some(oddGenres, 4), Deleted: w.random.IntN(5) == 0,
+			Stamp: movie.Stamp{Time: w.time},
+		}
+		updates = append(updates, u)
+		r, known := w.records[u.Identity]
+		if known {
+			w.records[u.Identity] = movie.Merge(r, u.Record())
+		} else {
+			w.records[u.Identity] = u.Record()
+		}
+	}
+	apply(w.T, w.db, updates...)
+}
+
+// learn reads which ids the database gave.
+func (w *walker) learn(raw *sql.DB) {
+	w.movies = map[int64]movie.Movie{}
+	rows, err := raw.QueryContext(w.Context(), "SELECT id, title, year FROM movie")
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id int64
+		var i movie.Identity
+		if err := rows.Scan(&id, &i.Title, &i.Year); err != nil {
+			w.Fatal(err)
+		}
+		w.highest = max(w.highest, id)
+		if r := w.records[i]; r.Visible() {
+			w.movies[id] = r.Movie()
+		}
+	}
+	if err := rows.Err(); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *walker) one(of []string) string { return of[w.random.IntN(len(of))] }
+
+// some are 0 to most-1 of the names, each at most once; nil rarely.
+func (w *walker) some(names []string, most int) []string {
+	if w.random.IntN(8) == 0 {
+		return nil
+	}
+	chosen := []string{}
+	for _, i := range w.random.Perm(len(names))[:w.random.IntN(most)] {
+		chosen = append(chosen, names[i])
+	}
+	return chosen
+}
+
+// query is what a walk asks for: the pieces of the query string, and what they
+// mean.
+type query struct {
+	movie.Filter
+	limit, start int64 // 0: not given
+	pieces       []string
+}
+
+func (q *query) give(name, value string) {
+	q.pieces = append(q.pieces, name+"="+url.QueryEscape(value))
+}
+
+// query makes a random one; every other about a movie that is there, so that it
+// finds something.
+func (w *walker) query() query {
+	var q query
+	rarely := 4
+	if w.random.IntN(6) == 0 { // all filters at once
+		rarely = 1
+	}
+	about := movie.Movie{Identity: movie.Identity{Title: w.one(oddTitles), Year: 2000 + w.random.IntN(walkYears+1)}, Cast: oddNames, Genres: oddGenres}
+	if ids := matching(w.movies, movie.Filter{}); len(ids) > 0 && w.random.IntN(2) == 0 {
+		about = w.movies[ids[w.random.IntN(len(ids))]]
+	}
+	if w.random.IntN(rarely) == 0 {
+		q.Title = movie.Clean(about.Title)
+		if q.Title == "" { // U+2028 alone
+			q.Title = "a"
+		}
+		q.give("title", q.Title)
+	}
+	if w.random.IntN(rarely) == 0 {
+		q.Year = about.Year
+		q.give("year", strconv.Itoa(q.Year))
+	}
+	if w.random.IntN(rarely) == 0 {
+		q.YearFrom = max(1, about.Year-w.random.IntN(2))
+		q.give("year_from", strconv.Itoa(q.YearFrom))
+	}
+	if w.random.IntN(rarely) == 0 {
+		q.YearTo = max(q.YearFrom, about.Year)
+		q.give("year_to", strconv.Itoa(q.YearTo))
+	}
+	if words := movie.Words(about.Title); w.random.IntN(rarely) == 0 && len(words) > 0 {
+		w.askWords(&q, words)
+	}
+	if w.random.IntN(min(rarely, 2)) == 0 {
+		q.Cast = w.ask(&q, "cast", about.Cast)
+	}
+	if w.random.IntN(min(rarely, 2)) == 0 {
+		q.Genres = w.ask(&q, "genre", about.Genres)
+	}
+	if w.random.IntN(4) > 0 {
+		q.limit = []int64{1, 2, 3, 5, 8, 100}[w.random.IntN(6)]
+		q.give("limit", strconv.FormatInt(q.limit, 10))
+	}
+	if w.random.IntN(3) == 0 {
+		q.start = 1 + w.random.Int64N(w.highest+3)
+		q.give("start", strconv.FormatInt(q.start, 10))
+	}
+	w.random.Shuffle(len(q.pieces), func(i, j int) { q.pieces[i], q.pieces[j] = q.pieces[j], q.pieces[i] })
+	return q
+}
+
+// ask draws up to three names to filter by.
+func (w *walker) ask(q *query, parameter string, names []string) (asked []string) {
+	if len(names) == 0 {
+		return nil
+	}
+	for range 1 + w.random.IntN(3) {
+		name := w.one(names)
+		asked = append(asked, movie.Clean(name))
+		q.give(parameter, name+[]string{"", " "}[w.random.IntN(2)])
+	}
+	return asked
+}
+
+// askWords asks for words in another order, and for the beginning of the last.
+func (w *walker) askWords(q *query, words []string) {
+	w.random.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
+	last := []rune(words[len(words)-1])
+	words[len(words)-1] = string(last[:1+w.random.IntN(len(last))])
+	text := strings.Join(words, []string{" ", "-", ", "}[w.random.IntN(3)])
+	if w.random.IntN(2) == 0 {
+		text = strings.ToUpper(text)
+	}
+	q.Words = movie.Words(text)
+	q.give("q", text)
+}
+
+// shown is a movie in an answer.
+type shown struct {
+	ID      int64    `json:"id"`
+	Title   string   `json:"title"`
+	Year    int      `json:"year"`
+	Cast    []string `json:"cast"`
+	Genres  []string `json:"genres"`
+	SelfURL string   `json:"self_url"`
+}
+
+// walk follows next_url to the end.
+func (w *walker) walk(q query) {
+	w.Helper()
+	want := []shown{}
+	for _, id := range matching(w.movies, q.Filter) {
+		if m := w.movies[id]; q.start == 0 || id < q.start {
+			want = append(want, shown{id, m.Title, m.Year, m.Cast, m.Genres, fmt.Sprint("/movies/", id)})
+		}
+	}
+	limit := int(q.limit)
+	if limit == 0 {
+		limit = movie.DefaultLimit
+	}
+	pages := max(1, (len(want)+limit-1)/limit) // so the last page is not empty, unless all is
+	got := []shown{}
+	path := "/movies?" + strings.Join(q.pieces, "&")
+	for n := 1; ; n++ {
+		movies, next := w.page(path)
+		got = append(got, movies...)
+		if n < pages && len(movies) != limit {
+			w.Errorf("%s: %d movies on page %d of %d, want %d", path, len(movies), n, pages, limit)
+		}
+		if (next == nil) != (n >= pages) {
+			w.Fatalf("%s: next_url on page %d of %d: %v", path, n, pages, next)
+		}
+		if next == nil {
+			break
+		}
+		w.checkNext(path, *next, movies[len(movies)-1].ID)
+		path = *next
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		w.Fatalf("%v: want -, got +: %s", q, diff)
+	}
+	for i := 1; i < len(got); i++ {
+		if got[i].ID >= got[i-1].ID {
+			w.Errorf("%v: %d after %d", q, got[i].ID, got[i-1].ID)
+		}
+	}
+	w.count(q, len(want), limit)
+}
+
+// export takes all that a query finds in one answer, whatever its page.
+func (w *walker) export(q query) {
+	w.Helper()
+	var pieces []string
+	for _, p := range q.pieces {
+		if !strings.HasPrefix(p, "limit=") && !strings.HasPrefix(p, "start=") {
+			pieces = append(pieces, p)
+		}
+	}
+	want := map[int64]shown{}
+	for _, id := range matching(w.movies, q.Filter) {
+		m := w.movies[id]
+		want[id] = shown{id, m.Title, m.Year, m.Cast, m.Genres, fmt.Sprint("/movies/", id)}
+	}
+	path := "/export?" + strings.Join(pieces, "&")
+	lines := exported(w.T, ask(w.T, http.MethodGet, w.url+path).body)
+	records := exportedCSV(w.T, ask(w.T, http.MethodGet, w.url+path+"&format=csv").body)
+	for name, got := range map[string]map[int64]shown{"NDJSON": lines, "CSV": records} {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			w.Errorf("%s as %s: want -, got +: %s", path, name, diff)
+		}
+	}
+}
+
+// checkCounts compares genres, years and status with the model.
+func (w *walker) checkCounts() {
+	w.Helper()
+	genres, years := map[string]int{}, map[string]int{}
+	for _, m := range w.movies {
+		years[strconv.Itoa(m.Year)]++
+		for _, g := range m.Genres {
+			genres[g]++
+		}
+	}
+	for name, want := range map[string]map[string]int{"genre": genres, "year": years} {
+		var body map[string][]map[string]any
+		if err := json.Unmarshal(ask(w.T, http.MethodGet, w.url+"/"+name+"s").body, &body); err != nil {
+			w.Fatal(err)
+		}
+		got := map[string]int{}
+		for _, c := range body[name+"s"] {
+			got[fmt.Sprint(c[name])] += int(c["movies"].(float64))
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			w.Errorf("%ss: want -, got +: %s", name, diff)
+		}
+	}
+	var status struct{ Movies int }
+	if err := json.Unmarshal(ask(w.T, http.MethodGet, w.url+"/status").body, &status); err != nil || status.Movies != len(w.movies) {
+		w.Errorf("status counts %d movies, want %d: %v", status.Movies, len(w.movies), err)
+	}
+}
+
+func (w *walker) page(path string) (movies []shown, next *string) {
+	w.Helper()
+	got := ask(w.T, http.MethodGet, w.url+path)
+	checkSafe(w.T, path, got)
+	var body struct {
+		Movies  []shown `json:"movies"`
+		NextURL *string `json:"next_url"`
+	}
+	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.Movies == nil {
+		w.Fatalf("%s: %d, %v: %s", path, got.status, err, got.body)
+	}
+	for _, m := range body.Movies {
+		if m.Cast == nil || m.Genres == nil {
+			w.Errorf("%s: a list is null in %+v", path, m)
+		}
+	}
+	return body.Movies, body.NextURL
+}
+
+// checkNext: the parameters that were given, cleaned, in alphabetical order, but
+// for start, which is the last id of the page.
+func (w *walker) checkNext(path, next string, last int64) {
+	w.Helper()
+	base, raw, _ := strings.Cut(next, "?")
+	_, before, _ := strings.Cut(path, "?")
+	want, err := url.ParseQuery(before)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, values := range want {
+		for i := range values {
+			values[i] = movie.Clean(values[i])
+		}
+	}
+	want.Set("start", strconv.FormatInt(last, 10))
+	got, err := url.ParseQuery(raw)
+	if diff := cmp.Diff(want, got); base != "/movies" || err != nil || diff != "" {
+		w.Errorf("next of %s is %s: %v %s", path, next, err, diff)
+	}
+	pieces := strings.Split(raw, "&")
+	if !slices.IsSortedFunc(pieces, func(a, b string) int {
+		return strings.Compare(strings.Split(a, "=")[0], strings.Split(b, "=")[0])
+	}) {
+		w.Errorf("next of %s is %s, which is not in alphabetical order", path, next)
+	}
+}
+
+func (w *walker) count(q query, found, limit int) {
+	for kind, so := range map[string]bool{
+		"nothing": found == 0, "one page": found > 0 && found <= limit, "more pages": found > limit,
+		"full last page": found > 0 && found%limit == 0,
+		"by title":       found > 0 && q.Title != "", "by year": found > 0 && q.Year != 0,
+		"by cast": found > 0 && len(q.Cast) > 1, "by genre": found > 0 && len(q.Genres) > 1,
+		"by years": found > 0 && q.YearFrom != 0 && q.YearTo != 0, "by words": found > 0 && q.Words != nil,
+		"by all": found > 0 && q.Title != "" && q.Year != 0 && q.Cast != nil && q.Genres != nil,
+	} {
+		if so {
+			w.seen[kind]++
+		}
+	}
+}
+
+// TestWalkWhileWriting walks while a worker commits: every movie that is there
+// and matches all the while is seen exactly once, and no movie twice.
+func TestWalkWhileWriting(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		random := rand.New(rand.NewPCG(31, 32))
+		stay := func(i, time int) movie.Update {
+			return movie.Update{
+				Identity: movie.Identity{Title: fmt.Sprint("Stays put ", i), Year: 1990 + i%3}, Genres: []string{"Drama", "War"},
+				Cast: []string{"Ann", "Bob", fmt.Sprint(time)}, Stamp: movie.Stamp{Time: int64(time)},
+			}
+		}
+		stir := func(time int) (updates []movie.Update) {
+			for range 20 {
+				u := stay(1000+random.IntN(200), time)
+				u.Deleted = random.IntN(2) == 0
+				updates = append(updates, u, stay(random.IntN(120), time)) // one comes and goes, one changes
+			}
+			return updates
+		}
+		for i := range 120 { // in the midst of those that come and go
+			apply(t, db, append(stir(1), stay(i, 1))...)
+		}
+		url := serve(t, db, slog.DiscardHandler)
+		var writing sync.WaitGroup
+		ctx, end := context.WithCancel(t.Context())
+		defer writing.Wait()
+		defer end()
+		writing.Go(func() {
+			for time := 2; ctx.Err() == nil; time++ {
+				if _, err := db.Apply(context.WithoutCancel(ctx), movie.Batch{Updates: stir(time)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		for _, q := range []string{
+			"", "year_from=1990&year_to=1992", "q=put+st", "genre=Drama&genre=War&cast=Ann&cast=Bob", "genre=War&q=stays+p&year_from=1990&cast=Bob",
+		} {
+			seen := map[string]int{}
+			w := walker{T: t, url: url}
+			for path := fmt.Sprintf("/movies?limit=%d&%s", 5+random.IntN(20), q); path != ""; {
+				movies, next := w.page(path)
+				for _, m := range movies {
+					seen[m.Title]++
+				}
+				if path = ""; next != nil {
+					path = *next
+				}
+			}
+			for title, n := range seen {
+				if n > 1 {
+					t.Errorf("%s: %s is seen %d times", q, title, n)
+				}
+			}
+			for i := range 120 {
+				if title := fmt.Sprint("Stays put ", i); seen[title] != 1 {
+					t.Errorf("%s: %s is seen %d times", q, title, seen[title])
+				}
+			}
+		}
+	})
+}
