@@ -58,6 +58,9 @@ func (a *API) get(ctx context.Context, s state, in *shelfOf, key string, load fu
 	loading := a.cache.loading.DoChan(fmt.Sprint(s.revision, " ", key), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 		defer cancel()
+		if kept, hit := in.GetIfPresent(key); hit {
+			return kept, nil // it came between our look and our turn
+		}
 		var loaded *answer
 		err := guard(func() (err error) { loaded, err = load(ctx); return err })
 		if err == nil {

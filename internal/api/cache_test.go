@@ -74,11 +74,13 @@ func TestKeptAnswers(t *testing.T) {
 func TestConcurrentMisses(t *testing.T) {
 	for _, path := range keptPaths {
 		inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
-			s.after = func(method string) {
-				if method != "Revision" {
-					time.Sleep(100 * time.Millisecond)
+			s.set(func() {
+				s.after = func(method string) {
+					if method != "Revision" {
+						time.Sleep(100 * time.Millisecond)
+					}
 				}
-			}
+			})
 			var asking sync.WaitGroup
 			for range 50 {
 				asking.Go(func() {
@@ -133,7 +135,7 @@ func TestMovieSurvives(t *testing.T) {
 					s.put(2, &samples[1])
 				}
 			},
-			func() { s.put(2, &samples[1]); s.mu.Lock(); s.pruned = int64(len(s.feed)); s.mu.Unlock() },
+			func() { s.put(2, &samples[1]); s.set(func() { s.pruned = int64(len(s.feed)) }) },
 		} {
 			s.put(1, &samples[0])
 			time.Sleep(time.Second)
@@ -151,10 +153,11 @@ func TestMovieSurvives(t *testing.T) {
 // TestStaleness: what was committed so long ago is in every answer.
 func TestStaleness(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
-		random := rand.New(rand.NewPCG(1, 2))
-		s.after = func(string) { time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond) } // a slow database
+		s.set(func() { // a slow database
+			s.after = func(string) { time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond) }
+		})
 		for year := 1901; year < 2000; year++ {
-			time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(3000)) * time.Millisecond)
 			m := samples[0]
 			m.Year = year
 			s.put(1, &m)
@@ -181,14 +184,16 @@ func TestCatalogueGoes(t *testing.T) {
 		}
 		var mu sync.Mutex
 		away := true
-		s.read = func(ctx context.Context, _ string) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if away {
-				return errSecrets
+		s.set(func() {
+			s.read = func(ctx context.Context, _ string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if away {
+					return errSecrets
+				}
+				return ctx.Err()
 			}
-			return ctx.Err()
-		}
+		})
 		time.Sleep(90 * time.Second)
 		for _, path := range keptPaths {
 			got := record(t, a, http.MethodGet, path)
@@ -220,7 +225,7 @@ func TestCatalogueGoes(t *testing.T) {
 func TestHangingCatalogue(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		record(t, a, http.MethodGet, "/movies")
-		s.read = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+		s.set(func() { s.read = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() } })
 		time.Sleep(time.Minute)
 		if got := record(t, a, http.MethodGet, "/movies"); got.status != http.StatusOK || got.header.Get("Age") == "" {
 			t.Errorf("%d %v", got.status, got.header)
@@ -239,11 +244,13 @@ func TestOutdatedLoad(t *testing.T) {
 	for _, path := range []string{"/movies/1", "/movies", "/genres"} {
 		inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 			release := make(chan struct{})
-			s.after = func(method string) {
-				if method == "Movie" || method == "Movies" || method == "Genres" {
-					<-release
+			s.set(func() {
+				s.after = func(method string) {
+					if method == "Movie" || method == "Movies" || method == "Genres" {
+						<-release
+					}
 				}
-			}
+			})
 			var asking sync.WaitGroup
 			asking.Go(func() {
 				if got := record(t, a, http.MethodGet, path); !strings.Contains(string(got.body), "Politics") {
@@ -274,12 +281,12 @@ func TestOutdatedLoad(t *testing.T) {
 // TestPanickingCatalogue: not even that ends the process.
 func TestPanickingCatalogue(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
-		s.read = func(context.Context, string) error { panic("broken") }
+		s.set(func() { s.read = func(context.Context, string) error { panic("broken") } })
 		time.Sleep(3 * time.Second)
 		for _, path := range []string{"/movies", "/movies/1", "/changes", "/genres"} {
 			checkAway(t, path, record(t, a, http.MethodGet, path))
 		}
-		s.read = nil
+		s.set(func() { s.read = nil })
 	})
 }
 
@@ -310,6 +317,8 @@ func TestEviction(t *testing.T) {
 		time.Sleep(3 * staleness)
 		ask(10)
 	}
+	time.Sleep(50 * staleness) // the last change has been seen
+	ask(10)
 	if calls := ask(10); calls > 2 {
 		t.Errorf("%d of 10 answers are not kept", calls)
 	}
@@ -321,10 +330,10 @@ func TestCatalogueRestored(t *testing.T) {
 		for _, path := range keptPaths {
 			record(t, a, http.MethodGet, path)
 		}
-		s.mu.Lock()
-		s.feed = s.feed[:2]
-		s.movies = map[int64]movie.Movie{7: samples[0]}
-		s.mu.Unlock()
+		s.set(func() {
+			s.feed = s.feed[:2]
+			s.movies = map[int64]movie.Movie{7: samples[0]}
+		})
 		time.Sleep(time.Second)
 		got := record(t, a, http.MethodGet, "/movies")
 		checkHeader(t, "/movies", got, "Catalogue-Revision", "2")

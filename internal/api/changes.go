@@ -51,18 +51,43 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	if prefers(r, "text/event-stream", "application/json") {
 		return a.stream(w, r, q)
 	}
-	takeTime(w, q.wait)
+	takeTime(w, r, q.wait)
 	s, err := a.waitForChange(r.Context(), q)
 	if err != nil {
 		return err
 	}
 	return a.sendCached(w, r, s, a.cache.lists, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
-		changes, err := a.catalogue.Changes(ctx, q.since, q.limit)
+		changes, err := a.readChanges(ctx, q.since, q.limit)
 		if err != nil {
 			return nil, err
 		}
 		return newPiece(changes, q.since, given), nil
 	})
+}
+
+// maxPiece is the size, in bytes, from which on a piece of the feed gets no more
+// changes, whatever its limit.
+const maxPiece = 1 << 20
+
+// readChanges reads in steps, so that a thousand movies of a megabyte each are
+// never in memory together.
+func (a *API) readChanges(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
+	var all []movie.Change
+	for size := 0; size < maxPiece && len(all) < limit; since = all[len(all)-1].Revision {
+		step := min(limit-len(all), piece)
+		some, err := a.catalogue.Changes(ctx, since, step)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		if len(some) < step {
+			break
+		}
+		for _, c := range some {
+			size += len(c.Row.Fields)
+		}
+	}
+	return all, nil
 }
 
 // newPiece is a page of the feed:
@@ -97,11 +122,14 @@ func appendChange(body []byte, c movie.Change) []byte {
 }
 
 // takeTime lets an answer take longer than the server allows others. Without a
-// read deadline, the connection is not taken for one that went silent.
-func takeTime(w http.ResponseWriter, more time.Duration) {
+// read deadline, the connection is not taken for one that went silent; but a
+// body, which nobody asked for, must come as soon as anywhere else.
+func takeTime(w http.ResponseWriter, r *http.Request, more time.Duration) {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // a writer without deadlines has none to lift
-	_ = control.SetWriteDeadline(time.Now().Add(more + writeTimeout))
+	if r.ContentLength == 0 {
+		_ = control.SetReadDeadline(time.Time{}) // a writer without deadlines has none to lift
+	}
+	_ = control.SetWriteDeadline(time.Now().Add(more + 2*queryTimeout + writeTimeout))
 }
 
 // waitForChange waits until there is a change after since, or the time is up.

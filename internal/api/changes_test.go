@@ -216,3 +216,30 @@ func TestWaitersShare(t *testing.T) {
 		}
 	})
 }
+
+// TestHugeChanges: a page ends early when its movies are huge; the next one goes
+// on where it ended.
+func TestHugeChanges(t *testing.T) {
+	s := &shelf{t: t}
+	huge := samples[0]
+	huge.Title = strings.Repeat("x", 100<<10)
+	for id := range int64(350) {
+		s.put(id+1, &huge)
+	}
+	a := start(t, s, logless)
+	pages, next := 0, "/changes?limit=1000"
+	for last := int64(0); last < 350; pages++ {
+		got := record(t, a, http.MethodGet, next)
+		p := feed(t, next, got)
+		if p.Changes[0].Revision != last+1 || len(got.body) > 11<<20 {
+			t.Errorf("%s begins with %d and has %d bytes", next, p.Changes[0].Revision, len(got.body))
+		}
+		last, next = p.Revision, p.NextURL
+	}
+	if pages != 4 {
+		t.Errorf("%d pages, want 4 of up to 100 changes", pages)
+	}
+	if p := feed(t, "small", record(t, start(t, stock(t), logless), http.MethodGet, "/changes?limit=1000")); len(p.Changes) != 6 {
+		t.Errorf("%d changes", len(p.Changes))
+	}
+}

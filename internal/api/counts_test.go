@@ -104,9 +104,7 @@ func TestStatus(t *testing.T) {
 	check(t, "none", ask(t, http.MethodGet, url+"/status"), none)
 	s.put(1, &samples[0])
 	s.put(2, nil)
-	s.mu.Lock()
-	s.workers = workers
-	s.mu.Unlock()
+	s.set(func() { s.workers = workers })
 	check(t, "some", ask(t, http.MethodGet, url+"/status"), some)
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)

@@ -36,7 +36,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Add("Vary", "Accept, Accept-Encoding")
 	e := newExporter(w, r, format == "csv" || format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json"))
-	takeTime(w, queryTimeout)
+	takeTime(w, r, 0)
 	ctx, cancel := context.WithTimeout(r.Context(), exportTimeout)
 	defer cancel()
 	err = a.catalogue.Export(ctx, filter, e.begin, e.write)

@@ -233,7 +233,7 @@ func TestStalledExport(t *testing.T) {
 			for id := range int64(50_000) {
 				s.put(id+1, &samples[0])
 			}
-			s.exported = func() { ended <- time.Now() }
+			s.set(func() { s.exported = func() { ended <- time.Now() } })
 			conn, err := network.dial(t.Context(), "", "")
 			if err != nil {
 				t.Fatal(err)

@@ -120,6 +120,7 @@ type mirror struct {
 	random   *rand.Rand
 	movies   map[int64]shown
 	revision int64
+	turn     int
 	seen     map[string]int // changes by the way they came
 }
 
@@ -150,8 +151,10 @@ func (m *mirror) apply(way string, revision, id int64, movie *shown) {
 // follow reads some changes, one way or the other.
 func (m *mirror) follow() {
 	m.Helper()
-	switch way := m.random.IntN(3); way {
+	m.turn++
+	switch way := m.turn % 3; way {
 	case 0, 1:
+		time.Sleep(time.Duration(m.random.IntN(30)) * time.Millisecond) // so that there is something
 		name := []string{"page", "poll"}[way]
 		path := fmt.Sprintf("/changes?limit=%d&since=%d", 1+m.random.IntN(50), m.revision)
 		if way == 1 {

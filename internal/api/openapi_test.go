@@ -230,6 +230,9 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 }
 
+// checking: the validator may not be used by two at a time.
+var checking sync.Mutex
+
 // checker validates answers against the description.
 var checker = sync.OnceValue(func() responses.ResponseBodyValidator {
 	text, err := os.ReadFile(golden)
@@ -270,6 +273,8 @@ func checkDescribed(t *testing.T, request *http.Request, got answer) {
 	if got.header.Get("Content-Type") == "application/x-ndjson" { // which the validator takes for JSON
 		body, _ = json.Marshal(string(body))
 	}
+	checking.Lock()
+	defer checking.Unlock()
 	valid, problems := checker().ValidateResponseBody(asked, &http.Response{
 		StatusCode: got.status, Header: got.header, Body: io.NopCloser(bytes.NewReader(body)), Request: asked,
 	})

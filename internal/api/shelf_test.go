@@ -59,6 +59,13 @@ func (s *shelf) put(id int64, m *movie.Movie) {
 	s.feed = append(s.feed, id)
 }
 
+// set changes the shelf while others use it.
+func (s *shelf) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 // count returns how often a method was called, and begins anew.
 func (s *shelf) count(methods ...string) (n int) {
 	s.mu.Lock()
@@ -77,17 +84,18 @@ func (s *shelf) called(ctx context.Context, method string) (end func(), err erro
 		s.calls = map[string]int{}
 	}
 	s.calls[method]++
+	read, after := s.read, s.after
 	s.mu.Unlock()
-	if s.read != nil {
-		if err := s.read(ctx, method); err != nil {
+	if read != nil {
+		if err := read(ctx, method); err != nil {
 			return nil, err
 		}
 	}
 	s.mu.Lock()
 	return func() {
 		s.mu.Unlock()
-		if s.after != nil {
-			s.after(method)
+		if after != nil {
+			after(method)
 		}
 	}, nil
 }
@@ -143,9 +151,10 @@ func (s *shelf) Export(ctx context.Context, filter movie.Filter, begin func(int6
 	for _, id := range matching(s.movies, filter) {
 		rows = append(rows, s.row(id))
 	}
+	exported := s.exported
 	end()
-	if s.exported != nil {
-		defer s.exported()
+	if exported != nil {
+		defer exported()
 	}
 	if err := begin(revision); err != nil {
 		return err

@@ -44,7 +44,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	takeTime(w, 0)
+	takeTime(w, r, 0)
 	f := follower{api: a, ctx: r.Context(), out: w, control: http.NewResponseController(w), state: s}
 	f.follow(first)
 	return nil

@@ -175,7 +175,7 @@ func TestStream(t *testing.T) {
 // TestStreamErrors are told by the status.
 func TestStreamErrors(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
-		s.pruned = 3
+		s.set(func() { s.pruned = 3 })
 		for query, status := range map[string]int{
 			"since=2": 410, "": 410, "since=7": 410, "since=x": 400, "since=4 -1": 400, "since=4 x": 400, "since=4 2": 410, "since=2 4": 200,
 			"since=4 9223372036854775808": 400, "limit=0": 400, "since=3&x=1": 400, "since=3": 200,
@@ -199,14 +199,16 @@ func TestStreamOutlives(t *testing.T) {
 		one.expect(": 6")
 		var mu sync.Mutex
 		away := map[string]bool{"Changes": true}
-		s.read = func(_ context.Context, method string) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if away[method] {
-				return errSecrets
+		s.set(func() {
+			s.read = func(_ context.Context, method string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if away[method] {
+					return errSecrets
+				}
+				return nil
 			}
-			return nil
-		}
+		})
 		set := func(to map[string]bool) { mu.Lock(); away = to; mu.Unlock() }
 		s.put(9, &samples[0]) // the revision is seen, the change cannot be read
 		one.expect(":")
@@ -230,9 +232,9 @@ func TestStreamOfRestored(t *testing.T) {
 		one := follow(t, network, "since=6")
 		defer one.close()
 		one.expect(": 6")
-		s.mu.Lock()
-		s.feed = s.feed[:2]
-		s.mu.Unlock()
+		s.set(func() {
+			s.feed = s.feed[:2]
+		})
 		one.expect(":")
 		if got, err := one.next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%q %v", got, err)
@@ -266,6 +268,30 @@ func TestSlowStream(t *testing.T) {
 			}
 			if took := time.Since(began); took > most {
 				t.Errorf("%s: it took %s until the server hung up", name, took)
+			}
+		})
+	}
+}
+
+// TestBodyThatNeverComes: a request that announces one is cut off, also where
+// answers may take their time.
+func TestBodyThatNeverComes(t *testing.T) {
+	for _, path := range []string{"/movies", "/changes", "/changes?since=6&wait=1m", "/export"} {
+		inServer(t, func(t *testing.T, _ *shelf, network *pipes, _ func()) {
+			conn, err := network.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			began := time.Now()
+			if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, conn); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 61*time.Second {
+				t.Errorf("%s: it took %s until the server hung up", path, took)
 			}
 		})
 	}

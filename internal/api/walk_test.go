@@ -436,7 +436,7 @@ func TestWalkWhileWriting(t *testing.T) {
 		} {
 			seen := map[string]int{}
 			w := walker{T: t, url: url}
-			for path := fmt.Sprintf("/movies?limit=%d&%s", 5+random.IntN(20), q); path != ""; {
+			for path := fmt.Sprintf("/movies?limit=%d&%s", 5+rand.IntN(20), q); path != ""; {
 				movies, next := w.page(path)
 				for _, m := range movies {
 					seen[m.Title]++
