@@ -331,6 +331,26 @@ func (p *process) apiOf(t *testing.T) string {
 	return strings.TrimSuffix(line.URL, "/movies")
 }
 
+// waitSeen waits until the API has seen all that was committed: answers may be
+// behind by its staleness.
+func (s *site) waitSeen(t *testing.T, api string) {
+	t.Helper()
+	revision, err := s.db.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strconv.FormatInt(revision, 10)
+	waitFor(t, "the API to see revision "+want, func() bool {
+		response, err := http.Get(api + "/movies")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		_, _ = io.Copy(io.Discard, response.Body)
+		return response.Header.Get("Catalogue-Revision") == want
+	})
+}
+
 // film is a movie as the API shows it.
 type film struct {
 	ID     int64    `json:"id"`

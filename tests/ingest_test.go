@@ -61,6 +61,7 @@ func TestPartialUpdates(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.drain(t)
+			s.waitSeen(t, api)
 			got := walk(t, api, "/movies")
 			want := []film{{ID: 1, Title: "T", Year: 2000, Cast: step.cast, Genres: step.genres}}
 			if diff := cmp.Diff(want, got); diff != "" {
