@@ -62,21 +62,26 @@ func (p *pass) fetchAll(objects <-chan bucket.Object, parts chan<- part) {
 	for range p.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				if p.stop.Err() != nil { // take nothing new
-					p.leave(o.LastModified)
-					continue
-				}
 				if o.Size <= largeObject {
-					p.fetch(o, parts)
+					p.take(o, parts)
 					continue
 				}
 				large <- struct{}{}
-				p.fetch(o, parts)
+				p.take(o, parts)
 				<-large
 			}
 		})
 	}
 	fetchers.Wait()
+}
+
+// take reads an object, unless nothing new is to be taken.
+func (p *pass) take(o bucket.Object, parts chan<- part) {
+	if p.stop.Err() != nil {
+		p.leave(o.LastModified)
+		return
+	}
+	p.fetch(o, parts)
 }
 
 // fetch reads and decodes one object. The stamp comes from the GET, never from

@@ -128,7 +128,7 @@ func (w *Worker) Once(ctx context.Context) error {
 			return fmt.Errorf("%w: %d objects stay in the bucket and will be read again", ErrStoppedLate, p.Waiting())
 		case ctx.Err() != nil:
 			return nil
-		case p.Waiting() == 0 && p.err() == nil && p.Listed == 0:
+		case p.Listed == 0 && p.Failed() == 0: // a bucket that cannot be listed is not an empty one
 			return nil
 		case p.Settling > 0 && p.Failed() == 0:
 			sleep(ctx, settlePause)

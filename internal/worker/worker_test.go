@@ -457,3 +457,48 @@ func TestSettlingFilesAreWaitedFor(t *testing.T) {
 		checkEmpty(t, store)
 	})
 }
+
+// TestOnceSaysThatItCannotList: a bucket that cannot be listed is not an empty
+// one.
+func TestOnceSaysThatItCannotList(t *testing.T) {
+	store, to := &buckettest.Memory{}, newCatalogue()
+	store.Put("key", film("F", "x"))
+	store.Fault = func(op buckettest.Op) error {
+		if op.Kind == buckettest.List {
+			return errors.New("access denied")
+		}
+		return nil
+	}
+	err := newTestWorker(store, to).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "list: access denied") {
+		t.Errorf("once: %v", err)
+	}
+}
+
+// TestStopTakesNoLargeObjectThatWaits: the objects that wait for their turn to
+// be read are not in hand.
+func TestStopTakesNoLargeObjectThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, to := &buckettest.Memory{}, newCatalogue()
+		large := append(film("F", "x"), make([]byte, largeObject)...)
+		for i := range 40 {
+			store.Put(fmt.Sprintf("%02d", i), large)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied {
+				time.Sleep(time.Second) // slow store
+				stop()
+			}
+			return nil
+		}
+		w := newTestWorker(store, to)
+		w.Concurrency = 40
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := store.Counts().Gets; n > largeAtOnce {
+			t.Errorf("%d objects were taken, %d of them after the signal", n, n-largeAtOnce)
+		}
+	})
+}
