@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -56,25 +57,38 @@ func runAPI(ctx context.Context) error {
 		}
 		return db.CheckSchema(ctx)
 	}}}
-	movies := newServing(c.Serving, db, logger)
-	admin := server.Admin(telemetry.Metrics(), checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections()}))
+	metrics := telemetry.Metrics()
+	movies := newServing(c.Serving, db, logger, metrics)
+	admin := server.Admin(metrics, checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections()}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))
-		return serveMovies(ctx, listener, movies, logger, c.ShutdownTimeout)
+		return serveMovies(ctx, listener, movies, serverOptions(c.Process, logger, metrics))
 	})
 }
 
-func newServing(c config.Serving, db *database.DB, logger *slog.Logger) *api.API {
-	return api.New(api.Options{Catalogue: db, Logger: logger, Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20})
+func newServing(c config.Serving, db *database.DB, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
+	return api.New(api.Options{
+		Catalogue: db, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
+		Metrics: metrics,
+	})
 }
 
 // serveMovies serves until ctx is done, and then drains.
-func serveMovies(ctx context.Context, l net.Listener, movies *api.API, logger *slog.Logger, drain time.Duration) error {
+func serveMovies(ctx context.Context, l net.Listener, movies *api.API, o server.Options) error {
 	var group errgroup.Group
 	group.Go(func() error { movies.Run(ctx); return nil })
-	group.Go(func() error { return server.Serve(ctx, l, web.Beside(movies), logger, drain) })
+	group.Go(func() error { return server.Serve(ctx, l, web.Beside(movies), o) })
 	return group.Wait()
 }
 
 func moviesURL(l net.Listener) string { return "http://" + l.Addr().String() + "/movies" }
+
+// lameDuck is how long connections that are in use may move on. Whoever is to
+// stop sending requests must learn that before: Kubernetes by its preStop pause,
+// others by /readyz.
+const lameDuck = time.Second
+
+func serverOptions(c config.Process, logger *slog.Logger, metrics prometheus.Registerer) server.Options {
+	return server.Options{Logger: logger, LameDuck: lameDuck, Drain: c.ShutdownTimeout, Metrics: metrics}
+}

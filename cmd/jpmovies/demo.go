@@ -88,14 +88,16 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	if err := greet(out, moviesURL(listener), inbox); err != nil {
 		return err
 	}
-	movies := newServing(c.Serving, db, logger)
+	movies := newServing(c.Serving, db, logger, metrics)
 	admin := server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{
 		"/rejections": movies.Rejections(), "GET /passes": w.Passes(),
 	}))
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
 		var group errgroup.Group
 		group.Go(func() error { return w.Run(ctx) })
-		group.Go(func() error { return serveMovies(ctx, listener, movies, logger, c.ShutdownTimeout) })
+		group.Go(func() error {
+			return serveMovies(ctx, listener, movies, serverOptions(c.Process, logger, metrics))
+		})
 		return group.Wait()
 	})
 }

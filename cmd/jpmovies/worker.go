@@ -115,7 +115,7 @@ func runWithAdmin(ctx context.Context, name string, c config.Process, logger *sl
 	var group errgroup.Group
 	group.Go(func() error {
 		defer cancel()
-		return server.Serve(ended, listener, admin, logger, time.Second)
+		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: time.Second})
 	})
 	group.Go(func() error {
 		defer end()

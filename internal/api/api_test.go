@@ -289,7 +289,7 @@ func checkSafe(t *testing.T, name string, got answer) {
 	checkHeader(t, name, got, "Content-Length", strconv.Itoa(len(got.body)))
 	checkHeader(t, name, got, "X-Content-Type-Options", "nosniff")
 	checkHeader(t, name, got, "Access-Control-Allow-Origin", "*")
-	checkHeader(t, name, got, "Access-Control-Expose-Headers", "Catalogue-Revision, ETag, Link, Age, Retry-After")
+	checkHeader(t, name, got, "Access-Control-Expose-Headers", "Catalogue-Revision, ETag, Link, Age, Retry-After, X-Request-Id")
 	for _, inside := range []string{
 		"strconv", "Parse", "invalid URL", "sql", "SQL", "SELECT", "movie_cast", "fields", ".go:", "goroutine", "json:", "runtime", "%!", "127.0.0.1",
 	} {

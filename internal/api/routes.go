@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"jpmovies/internal/movie"
 )
 
@@ -69,6 +71,8 @@ type Options struct {
 	Staleness time.Duration
 	// CacheBytes bounds the answers that are kept.
 	CacheBytes int64
+	// Metrics are registered here; nil for none.
+	Metrics prometheus.Registerer
 }
 
 // API answers requests.
@@ -77,6 +81,7 @@ type API struct {
 	logger    *slog.Logger
 	watcher   *watcher
 	cache     *cache
+	metrics   *metrics
 	mux       *http.ServeMux
 	// description of this API, in OpenAPI's words
 	description *answer
@@ -95,6 +100,7 @@ func New(o Options) *API {
 	a.watcher = &watcher{
 		feed: o.Catalogue, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
 	}
+	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
 	routes := a.routes()
 	a.description = describe(routes)
@@ -127,7 +133,7 @@ func isClean(p string) bool {
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 	a.introduce(w)
 	allowOrigins(w)
-	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; / names what there is"})
+	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; /openapi.json names what there is"})
 }
 
 // Run follows the catalogue until ctx is done; then it ends streams and long
@@ -139,7 +145,7 @@ func (a *API) Run(ctx context.Context) {
 }
 
 // exposed are the headers that scripts of other origins may read.
-const exposed = "Catalogue-Revision, ETag, Link, Age, Retry-After"
+const exposed = "Catalogue-Revision, ETag, Link, Age, Retry-After, X-Request-Id"
 
 // read serves what anyone may read, scripts of other origins included.
 func (a *API) read(handle handler) http.Handler {
@@ -207,8 +213,10 @@ func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, in *sh
 		return err
 	}
 	if hit {
+		a.metrics.hits.Inc()
 		w.Header().Set("Server-Timing", "cache")
 	} else {
+		a.metrics.misses.Inc()
 		w.Header().Set("Server-Timing", "db;dur="+milliseconds(time.Since(start)))
 	}
 	send(w, r, found, s)

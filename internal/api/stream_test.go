@@ -58,7 +58,9 @@ func inServer(t *testing.T, test func(t *testing.T, s *shelf, network *pipes, en
 		network := newPipes()
 		ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 		ended := make(chan error, 1)
-		go func() { ended <- server.Serve(ctx, network, a, slog.New(logless), time.Second) }()
+		go func() {
+			ended <- server.Serve(ctx, network, a, server.Options{Logger: slog.New(logless), Drain: time.Second})
+		}()
 		end := func() { stop(); go endAPI() }
 		defer func() {
 			end()

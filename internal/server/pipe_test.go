@@ -70,10 +70,14 @@ type run struct {
 
 // serve starts a server in a bubble of synctest.
 func serve(t *testing.T, drain time.Duration, handler http.HandlerFunc) *run {
+	return serveWith(t, server.Options{Drain: drain}, handler)
+}
+
+func serveWith(t *testing.T, o server.Options, handler http.HandlerFunc) *run {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{t, newListener(), cancel, make(chan error, 1), &bytes.Buffer{}}
-	logger := slog.New(slog.NewTextHandler(r.log, nil))
-	go func() { r.ended <- server.Serve(ctx, r.listener, handler, logger, drain) }()
+	o.Logger = slog.New(slog.NewTextHandler(r.log, nil))
+	go func() { r.ended <- server.Serve(ctx, r.listener, handler, o) }()
 	return r
 }
 
@@ -110,6 +114,9 @@ func (r *run) receive(conn net.Conn) (status int, header http.Header, body strin
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		r.Fatal(err)
+	}
+	if response.Close { // net/http takes the header away
+		response.Header.Set("Connection", "close")
 	}
 	return response.StatusCode, response.Header, string(text)
 }

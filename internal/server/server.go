@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Limits of every listener. A client that is slow or sends too much is cut off.
@@ -32,17 +34,32 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers requests until ctx is done; then it accepts nothing new and
-// lets running requests finish, for at most drain.
-func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger, drain time.Duration) error {
+// Options of a server.
+type Options struct {
+	Logger *slog.Logger
+	// LameDuck is how long requests are still taken when the server is to end:
+	// each is the last of its connection, so that clients and load balancers
+	// move on before the door is shut. Without connections it is over at once.
+	LameDuck time.Duration
+	// Drain is how long running requests may take after that.
+	Drain time.Duration
+	// Metrics, when there are any, get the time of each request; then each is
+	// logged, too.
+	Metrics prometheus.Registerer
+}
+
+// Serve answers requests until ctx is done; then it drains.
+func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options) error {
+	var connections atomic.Int64
 	s := &http.Server{
-		Handler:           lastWithBody(recoverer(handler, logger)),
+		Handler:           lastRequest(ctx, &watch{handler, WithRequestID(o.Logger), newMetrics(o.Metrics)}),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		ConnState:         func(_ net.Conn, state http.ConnState) { connections.Add(opened(state)) },
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
@@ -51,7 +68,10 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	for over := time.Now().Add(o.LameDuck); connections.Load() > 0 && time.Now().Before(over); {
+		time.Sleep(lameDuckStep)
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 	defer cancel()
 	if err := s.Shutdown(ending); err != nil {
 		return fmt.Errorf("drain %s: %w", l.Addr(), errors.Join(err, s.Close()))
@@ -59,77 +79,29 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 	return nil
 }
 
-// lastWithBody makes a request that has a body the last one of its connection:
-// where a proxy and we disagree about the body's end, what follows would be a
-// request that the proxy has not seen. No request of ours needs a body.
-func lastWithBody(next http.Handler) http.Handler {
+// lameDuckStep is how often a lame duck looks whether all have gone.
+const lameDuckStep = 10 * time.Millisecond
+
+// opened is how many connections more there are when one is in a new state.
+func opened(state http.ConnState) int64 {
+	switch state {
+	case http.StateNew:
+		return 1
+	case http.StateClosed, http.StateHijacked:
+		return -1
+	}
+	return 0
+}
+
+// lastRequest makes a request the last one of its connection once ctx is done,
+// and always when it has a body: where a proxy and we disagree about the body's
+// end, what follows would be a request that the proxy has not seen. No request
+// of ours needs a body.
+func lastRequest(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 || ctx.Err() != nil {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})
 }
-
-// recoverer logs a panic and answers 500: it never reaches a client, nor ends
-// the process. An answer that has begun is cut off, so that nobody takes it for
-// whole.
-func recoverer(next http.Handler, logger *slog.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		watched := &watchedWriter{ResponseWriter: w}
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
-				panic(v)
-			}
-			logger.Error("panic", "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
-			if watched.begun {
-				panic(http.ErrAbortHandler)
-			}
-			answerPanic(w)
-		}()
-		next.ServeHTTP(watched, r)
-	})
-}
-
-func answerPanic(w http.ResponseWriter) {
-	header := w.Header()
-	for _, ofTheAnswer := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified", "Link"} {
-		header.Del(ofTheAnswer)
-	}
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusInternalServerError)
-	_, _ = w.Write([]byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"internal error"}` + "\n"))
-}
-
-// watchedWriter knows whether an answer has begun.
-type watchedWriter struct {
-	http.ResponseWriter
-	begun bool
-}
-
-func (w *watchedWriter) WriteHeader(status int) {
-	w.begun = w.begun || status >= http.StatusOK || status == http.StatusSwitchingProtocols
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *watchedWriter) Write(p []byte) (int, error) {
-	w.begun = true
-	return w.ResponseWriter.Write(p)
-}
-
-// FlushError is for http.ResponseController.
-func (w *watchedWriter) FlushError() error {
-	w.begun = true
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Flush is for whoever asks for an http.Flusher.
-func (w *watchedWriter) Flush() { _ = w.FlushError() } // the next write tells
-
-// Unwrap is for http.ResponseController.
-func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -73,6 +73,56 @@ func TestDrainIdle(t *testing.T) {
 	})
 }
 
+// TestLameDuck: for a while after the end has begun requests are answered, on old
+// connections and new ones, and each is told that it was the last.
+func TestLameDuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := serveWith(t, server.Options{LameDuck: time.Second, Drain: 10 * time.Second}, hello)
+		old := r.dial()
+		r.send(old, get)
+		if _, header, _ := r.receive(old); header.Get("Connection") != "" {
+			t.Errorf("before the end: %v", header)
+		}
+		start := time.Now()
+		r.stop()
+		time.Sleep(900 * time.Millisecond)
+		for _, conn := range []net.Conn{old, r.dial()} {
+			r.send(conn, get)
+			if status, header, body := r.receive(conn); status != http.StatusOK || body != "hello" || header.Get("Connection") != "close" {
+				t.Errorf("%d %v %q", status, header, body)
+			}
+		}
+		idle := r.dial()
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+		// net/http gives a connection that has said nothing yet five seconds.
+		if took := time.Since(start); took < time.Second || took > 7*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		_ = idle.Close()
+	})
+}
+
+// TestLameDuckAlone: nobody is waited for where nobody is.
+func TestLameDuckAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := serveWith(t, server.Options{LameDuck: time.Hour, Drain: time.Second}, hello)
+		conn := r.dial()
+		r.send(conn, get)
+		r.receive(conn)
+		_ = conn.Close()
+		synctest.Wait()
+		start := time.Now()
+		r.end()
+		if took := time.Since(start); took > lameDuckStep {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+const lameDuckStep = 10 * time.Millisecond
+
 // TestDrainTimeout: a request that does not end is cut off in time, and that is
 // an error.
 func TestDrainTimeout(t *testing.T) {
@@ -340,7 +390,7 @@ func TestListen(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server.Serve(ctx, l, http.HandlerFunc(hello), slog.New(slog.DiscardHandler), time.Second)
+		ended <- server.Serve(ctx, l, http.HandlerFunc(hello), server.Options{Logger: slog.New(slog.DiscardHandler), Drain: time.Second})
 	}()
 	client := &http.Client{Transport: &http.Transport{}}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr, nil)

@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// watch stands around a handler: it gives each request an id, lets no panic
+// through, and, when there are metrics, counts and logs what was answered.
+type watch struct {
+	next    http.Handler
+	logger  *slog.Logger
+	metrics *metrics // nil where nobody wants to know, as with probes
+}
+
+type metrics struct {
+	seconds *prometheus.HistogramVec
+	running prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	if r == nil {
+		return nil
+	}
+	f := promauto.With(r)
+	return &metrics{
+		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "movies", Subsystem: "api", Name: "request_seconds", Help: "Time of one request, by route and status.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+		}, []string{"route", "status"}),
+		running: f.NewGauge(prometheus.GaugeOpts{
+			Namespace: "movies", Subsystem: "api", Name: "requests_running", Help: "Requests that are being answered, streams included.",
+		}),
+	}
+}
+
+func (s *watch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := requestID(r.Header.Get(idHeader))
+	w.Header().Set(idHeader, id)
+	r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
+	watched := &watchedWriter{ResponseWriter: w}
+	if s.metrics != nil {
+		s.metrics.running.Inc()
+		start := time.Now()
+		defer func() { s.account(watched, r, time.Since(start)) }()
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(watched, r, v)
+		}
+	}()
+	s.next.ServeHTTP(watched, r)
+}
+
+// panicked logs a panic and answers 500: it never reaches a client, nor ends
+// the process. An answer that has begun is cut off, so that nobody takes it for
+// whole.
+func (s *watch) panicked(w *watchedWriter, r *http.Request, v any) {
+	if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
+		panic(v)
+	}
+	s.logger.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
+	if w.status > 0 {
+		panic(http.ErrAbortHandler)
+	}
+	answerPanic(w)
+}
+
+func answerPanic(w http.ResponseWriter) {
+	header := w.Header()
+	for _, ofTheAnswer := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified", "Link"} {
+		header.Del(ofTheAnswer)
+	}
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/problem+json")
+	w.WriteHeader(http.StatusInternalServerError)
+	_, _ = w.Write([]byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"internal error"}` + "\n"))
+}
+
+// clientGone is what logs say of a request whose client went away before there
+// was an answer (nginx's word).
+const clientGone = 499
+
+func (s *watch) account(w *watchedWriter, r *http.Request, took time.Duration) {
+	status := w.status
+	switch {
+	case status == 0 && r.Context().Err() != nil:
+		status = clientGone
+	case status == 0:
+		status = http.StatusOK // net/http answers so when a handler says nothing
+	}
+	s.metrics.running.Dec()
+	s.metrics.seconds.WithLabelValues(route(r), strconv.Itoa(status)).Observe(took.Seconds())
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	ctx := r.Context()
+	if !s.logger.Enabled(ctx, level) {
+		return
+	}
+	s.logger.LogAttrs(ctx, level, "request",
+		slog.String("method", r.Method), slog.String("uri", r.RequestURI), slog.Int("status", status),
+		slog.Int64("bytes", w.bytes), slog.String("took", took.Round(time.Microsecond).String()), slog.String("from", r.RemoteAddr))
+}
+
+// route is the pattern that answered: few, whatever clients ask for.
+func route(r *http.Request) string {
+	if r.Pattern == "" {
+		return "other"
+	}
+	return r.Pattern
+}
+
+// idHeader carries a request's id: one that a proxy gave is kept.
+const idHeader = "X-Request-Id"
+
+type idKey struct{}
+
+func requestID(given string) string {
+	if isID(given) {
+		return given
+	}
+	const digits = 16
+	return strconv.FormatUint(rand.Uint64()|1<<63, digits) //nolint:gosec // it tells requests apart, and is no secret
+}
+
+func isID(s string) bool {
+	for _, c := range []byte(s) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// WithRequestID makes lines that are logged for a request say its id.
+func WithRequestID(l *slog.Logger) *slog.Logger { return slog.New(idHandler{l.Handler()}) }
+
+type idHandler struct{ slog.Handler }
+
+func (h idHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id, ok := ctx.Value(idKey{}).(string); ok {
+		r.AddAttrs(slog.String("request", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h idHandler) WithAttrs(a []slog.Attr) slog.Handler { return idHandler{h.Handler.WithAttrs(a)} }
+func (h idHandler) WithGroup(name string) slog.Handler   { return idHandler{h.Handler.WithGroup(name)} }
+
+// watchedWriter knows what was answered.
+type watchedWriter struct {
+	http.ResponseWriter
+	status int // 0 until an answer has begun
+	bytes  int64
+}
+
+func (w *watchedWriter) WriteHeader(status int) {
+	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *watchedWriter) begin() {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+}
+
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	w.begin()
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// FlushError is for http.ResponseController.
+func (w *watchedWriter) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Flush is for whoever asks for an http.Flusher.
+func (w *watchedWriter) Flush() { _ = w.FlushError() } // the next write tells
+
+// Unwrap is for http.ResponseController.
+func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
