@@ -26,13 +26,18 @@ type fault struct {
 // changed at any time.
 type proxy struct {
 	net.Listener
-	target string
+	target func() string // asked for each connection
 	mu     sync.Mutex
 	fault  fault
 	open   map[net.Conn]bool
 }
 
 func newProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	return newBalancer(t, func() string { return target })
+}
+
+func newBalancer(t *testing.T, target func() string) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,7 +94,7 @@ func (p *proxy) serve() {
 }
 
 func (p *proxy) join(client net.Conn) {
-	server, err := net.Dial("tcp", p.target)
+	server, err := net.Dial("tcp", p.target())
 	if err != nil {
 		_ = client.Close()
 		return
