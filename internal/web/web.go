@@ -43,7 +43,7 @@ func Files() http.Handler {
 // Beside serves the browse page to browsers that ask for /, the pages' files,
 // and leaves all else to next.
 func Beside(next http.Handler) http.Handler {
-	browse, static := page("static/index.html"), Files()
+	browse, static := browsePage(), Files()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
@@ -81,6 +81,17 @@ func prefersHTML(headers []string) bool {
 
 // Admin serves the operators' page.
 func Admin() http.Handler { return page("static/admin.html") }
+
+// browsePage has the first movies fetched beside its scripts, not after them.
+func browsePage() http.Handler {
+	plain := page("static/index.html")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" {
+			w.Header().Set("Link", "</movies>; rel=preload; as=fetch; crossorigin=anonymous")
+		}
+		plain.ServeHTTP(w, r)
+	})
+}
 
 func page(name string) http.Handler {
 	body, err := files.ReadFile(name)

@@ -11,10 +11,12 @@ const fewGenres = 12;
 let shown = new Map(); // id -> card, of the present list
 let next = null; // next_url
 let turn = 0; // grows with each new list, so that late answers are dropped
+let refused = null; // why the API did not answer the question
 let years = [];
 let genres = [];
 let total = null;
 let opener = null; // what had the focus before a movie was opened
+const atEnd = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && loadMore(), { rootMargin: "600px" });
 
 // --- state in the address
 
@@ -82,7 +84,8 @@ async function load(url, mine, { first }) {
     if (mine !== turn) return;
     if (error.status >= 400 && error.status < 500) {
       if (first) $("list").replaceChildren();
-      $("count").textContent = `That cannot be shown: ${error.message}`;
+      refused = error.message;
+      settle();
       return;
     }
     online(false, "The API is away. What is shown may be old; trying again.");
@@ -91,12 +94,19 @@ async function load(url, mine, { first }) {
     if (mine === turn) {
       $("list").setAttribute("aria-busy", "false");
       $("more").disabled = false;
+      // The button may have stayed in view, of which nobody is told again.
+      atEnd.unobserve($("more"));
+      atEnd.observe($("more"));
     }
   }
 }
 
 function settle() {
-  $("none").hidden = shown.size > 0;
+  $("none").hidden = shown.size > 0 || refused !== null;
+  if (refused !== null) {
+    $("count").textContent = `That cannot be shown: ${refused}`;
+    return;
+  }
   $("more").hidden = next === null;
   const all = matching();
   const of = all !== null && all >= shown.size ? ` of ${all.toLocaleString()}` : next === null ? "" : ", more to come";
@@ -248,6 +258,7 @@ function render() {
   turn++;
   shown = new Map();
   next = null;
+  refused = null;
   waiting();
   load(now === "" ? "/movies" : `/movies?${now}`, turn, { first: true });
 }
@@ -337,8 +348,6 @@ $("movie").addEventListener("close", () => {
 });
 $("movie").addEventListener("click", (event) => event.target === $("movie") && $("movie").close());
 addEventListener("popstate", render);
-new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && loadMore(), { rootMargin: "600px" }).observe($("more"));
-
 render();
 loadCounts();
 follow({ badge: $("badge"), text: $("fresh"), changed });
