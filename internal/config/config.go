@@ -91,6 +91,12 @@ type Migrate struct {
 	Log
 }
 
+// Source configures what puts objects into the bucket.
+type Source struct {
+	Bucket
+	Log
+}
+
 // Worker configures jpmovies worker.
 type Worker struct {
 	Database

@@ -37,31 +37,3 @@ func (db *DB) counts(ctx context.Context, query, kind string) ([]movie.Count, er
 	}
 	return counts, nil
 }
-
-// Rejections returns the newest rejections, at most limit, without their bytes.
-// With start above 0, only ids below it.
-func (db *DB) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
-	query, args := "SELECT id, object_key, object_etag, position, reason, rejected_at FROM rejection", []any{}
-	if start > 0 {
-		query, args = query+" WHERE id < ?", append(args, start)
-	}
-	rows, err := db.read.QueryContext(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, limit)...)
-	if err != nil {
-		return nil, fmt.Errorf("read rejections: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	var found []movie.StoredRejection
-	for rows.Next() {
-		var r movie.StoredRejection
-		var at int64
-		if err := rows.Scan(&r.ID, &r.Key, &r.ObjectETag, &r.Position, &r.Reason, &at); err != nil {
-			return nil, fmt.Errorf("read rejections: %w", err)
-		}
-		r.Time = fromMilli(at)
-		found = append(found, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read rejections: %w", err)
-	}
-	return found, nil
-}

@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"jpmovies/internal/bucket"
@@ -89,8 +87,7 @@ func (b *Bucket) try(ctx context.Context, way string) (bool, error) {
 
 // plant writes an object and names its generation as a reader would see it.
 func (b *Bucket) plant(ctx context.Context, key, content string) (bucket.Ref, error) {
-	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: strings.NewReader(content)})
-	if err != nil {
+	if err := b.Put(ctx, key, []byte(content)); err != nil {
 		return bucket.Ref{}, err
 	}
 	etag, err := b.head(ctx, key)

@@ -58,9 +58,32 @@ async function rejections() {
     $("rejections").replaceChildren(el("tbody", {}, el("tr", {}, el("td", {}, "Nothing was rejected."))));
     return;
   }
-  const heads = ["when", "object", number("position"), "reason", "id"];
-  const shown = answer.rejections.map((r) => [`${ago(Date.now() - Date.parse(r.time))} ago`, el("code", {}, r.key), r.position, r.reason, number(String(r.id))]);
-  $("rejections").replaceChildren(...table(heads, shown));
+  // The rows are left alone while they are the same, so that text can be selected.
+  const ids = answer.rejections.map((r) => r.id).join();
+  if ($("rejections").dataset.ids !== ids) {
+    $("rejections").dataset.ids = ids;
+    const heads = ["when", "object", number("position"), "reason", "to look at it"];
+    const shown = answer.rejections.map((r) => [el("time", { datetime: r.time }), el("code", {}, r.key), r.position, r.reason, command(`jpmovies rejections show ${r.id}`)]);
+    $("rejections").replaceChildren(...table(heads, shown));
+  }
+  for (const time of $("rejections").querySelectorAll("time")) time.textContent = `${ago(Date.now() - Date.parse(time.dateTime))} ago`;
+}
+
+/** A command line with a button that copies it. */
+function command(line) {
+  const code = el("code", { id: line.replaceAll(" ", "-") }, line);
+  const button = el("button", { type: "button", class: "name", "aria-describedby": code.id }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(line);
+      button.textContent = "Copied";
+    } catch { // not allowed, or not over HTTPS: ready for Ctrl-C
+      getSelection().selectAllChildren(code);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  return el("span", { class: "command" }, code, " ", button);
 }
 
 function all() {

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+	"jpmovies/internal/decode"
+	"jpmovies/internal/movie"
+)
+
+func newRejections() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "rejections",
+		Short: "Look at updates that could not be used, and put them back",
+		Long: `Updates that cannot be used are removed from the bucket and kept in the database
+for MOVIES_REJECTION_DAYS, with the reason and their first 64 KiB.`,
+	}
+	command.AddCommand(newRejectionsList(), newRejectionsShow(), newRejectionsRequeue())
+	return command
+}
+
+// withDatabase runs what needs nothing but a database with the right schema.
+func withDatabase(ctx context.Context, do func(*database.DB) error) error {
+	var c config.Migrate
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	db, err := openDatabase(c.Database, false, newLogger(c.Log, stderr))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // every statement has been answered
+	if err := db.CheckSchema(ctx); err != nil {
+		return err
+	}
+	return do(db)
+}
+
+// shownRejection is a rejection for scripts.
+type shownRejection struct {
+	ID         int64     `json:"id"`
+	Key        string    `json:"key"`
+	ObjectETag string    `json:"object_etag"`
+	Position   int64     `json:"position"`
+	Reason     string    `json:"reason"`
+	Time       time.Time `json:"time"`
+	Bytes      string    `json:"bytes,omitempty"`
+}
+
+func show(r movie.StoredRejection) shownRejection {
+	return shownRejection{r.ID, r.Key, r.ObjectETag, r.Position, r.Reason, r.Time, string(r.Bytes)}
+}
+
+func newRejectionsList() *cobra.Command {
+	var limit int
+	var before int64
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "list",
+		Short: "List the newest rejections",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return withDatabase(command.Context(), func(db *database.DB) error {
+				found, err := db.Rejections(command.Context(), before, limit)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return listJSON(command.OutOrStdout(), found)
+				}
+				return listTable(command.OutOrStdout(), found)
+			})
+		},
+	}
+	flags := command.Flags()
+	flags.IntVar(&limit, "limit", 20, "how many")
+	flags.Int64Var(&before, "before", 0, "only ids below this one, to see more")
+	flags.BoolVar(&asJSON, "json", false, "a JSON object a line")
+	return command
+}
+
+func listJSON(out io.Writer, found []movie.StoredRejection) error {
+	e := json.NewEncoder(out)
+	for _, r := range found {
+		if err := e.Encode(show(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func listTable(out io.Writer, found []movie.StoredRejection) error {
+	if len(found) == 0 {
+		_, err := fmt.Fprintln(out, "Nothing was rejected.")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tTIME\tOBJECT\tPOSITION\tREASON") // Flush tells
+	for _, r := range found {
+		_, _ = fmt.Fprintf(table, "%d\t%s\t%q\t%d\t%s\n", r.ID, r.Time.Format(time.DateTime), r.Key, r.Position, r.Reason)
+	}
+	return table.Flush()
+}
+
+func newRejectionsShow() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one rejection, with what was rejected",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return withRejection(command.Context(), args[0], func(_ *database.DB, r movie.StoredRejection) error {
+				if asJSON {
+					return json.NewEncoder(command.OutOrStdout()).Encode(show(r))
+				}
+				_, err := fmt.Fprintf(command.OutOrStdout(), "object    %q, ETag %s\nposition  %d\nrejected  %s\nreason    %s\n\n%s\n",
+					r.Key, r.ObjectETag, r.Position, r.Time.Format(time.RFC3339), r.Reason, printable(r.Bytes))
+				return err
+			})
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return command
+}
+
+// printable keeps bytes of strangers from steering the terminal.
+func printable(b []byte) string {
+	var out []byte
+	for _, r := range string(b) {
+		if r == '\n' || r == '\t' || strconv.IsPrint(r) {
+			out = append(out, string(r)...)
+		} else {
+			out = append(out, strconv.QuoteRuneToASCII(r)[1:]...)
+			out = out[:len(out)-1]
+		}
+	}
+	return string(out)
+}
+
+func withRejection(ctx context.Context, text string, do func(*database.DB, movie.StoredRejection) error) error {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return fmt.Errorf("id is %q, expected a whole number from 1, as rejections list prints it", text)
+	}
+	return withDatabase(ctx, func(db *database.DB) error {
+		r, err := db.Rejection(ctx, id)
+		if errors.Is(err, movie.ErrNotFound) {
+			return fmt.Errorf("there is no rejection %d", id)
+		}
+		if err != nil {
+			return err
+		}
+		return do(db, r)
+	})
+}
+
+// putter is a store that objects can be put into.
+type putter interface {
+	Put(ctx context.Context, key string, body []byte) error
+}
+
+func newRejectionsRequeue() *cobra.Command {
+	var file string
+	command := &cobra.Command{
+		Use:   "requeue ID",
+		Short: "Put a rejected update back into the bucket",
+		Long: `Puts what was rejected, or the mended update of a file, into the bucket as a new
+object, below the prefix in the folder "requeued", and then forgets the rejection. As the object is
+new, its updates are newer than all that came before. What would be rejected
+again is refused.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return withRejection(command.Context(), args[0], func(db *database.DB, r movie.StoredRejection) error {
+				body, err := mended(file, r)
+				if err != nil {
+					return err
+				}
+				return requeue(command.Context(), command.OutOrStdout(), db, r, body)
+			})
+		},
+	}
+	command.Flags().StringVar(&file, "file", "", "the mended update; - is the standard input")
+	return command
+}
+
+func mended(file string, r movie.StoredRejection) ([]byte, error) {
+	switch {
+	case file == "-":
+		return io.ReadAll(os.Stdin)
+	case file != "":
+		return os.ReadFile(file) //nolint:gosec // the user names the file
+	case len(r.Bytes) >= decode.MaxKept:
+		return nil, fmt.Errorf("only the first %d bytes of it were kept; give the whole update with --file", decode.MaxKept)
+	}
+	return r.Bytes, nil
+}
+
+func requeue(ctx context.Context, out io.Writer, db *database.DB, r movie.StoredRejection, body []byte) error {
+	var c config.Source
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	err := decode.Read(bytes.NewReader(body), func(item decode.Item) error {
+		if item.Reason != "" {
+			return fmt.Errorf("it would be rejected again: %s; give the mended update with --file", item.Reason)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	store, _, err := openStore(ctx, config.Worker{Bucket: c.Bucket, WorkerOnly: config.WorkerOnly{Concurrency: 1}}, newLogger(c.Log, stderr))
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("%srequeued/%d-%d.json", c.BucketPrefix, r.ID, time.Now().UnixMilli())
+	if err := store.(putter).Put(ctx, key, body); err != nil {
+		return err
+	}
+	// In this order: a rejection that stays though it was requeued does no harm.
+	if err := db.DropRejection(ctx, r.ID); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "rejection %d is now the object %s\n", r.ID, key)
+	return err
+}

@@ -1,0 +1,51 @@
+package dirbucket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"jpmovies/internal/bucket"
+)
+
+// Put makes an object where there is none; fs.ErrExist where there is one. It
+// appears whole.
+func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
+	name, ok := filePath(key)
+	if !ok || bucket.Ignored(bucket.Object{Ref: bucket.Ref{Key: key}, Size: int64(len(body))}) {
+		return fmt.Errorf("put %q: no file can have that key", key)
+	}
+	root, err := b.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // nothing is written through it any more
+	if err := root.MkdirAll(filepath.Dir(name), 0o750); err != nil {
+		return fmt.Errorf("put %q: %w", key, err)
+	}
+	partial := filepath.Join(filepath.Dir(name), ".put-"+filepath.Base(name))
+	defer func() { _ = root.Remove(partial) }() // or it is hidden for ever
+	if err := writeNew(root, partial, body); err != nil {
+		return fmt.Errorf("put %q: %w", key, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := root.Link(partial, name); err != nil { // unlike a rename it replaces nothing
+		return fmt.Errorf("put %q: %w", key, err)
+	}
+	return nil
+}
+
+func writeNew(root *os.Root, name string, body []byte) error {
+	f, err := root.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, bytes.NewReader(body))
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,42 @@
+package dirbucket
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestPut: an object appears whole under its key, and replaces nothing.
+func TestPut(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, Options{})
+	if err := b.Put(t.Context(), "a/b/c.json", []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	_, body, err := b.Get(t.Context(), "a/b/c.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(body)
+	if err := errors.Join(err, body.Close()); err != nil || string(content) != "text" {
+		t.Errorf("%q, %v", content, err)
+	}
+	if err := b.Put(t.Context(), "a/b/c.json", []byte("other")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second one: %v", err)
+	}
+	if content, err := os.ReadFile(filepath.Join(dir, "a", "b", "c.json")); err != nil || string(content) != "text" {
+		t.Errorf("then it is %q, %v", content, err)
+	}
+	for _, key := range []string{"", "../x", ".hidden", "a/../b", ".jpmovies-probe/x"} {
+		if err := b.Put(t.Context(), key, []byte("text")); err == nil {
+			t.Errorf("key %q is taken", key)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "a", "b"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
