@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"jpmovies/internal/api"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 )
@@ -142,4 +146,31 @@ func TestClientLeaves(t *testing.T) {
 	if text := log.String(); text != "" {
 		t.Errorf("log: %s", text)
 	}
+}
+
+// TestAwayIsLogged: an operator finds in the log since when and why the catalogue
+// cannot be read, without a request; a line a minute, not one a look.
+func TestAwayIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logbook{}
+		var away atomic.Bool
+		away.Store(true)
+		s := &shelf{t: t, read: func(context.Context, string) error {
+			if away.Load() {
+				return errSecrets
+			}
+			return nil
+		}}
+		_, end := startWith(t, api.Options{Catalogue: s, Logger: slog.New(log.handler()), Staleness: time.Second, CacheBytes: 1 << 20})
+		time.Sleep(150 * time.Second)
+		if n := strings.Count(log.String(), `"level":"WARN","msg":"the catalogue cannot be read","error":"`+errSecrets.Error()); n != 3 {
+			t.Errorf("%d lines in two and a half minutes, want 3: %s", n, log.String())
+		}
+		away.Store(false)
+		time.Sleep(10 * time.Second)
+		if n := strings.Count(log.String(), "the catalogue can be read again"); n != 1 {
+			t.Errorf("%d lines that it is back, want 1: %s", n, log.String())
+		}
+		end()
+	})
 }

@@ -98,7 +98,7 @@ type handler func(http.ResponseWriter, *http.Request) error
 func New(o Options) *API {
 	a := &API{catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), ending: make(chan struct{})}
 	a.watcher = &watcher{
-		feed: o.Catalogue, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
+		feed: o.Catalogue, logger: o.Logger, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
 	}
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()

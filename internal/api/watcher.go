@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 // watcher follows the catalogue's revision, so that requests need not ask.
 type watcher struct {
 	feed      Feed
+	logger    *slog.Logger
 	staleness time.Duration
 	now       func() time.Time
 	// touched is told of each new revision, and of the movies that changed; nil
@@ -49,14 +51,34 @@ type state struct {
 func (w *watcher) watch(ctx context.Context) {
 	ticker := time.NewTicker(max(w.staleness/2, time.Millisecond))
 	defer ticker.Stop()
+	var logged time.Time // that looks fail; zero while they do not
 	for {
-		<-w.begin(ctx) // the age of what is known tells of errors, and readiness does
+		result := <-w.begin(ctx)
+		logged = w.report(ctx, result.Err, logged)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+// remind is how often the log says that the catalogue still cannot be read.
+const remind = time.Minute
+
+// report logs that looks begin to fail, now and then that they still do, and that
+// they succeed again. It returns when the log has last said that they fail.
+func (w *watcher) report(ctx context.Context, err error, logged time.Time) time.Time {
+	switch {
+	case err == nil && logged.IsZero(), ctx.Err() != nil:
+	case err == nil:
+		w.logger.Info("the catalogue can be read again")
+		return time.Time{}
+	case w.now().Sub(logged) >= remind:
+		w.logger.Warn("the catalogue cannot be read", "error", err)
+		return w.now()
+	}
+	return logged
 }
 
 // look asks the database; others may be glad of the answer when ctx is done.
