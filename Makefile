@@ -1,10 +1,13 @@
-.PHONY: run run_worker run_api test simulate lint build bench
+.PHONY: run run_worker run_api test test_cluster simulate lint build deploy undeploy bench
 
 run:        ; @scripts/run
 run_worker: ; @scripts/run_worker
 run_api:    ; @scripts/run_api
 test:       ; @scripts/test
+test_cluster: ; @scripts/test_cluster
 simulate:   ; @scripts/simulate $(SEEDS)
 lint:       ; @scripts/lint
 build:      ; @scripts/build
+deploy:     ; @scripts/deploy $(OVERLAY)
+undeploy:   ; @scripts/undeploy
 bench:      ; @scripts/bench
