@@ -367,7 +367,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 	b.press(kb.Escape)
 	b.wait(`!document.getElementById("movie").open`)
 	b.is(focus+".textContent", title) // back where it was
-	for range 120 { // to the button below the list, which loads more
+	for range 120 {                   // to the button below the list, which loads more
 		b.press(kb.Tab)
 		if evaluate[bool](b, focus+`.id === "more"`) {
 			break

@@ -17,6 +17,7 @@ type metrics struct {
 	overwritten                prometheus.Counter
 	updates, rejected, changes prometheus.Counter
 	commitSeconds, passSeconds prometheus.Histogram
+	brokenPasses               prometheus.Counter
 	waiting, oldest, lastPass  prometheus.Gauge
 }
 
@@ -42,6 +43,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		updates:        counter("updates_total", "Updates committed, repeated ones included."),
 		rejected:       counter("rejections_total", "Updates that could not be used."),
 		changes:        counter("changes_total", "Movies that readers see differently."),
+		brokenPasses:   counter("passes_failed_total", "Passes that bucket or catalogue as a whole broke off."),
 		commitSeconds:  histogram("commit_seconds", "Time of one transaction, with its retries."),
 		passSeconds:    histogram("pass_seconds", "Time of one walk over the bucket."),
 		waiting:        gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
@@ -57,6 +59,9 @@ func (m *metrics) committed(b movie.Batch, changes int) {
 }
 
 func (m *metrics) finish(p *pass) {
+	if p.broken != nil {
+		m.brokenPasses.Inc()
+	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())
 	m.waiting.Set(float64(p.Waiting()))
 	m.lastPass.SetToCurrentTime()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
@@ -469,9 +470,13 @@ func TestOnceSaysThatItCannotList(t *testing.T) {
 		}
 		return nil
 	}
-	err := newTestWorker(store, to).Once(t.Context())
+	w := newTestWorker(store, to)
+	err := w.Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "list: access denied") {
 		t.Errorf("once: %v", err)
+	}
+	if n := testutil.ToFloat64(w.metrics.brokenPasses); n != 1 {
+		t.Errorf("%v broken passes are counted, want 1", n)
 	}
 }
 
