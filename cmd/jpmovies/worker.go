@@ -23,7 +23,7 @@ import (
 )
 
 func newWorker() *cobra.Command {
-	var once bool
+	var once, dry bool
 	command := &cobra.Command{
 		Use:   "worker",
 		Short: "Drain the bucket into the database",
@@ -32,10 +32,31 @@ committed. Runs until SIGINT or SIGTERM; then it finishes what is in hand.
 
 Invalid updates are removed from the bucket and kept in the table rejection.`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error { return runWorker(command.Context(), once) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			if dry {
+				return runDry(command.Context(), command.OutOrStdout())
+			}
+			return runWorker(command.Context(), once)
+		},
 	}
 	command.Flags().BoolVar(&once, "once", false, "end when the bucket is empty; fail when nothing can be done about what remains")
+	command.Flags().BoolVar(&dry, "dry-run", false, "say what would be done with each object, and change nothing")
 	return command
+}
+
+func runDry(ctx context.Context, out io.Writer) error {
+	var c config.Source
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	logger := newLogger(c.Log, stderr)
+	store, _, err := openStore(ctx, config.Worker{Bucket: c.Bucket, WorkerOnly: config.WorkerOnly{Concurrency: 1}}, logger)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := interruptible(ctx, "dry run", logger)
+	defer cancel()
+	return dryRun(ctx, store, out)
 }
 
 func runWorker(ctx context.Context, once bool) error {

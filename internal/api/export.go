@@ -100,7 +100,7 @@ func (e *exporter) begin(revision int64) error {
 	}
 	e.begun = true
 	if e.csv != nil {
-		return e.csv.Write([]string{"id", "title", "year", "cast", "genres"})
+		return e.csv.Write(movie.CSVHeader())
 	}
 	return nil
 }
@@ -125,17 +125,12 @@ func (e *exporter) write(rows []movie.Row) error {
 	return nil
 }
 
-// writeRecord writes a row of CSV; the lists are JSON, since names may hold any
-// character.
 func (e *exporter) writeRecord(row movie.Row) error {
-	m, err := movie.ParseFields(row.Fields)
+	record, err := row.CSVRecord()
 	if err != nil {
 		return err
 	}
-	return e.csv.Write([]string{
-		strconv.FormatInt(row.ID, 10), m.Title, strconv.Itoa(m.Year),
-		string(movie.AppendNames(nil, m.Cast)), string(movie.AppendNames(nil, m.Genres)),
-	})
+	return e.csv.Write(record)
 }
 
 func (e *exporter) end() error {

@@ -1,11 +1,9 @@
 package database
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"jpmovies/internal/movie"
 )
@@ -81,9 +79,7 @@ func (p *plan) links() (cast, genres, words links) {
 		cast.add(s, s.before.Cast.List, s.after.Cast.List)
 		genres.add(s, s.before.Genres.List, s.after.Genres.List)
 		if before, after := s.before.Visible(), s.after.Visible(); before != after {
-			title := movie.Words(s.after.Title)
-			slices.Sort(title)
-			title = slices.Compact(title)
+			title := titleWords(s.after.Title)
 			words.add(s, keep(title, before), keep(title, after))
 		}
 	}
@@ -149,9 +145,7 @@ func (l *links) gone() []any { return linkArgs(l.deleted, 2) }
 func (l *links) come(columns int) []any { return linkArgs(l.inserted, columns) }
 
 func linkArgs(rows []link, columns int) []any {
-	slices.SortFunc(rows, func(a, b link) int {
-		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(rows, compareLinks)
 	args := make([]any, 0, columns*len(rows))
 	for _, r := range rows {
 		args = append(args, []any{r.name, r.id, r.year}[:columns]...)

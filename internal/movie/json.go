@@ -37,6 +37,22 @@ func (r Row) AppendJSON(dst []byte) []byte {
 	return append(dst, `"}`...)
 }
 
+// CSVHeader are the columns of CSVRecord.
+func CSVHeader() []string { return []string{"id", "title", "year", "cast", "genres"} }
+
+// CSVRecord is the movie as a row of a table. The lists are JSON, since names may
+// hold any character.
+func (r Row) CSVRecord() ([]string, error) {
+	m, err := ParseFields(r.Fields)
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		strconv.FormatInt(r.ID, 10), m.Title, strconv.Itoa(m.Year),
+		string(AppendNames(nil, m.Cast)), string(AppendNames(nil, m.Genres)),
+	}, nil
+}
+
 // ParseFields reads what AppendFields wrote.
 func ParseFields(fields []byte) (Movie, error) {
 	object := make([]byte, 0, len(fields)+2)

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/decode"
+)
+
+// dryRun walks over the bucket once and says what a worker would do with each
+// object. Nothing is changed, and the database is not needed.
+func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
+	text := bufio.NewWriter(out)
+	var total dryCount
+	for page, err := range store.List(ctx) {
+		if err != nil {
+			return err
+		}
+		for _, o := range page {
+			if err := total.object(ctx, store, o, text); err != nil {
+				return err
+			}
+		}
+		if err := text.Flush(); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintf(text, "%d objects: %d updates would be applied, %d rejected; %d objects would be deleted\n",
+		total.objects, total.updates, total.rejected, total.deleted); err != nil {
+		return err
+	}
+	return text.Flush()
+}
+
+type dryCount struct{ objects, updates, rejected, deleted int }
+
+func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Object, out io.Writer) error {
+	if bucket.Ignored(o) {
+		return nil
+	}
+	c.objects++
+	if o.Settling {
+		_, err := fmt.Fprintf(out, "%q: left alone, it may still be written\n", o.Key)
+		return err
+	}
+	updates, rejected, first, err := dryRead(ctx, store, o.Key)
+	if errors.Is(err, bucket.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		_, err := fmt.Fprintf(out, "%q: left alone, it cannot be read: %v\n", o.Key, err)
+		return err
+	}
+	c.updates, c.rejected, c.deleted = c.updates+updates, c.rejected+rejected, c.deleted+1
+	line := fmt.Sprintf("%q: %d updates, %d rejected", o.Key, updates, rejected)
+	if rejected > 0 {
+		line += ", first: " + first
+	}
+	_, err = fmt.Fprintln(out, line)
+	return err
+}
+
+func dryRead(ctx context.Context, store bucket.Store, key string) (updates, rejected int, first string, err error) {
+	_, body, err := store.Get(ctx, key)
+	if err != nil {
+		return 0, 0, "", err
+	}
+	err = decode.Read(body, func(item decode.Item) error {
+		if item.Reason == "" {
+			updates++
+			return nil
+		}
+		if rejected++; rejected == 1 {
+			first = fmt.Sprintf("update %d, %s", item.Position, item.Reason)
+		}
+		return nil
+	})
+	return updates, rejected, first, errors.Join(err, body.Close())
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+	"jpmovies/internal/movie"
+	"jpmovies/internal/telemetry"
+	"jpmovies/internal/worker"
+)
+
+func newImport() *cobra.Command {
+	return &cobra.Command{
+		Use:   "import FILE...",
+		Short: "Put files straight into the database",
+		Long: `Reads files as the worker reads objects (NDJSON, arrays, gzip, zstd; the time of
+a file is the time of its updates) and puts them into the database by the same
+rules, rejections included. The files stay. After an interruption run it again:
+what has been applied changes nothing.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, names []string) error {
+			return runImport(command.Context(), command.OutOrStdout(), names)
+		},
+	}
+}
+
+func runImport(ctx context.Context, out io.Writer, names []string) error {
+	var c config.Migrate
+	if err := config.Parse(&c); err != nil {
+		return err
+	}
+	store, total, err := openFiles(names)
+	if err != nil {
+		return err
+	}
+	bar := newBar(os.Stderr, "bytes", total)
+	var log io.Writer = os.Stderr
+	if bar != nil {
+		log = bar
+	}
+	logger := newLogger(c.Log, log)
+	db, err := openDatabase(c.Database, false, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // the last commit has been answered
+	store.progress = bar.set
+	counted := &imported{DB: db}
+	limitMemory()
+	w := worker.New(worker.Options{
+		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, // ids in the order of the files
+		Prepare: db.CheckSchema,
+		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
+	})
+	ctx, cancel := interruptible(ctx, "import", logger)
+	defer cancel()
+	start := time.Now()
+	err = w.Once(ctx)
+	bar.stop()
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	_, err = fmt.Fprintf(out, "%d updates from %d files, %d movies changed, %d updates rejected, in %s (%.0f updates/s)\n",
+		counted.updates.Load(), len(names), counted.changes.Load(), counted.rejections.Load(), took.Round(time.Millisecond),
+		float64(counted.updates.Load())/took.Seconds())
+	if err == nil && counted.rejections.Load() > 0 {
+		return errors.New("some updates were rejected; jpmovies rejections list says why")
+	}
+	return err
+}
+
+// imported is the catalogue as an import sees it: no worker of the bucket's, so
+// its passes are none that others should know of.
+type imported struct {
+	*database.DB
+	updates, changes, rejections atomic.Int64
+}
+
+func (i *imported) Apply(ctx context.Context, b movie.Batch) (int, error) {
+	changes, err := i.DB.Apply(ctx, b)
+	if err == nil {
+		i.updates.Add(int64(len(b.Updates)))
+		i.changes.Add(int64(changes))
+		i.rejections.Add(int64(len(b.Rejections)))
+	}
+	return changes, err
+}
+
+func (i *imported) Report(context.Context, movie.WorkerStatus) error  { return nil }
+func (i *imported) Prune(context.Context, time.Time, time.Time) error { return nil }
+
+// files is a bucket of files that are named: what is deleted is only not listed
+// any more.
+type files struct {
+	progress func(int64)
+	read     atomic.Int64 // bytes
+	mu       sync.Mutex
+	waiting  []bucket.Object
+	paths    map[string]string // by key
+}
+
+func openFiles(names []string) (*files, int64, error) {
+	f := &files{paths: make(map[string]string), progress: func(int64) {}}
+	total := int64(0)
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, 0, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, 0, fmt.Errorf("%s is no file", name)
+		}
+		key := filepath.ToSlash(filepath.Clean(name))
+		if _, twice := f.paths[key]; twice {
+			continue
+		}
+		f.paths[key] = name
+		f.waiting = append(f.waiting, describeFile(key, info))
+		total += info.Size()
+	}
+	return f, total, nil
+}
+
+func describeFile(key string, info os.FileInfo) bucket.Object {
+	etag := fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano())
+	return bucket.Object{Ref: bucket.Ref{Key: key, ETag: etag}, Size: info.Size(), LastModified: info.ModTime()}
+}
+
+// List yields the files that are not imported yet.
+func (f *files) List(context.Context) iter.Seq2[[]bucket.Object, error] {
+	return func(yield func([]bucket.Object, error) bool) {
+		f.mu.Lock()
+		page := append([]bucket.Object(nil), f.waiting...)
+		f.mu.Unlock()
+		if len(page) > 0 {
+			yield(page, nil)
+		}
+	}
+}
+
+// Get opens a file.
+func (f *files) Get(_ context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	file, err := os.Open(f.paths[key])
+	if err != nil {
+		return bucket.Object{}, nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return bucket.Object{}, nil, errors.Join(err, file.Close())
+	}
+	return describeFile(key, info), &countedFile{file, f}, nil
+}
+
+// Delete notes that files are imported.
+func (f *files) Delete(_ context.Context, refs []bucket.Ref) []error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, ref := range refs {
+		for i, o := range f.waiting {
+			if o.Key == ref.Key {
+				f.waiting = append(f.waiting[:i], f.waiting[i+1:]...)
+				break
+			}
+		}
+	}
+	return make([]error, len(refs))
+}
+
+type countedFile struct {
+	*os.File
+	of *files
+}
+
+func (c *countedFile) Read(p []byte) (int, error) {
+	n, err := c.File.Read(p)
+	c.of.progress(c.of.read.Add(int64(n)))
+	return n, err
+}

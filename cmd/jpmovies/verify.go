@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"jpmovies/internal/database"
+)
+
+func newVerify() *cobra.Command {
+	var repair, asJSON bool
+	command := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that the database agrees with itself",
+		Long: `Reads the whole catalogue as it is at one moment and checks that link tables,
+counters and change log agree with the movies' rows. Workers may go on. Prints
+each difference, and fails when there is one. With --repair, what is derived
+from the rows is mended: links, numbers of movies by genre and year, the number of
+movies. Damaged rows and a change log with holes are not: restore a copy.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return withDatabase(command.Context(), func(db *database.DB) error {
+				v := verifier{out: command.OutOrStdout(), asJSON: asJSON}
+				return v.run(command, db, repair)
+			})
+		},
+	}
+	flags := command.Flags()
+	flags.BoolVar(&repair, "repair", false, "mend what is derived from the movies' rows")
+	flags.BoolVar(&asJSON, "json", false, "a JSON object for each difference")
+	return command
+}
+
+// maxDifferences is how many are kept to be repaired in one go.
+const maxDifferences = 100_000
+
+type verifier struct {
+	out    io.Writer
+	asJSON bool
+	found  []database.Difference
+	more   bool
+	err    error
+}
+
+func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) error {
+	ctx := command.Context()
+	status, err := db.Status(ctx)
+	if err != nil {
+		return err
+	}
+	bar := newBar(os.Stderr, "movies", status.Movies)
+	err = db.Verify(ctx, v.difference, bar.set)
+	bar.stop()
+	if err == nil {
+		err = v.err
+	}
+	if err != nil {
+		return err
+	}
+	if len(v.found) == 0 {
+		return v.say("%d movies at revision %d: all tables agree", status.Movies, status.Revision)
+	}
+	if !repair {
+		if err := v.say("%d differences", len(v.found)); err != nil {
+			return err
+		}
+		return errSilent
+	}
+	mended, err := db.Repair(ctx, v.found)
+	if err != nil {
+		return err
+	}
+	if err := v.say("%d of %d differences are mended", mended, len(v.found)); err != nil {
+		return err
+	}
+	if mended < len(v.found) || v.more {
+		return errSilent
+	}
+	return nil
+}
+
+func (v *verifier) say(format string, args ...any) error {
+	if v.asJSON {
+		return nil
+	}
+	_, err := fmt.Fprintf(v.out, format+"\n", args...)
+	return err
+}
+
+func (v *verifier) difference(d database.Difference) {
+	if len(v.found) == maxDifferences {
+		v.more = true
+		return
+	}
+	v.found = append(v.found, d)
+	var err error
+	if v.asJSON {
+		err = json.NewEncoder(v.out).Encode(d)
+	} else {
+		_, err = fmt.Fprintln(v.out, d)
+	}
+	if v.err == nil {
+		v.err = err
+	}
+}

@@ -1,0 +1,346 @@
+package database
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+
+	"jpmovies/internal/movie"
+)
+
+// Difference is one thing in which tables do not agree with the movies' rows.
+type Difference struct {
+	// Table that is wrong, and the row in it: a link's name, a facet's kind and
+	// value, a counter.
+	Table string `json:"table"`
+	Row   string `json:"row"`
+	// MovieID is of a link or a movie, else 0.
+	MovieID int64 `json:"movie_id,omitempty"`
+	// Found and Expected say what is wrong.
+	Found    string `json:"found"`
+	Expected string `json:"expected"`
+
+	link string // the name of a link
+}
+
+func (d Difference) String() string {
+	text := d.Table + " " + d.Row
+	if d.MovieID > 0 {
+		text += fmt.Sprintf(" of movie %d", d.MovieID)
+	}
+	return text + ": found " + d.Found + ", expected " + d.Expected
+}
+
+const (
+	nothing = "nothing"
+	aRow    = "a row"
+)
+
+// verifyRows is how many movies or links are read at a time.
+const verifyRows = 500
+
+// linkTable is one of the tables that hold what movies can be found by.
+type linkTable struct {
+	name string
+	// of are the names that a visible movie has in it.
+	of func(movie.Movie) []string
+}
+
+var linkTables = []linkTable{
+	{"movie_cast", func(m movie.Movie) []string { return m.Cast }},
+	{"movie_genre", func(m movie.Movie) []string { return m.Genres }},
+	{"movie_word", func(m movie.Movie) []string { return titleWords(m.Title) }},
+}
+
+// titleWords are the words that a title is found by, each once.
+func titleWords(title string) []string {
+	words := movie.Words(title)
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// Verify compares everything that is derived from the movies' rows with them: the
+// link tables, the numbers of movies by genre and year, the counters, and the
+// change log's order. It reads one snapshot, so workers may go on. found is told
+// of each difference, checked now and then how many movies have been looked at.
+func (db *DB) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) error {
+	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	v := &verification{DB: db, tx: tx, found: found, facets: map[facet]int{}, links: map[string]int64{}}
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.compareFacets, v.counters, v.changes,
+	} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
+	}
+	return nil
+}
+
+// verification is what is known so far.
+type verification struct {
+	*DB
+	tx     *sql.Tx
+	found  func(Difference)
+	facets map[facet]int    // as they should be
+	links  map[string]int64 // rows of each link table that are right
+	shown  int64            // visible movies
+}
+
+// visible is a movie that readers see.
+type visible struct {
+	id int64
+	movie.Movie
+}
+
+// movies walks through all rows, and looks for the links of each.
+func (v *verification) movies(ctx context.Context, checked func(int64)) error {
+	total := int64(0)
+	for start := int64(0); ; {
+		some, last, n, err := v.read(ctx, start)
+		if err != nil || n == 0 {
+			return err
+		}
+		v.count(some)
+		for _, t := range linkTables {
+			if err := v.missing(ctx, t, some); err != nil {
+				return err
+			}
+		}
+		total += int64(n)
+		checked(total)
+		start = last
+	}
+}
+
+func (v *verification) read(ctx context.Context, after int64) (some []visible, last int64, n int, err error) {
+	rows, err := v.tx.QueryContext(ctx, "SELECT id, title, year, hidden, fields FROM movie WHERE id > ? ORDER BY id LIMIT ?", after, verifyRows)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		var title string
+		var year int
+		var hidden bool
+		var fields sql.RawBytes
+		if err := rows.Scan(&last, &title, &year, &hidden, &fields); err != nil {
+			return nil, 0, 0, err
+		}
+		n++
+		if hidden {
+			continue
+		}
+		m, err := movie.ParseFields(fields)
+		if err != nil || m.Title != title || m.Year != year || !bytes.Equal(m.AppendFields(nil), fields) {
+			v.found(Difference{
+				Table: "movie", Row: fmt.Sprintf("%q (%d)", title, year), MovieID: last,
+				Found: fmt.Sprintf("fields %.200q", fields), Expected: "those of title and year, as they are written",
+			})
+			continue
+		}
+		some = append(some, visible{last, m})
+	}
+	return some, last, n, rows.Err()
+}
+
+func (v *verification) count(some []visible) {
+	v.shown += int64(len(some))
+	for _, m := range some {
+		v.facets[facet{yearFacet, yearValue(m.Year)}]++
+		for _, genre := range m.Genres {
+			v.facets[facet{genreFacet, genre}]++
+		}
+	}
+}
+
+// missing looks for the links that movies should have.
+func (v *verification) missing(ctx context.Context, t linkTable, some []visible) error {
+	var wanted []link
+	for _, m := range some {
+		for _, name := range t.of(m.Movie) {
+			wanted = append(wanted, link{name: name, id: m.id})
+		}
+	}
+	for group := range slices.Chunk(wanted, bulkTuples) {
+		there, err := v.there(ctx, t, group)
+		if err != nil {
+			return err
+		}
+		v.links[t.name] += int64(len(there))
+		for _, l := range group {
+			if !there[l] {
+				v.found(linkDifference(t, l, nothing, aRow))
+			}
+		}
+	}
+	return nil
+}
+
+func linkDifference(t linkTable, l link, found, expected string) Difference {
+	return Difference{Table: t.name, Row: fmt.Sprintf("%q", l.name), MovieID: l.id, Found: found, Expected: expected, link: l.name}
+}
+
+func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
+	//nolint:gosec // made of constants
+	query := "SELECT name, movie_id FROM " + t.name + " WHERE (name, movie_id) IN (" + v.dialect.list(len(group)) + ")"
+	return v.readLinks(ctx, query, linkArgs(slices.Clone(group), 2)...)
+}
+
+func (v *verification) readLinks(ctx context.Context, query string, args ...any) (map[link]bool, error) {
+	rows, err := v.tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	links := make(map[link]bool)
+	for rows.Next() {
+		var l link
+		if err := rows.Scan(&l.name, &l.id); err != nil {
+			return nil, err
+		}
+		links[l] = true
+	}
+	return links, rows.Err()
+}
+
+// surplus looks for links that no movie has. There are some in a table only if
+// it has more rows than were found: then all of it is read.
+func (v *verification) surplus(ctx context.Context) error {
+	for _, t := range linkTables {
+		var rows int64
+		//nolint:gosec // made of constants
+		if err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name).Scan(&rows); err != nil {
+			return err
+		}
+		if rows == v.links[t.name] {
+			continue
+		}
+		if err := v.readAll(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verification) readAll(ctx context.Context, t linkTable) error {
+	for last := (link{}); ; {
+		//nolint:gosec // made of constants
+		some, err := v.readLinks(ctx, "SELECT name, movie_id FROM "+t.name+
+			" WHERE name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		sorted := slices.SortedFunc(maps.Keys(some), compareLinks)
+		if err := v.owned(ctx, t, sorted); err != nil {
+			return err
+		}
+		last = sorted[len(sorted)-1]
+	}
+}
+
+// owned looks whether movies have these links.
+func (v *verification) owned(ctx context.Context, t linkTable, links []link) error {
+	for _, l := range links {
+		var hidden bool
+		var fields []byte
+		err := v.tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?", l.id).Scan(&hidden, &fields)
+		if err != nil && err != sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+			return err
+		}
+		m, broken := movie.ParseFields(fields)
+		if err != nil || hidden || broken != nil || !slices.Contains(t.of(m), l.name) {
+			v.found(linkDifference(t, l, aRow, nothing))
+		}
+	}
+	return nil
+}
+
+func (v *verification) compareFacets(ctx context.Context) error {
+	stored, err := readFacets(ctx, v.tx)
+	if err != nil {
+		return err
+	}
+	for _, f := range facetDifferences(stored, v.facets) {
+		v.found(Difference{
+			Table: "facet", Row: fmt.Sprintf("%s %q", f.kind, f.value), Found: fmt.Sprint(stored[f]), Expected: fmt.Sprint(v.facets[f]),
+		})
+	}
+	return nil
+}
+
+func readFacets(ctx context.Context, q querier) (map[facet]int, error) {
+	rows, err := q.QueryContext(ctx, "SELECT kind, value, movies FROM facet")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	facets := make(map[facet]int)
+	for rows.Next() {
+		var f facet
+		var n int
+		if err := rows.Scan(&f.kind, &f.value, &n); err != nil {
+			return nil, err
+		}
+		facets[f] = n
+	}
+	return facets, rows.Err()
+}
+
+func facetDifferences(found, wanted map[facet]int) []facet {
+	var wrong []facet
+	for f, n := range found {
+		if wanted[f] != n {
+			wrong = append(wrong, f)
+		}
+	}
+	for f := range wanted {
+		if _, there := found[f]; !there {
+			wrong = append(wrong, f)
+		}
+	}
+	slices.SortFunc(wrong, compareFacets)
+	return wrong
+}
+
+func (v *verification) counters(ctx context.Context) error {
+	var revision, movies int64
+	var last sql.NullInt64
+	if err := v.tx.QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&revision, &movies); err != nil {
+		return err
+	}
+	if movies != v.shown {
+		v.found(Difference{Table: "catalogue", Row: "movies", Found: fmt.Sprint(movies), Expected: fmt.Sprint(v.shown)})
+	}
+	if err := v.tx.QueryRowContext(ctx, "SELECT MAX(revision) FROM change_log").Scan(&last); err != nil {
+		return err
+	}
+	if last.Valid && last.Int64 != revision {
+		v.found(Difference{Table: "catalogue", Row: "revision", Found: fmt.Sprint(revision), Expected: fmt.Sprint(last.Int64) + ", the last of change_log"})
+	}
+	return nil
+}
+
+// changes looks for holes in the change log, and for changes of no movie.
+func (v *verification) changes(ctx context.Context) error {
+	var first, last, rows, orphans sql.NullInt64
+	if err := v.tx.QueryRowContext(ctx, "SELECT MIN(revision), MAX(revision), COUNT(*) FROM change_log").Scan(&first, &last, &rows); err != nil {
+		return err
+	}
+	if wanted := last.Int64 - first.Int64 + 1; last.Valid && rows.Int64 != wanted {
+		v.found(Difference{
+			Table: "change_log", Row: fmt.Sprintf("revisions %d to %d", first.Int64, last.Int64), Found: fmt.Sprint(rows.Int64) + " rows", Expected: fmt.Sprint(wanted),
+		})
+	}
+	err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM change_log LEFT JOIN movie ON movie.id = change_log.movie_id WHERE movie.id IS NULL").Scan(&orphans)
+	if err == nil && orphans.Int64 > 0 {
+		v.found(Difference{Table: "change_log", Row: "movies", Found: fmt.Sprint(orphans.Int64) + " changes of movies that are not there", Expected: "none"})
+	}
+	return err
+}

@@ -1,0 +1,89 @@
+package database_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// TestVerify: a catalogue that was written by Apply agrees with itself; each kind
+// of damage is found, exactly, and what is derived from rows is mended.
+func TestVerify(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		var batch movie.Batch
+		for i := range 1200 {
+			batch.Updates = append(batch.Updates, movie.Update{
+				Identity: movie.Identity{Title: fmt.Sprintf("Das Boot %d", i), Year: 1900 + i%100},
+				Cast:     []string{fmt.Sprint("A", i%7), "Ö'x\\"}, Genres: []string{fmt.Sprint("G", i%3)},
+				Deleted: i%10 == 0, Stamp: movie.Stamp{Time: 1},
+			})
+		}
+		if _, err := db.Apply(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		if found := verify(t, db); len(found) > 0 {
+			t.Fatalf("an undamaged catalogue differs: %q", found)
+		}
+		raw := databasetest.Raw(t, o)
+		for _, damage := range []struct {
+			statement string
+			want      string // of the first difference
+			count     int
+			mended    bool
+		}{
+			{"DELETE FROM movie_cast WHERE movie_id = 2 AND name <> 'A1'", `movie_cast "Ö'x\\" of movie 2: found nothing, expected a row`, 1, true},
+			{"DELETE FROM movie_genre WHERE movie_id = 5", `movie_genre "G1" of movie 5: found nothing, expected a row`, 1, true},
+			{"DELETE FROM movie_word WHERE movie_id = 8", `movie_word "7" of movie 8: found nothing, expected a row`, 3, true},
+			{"INSERT INTO movie_cast (name, movie_id) VALUES ('Nobody', 3)", `movie_cast "Nobody" of movie 3: found a row, expected nothing`, 1, true},
+			{"INSERT INTO movie_word (name, movie_id) VALUES ('boot', 1)", `movie_word "boot" of movie 1: found a row, expected nothing`, 1, true}, // a tombstone
+			{"INSERT INTO movie_genre (name, movie_id, year) VALUES ('G0', 999999, 2000)", `movie_genre "G0" of movie 999999: found a row, expected nothing`, 1, true},
+			// One is missing and one too many: their number is right.
+			{"UPDATE movie_cast SET name = 'Other' WHERE movie_id = 4 AND name = 'A3'", `movie_cast "A3" of movie 4: found nothing, expected a row`, 2, true},
+			{"UPDATE facet SET movies = movies + 1 WHERE value = 'G2'", `facet genre "G2": found 361, expected 360`, 1, true},
+			{"DELETE FROM facet WHERE kind = 'year' AND value = '1901'", `facet year "1901": found 0, expected 12`, 1, true},
+			{"INSERT INTO facet (kind, value, movies) VALUES ('genre', 'Z', 3)", `facet genre "Z": found 3, expected 0`, 1, true},
+			{"UPDATE catalogue SET movies = 7", `catalogue movies: found 7, expected 1080`, 1, true},
+			{"DELETE FROM change_log WHERE revision = 500", `change_log revisions 1 to 1080: found 1079 rows, expected 1080`, 1, false},
+			{"UPDATE catalogue SET revision = 2000", `catalogue revision: found 2000, expected 1080, the last of change_log`, 2, false},
+			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 6, false},
+		} {
+			if _, err := raw.ExecContext(t.Context(), damage.statement); err != nil {
+				t.Fatalf("%s: %v", damage.statement, err)
+			}
+			found := verify(t, db)
+			if len(found) != damage.count || !strings.HasPrefix(found[0].String(), damage.want) {
+				t.Errorf("%s: found %q, want %d, first %s", damage.statement, found, damage.count, damage.want)
+			}
+			if !damage.mended {
+				continue
+			}
+			mended, err := db.Repair(t.Context(), found)
+			if err != nil || mended != damage.count {
+				t.Errorf("%s: mended %d, %v", damage.statement, mended, err)
+			}
+			if left := verify(t, db); len(left) > 0 {
+				t.Errorf("%s: after repair: %q", damage.statement, left)
+			}
+		}
+	})
+}
+
+func verify(t *testing.T, db *database.DB) []database.Difference {
+	t.Helper()
+	var found []database.Difference
+	last := int64(0)
+	err := db.Verify(context.WithoutCancel(t.Context()), func(d database.Difference) { found = append(found, d) }, func(n int64) { last = n })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last != 1200 {
+		t.Errorf("%d movies were checked, want 1,200", last)
+	}
+	return found
+}
