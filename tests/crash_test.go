@@ -165,10 +165,10 @@ type privateServer struct {
 	script, dir, port string
 }
 
-func startPrivate(t *testing.T, script string) privateServer {
+func startPrivate(t *testing.T, script string, options ...string) privateServer {
 	t.Helper()
 	p := privateServer{"../scripts/" + script, filepath.Join(t.TempDir(), "s"), freePort(t)}
-	p.run(t, "start", p.dir, p.port)
+	p.run(t, append([]string{"start", p.dir, p.port}, options...)...)
 	t.Cleanup(func() { p.run(t, "stop", p.dir) })
 	return p
 }

@@ -58,6 +58,7 @@ func runAPI(ctx context.Context) error {
 		return db.CheckSchema(ctx)
 	}}}
 	metrics := telemetry.Metrics()
+	metrics.MustRegister(db.Collectors()...)
 	movies := newServing(c.Serving, db, logger, metrics)
 	admin := server.Admin(metrics, checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections()}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {

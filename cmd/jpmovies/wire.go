@@ -33,7 +33,7 @@ func onTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 func openDatabase(c config.Database, create bool, logger *slog.Logger) (*database.DB, error) {
 	return database.Open(database.Options{
 		File: c.DBFile, Create: create,
-		User: c.DBUser, Password: c.DBPassword, Name: c.DBName, Host: c.DBHost, Port: c.DBPort, TLS: c.DBTLS,
+		User: c.DBUser, Password: c.DBPassword, PasswordFile: c.DBPasswordFile, Name: c.DBName, Host: c.DBHost, Port: c.DBPort, TLS: c.DBTLS,
 		Logger: logger,
 	})
 }

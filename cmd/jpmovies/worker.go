@@ -81,6 +81,7 @@ func runWorker(ctx context.Context, once bool) error {
 	}
 	limitMemory()
 	metrics := telemetry.Metrics()
+	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: db, Concurrency: c.Concurrency, Batch: c.Batch,
 		Prepare: func(ctx context.Context) error { return errors.Join(db.CheckSchema(ctx), probe(ctx)) },

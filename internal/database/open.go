@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -37,6 +38,9 @@ type Options struct {
 
 	User, Password, Name, Host string
 	Port                       int
+	// PasswordFile, when set, holds the password. It is read for each new
+	// connection, so that a password can be changed while the process runs.
+	PasswordFile string
 	// TLS is off, on, skip-verify, or the name of a configuration that was
 	// registered with the driver.
 	TLS string
@@ -130,7 +134,14 @@ func serverConfig(o Options) (*mysql.Config, error) {
 		config.TLSConfig = name
 	}
 	config.Logger = driverLogger{o.Logger}
-	return config, nil
+	if o.PasswordFile == "" {
+		return config, nil
+	}
+	return config, config.Apply(mysql.BeforeConnect(func(_ context.Context, c *mysql.Config) error {
+		password, err := os.ReadFile(o.PasswordFile)
+		c.Passwd = strings.TrimRight(string(password), "\r\n")
+		return err
+	}))
 }
 
 // openFile opens a writer of one connection and a pool of readers: SQLite has

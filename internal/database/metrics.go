@@ -1,0 +1,15 @@
+package database
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Collectors tell how the pools of connections are used.
+func (db *DB) Collectors() []prometheus.Collector {
+	all := []prometheus.Collector{collectors.NewDBStatsCollector(db.write, "movies")}
+	if db.read != db.write {
+		all = append(all, collectors.NewDBStatsCollector(db.read, "movies_read"))
+	}
+	return all
+}
