@@ -212,7 +212,7 @@ func appendPerson(b []byte, p int) []byte {
 	b = append(b, firstNames[p%len(firstNames)]...)
 	p /= len(firstNames)
 	if middle := p / len(lastNames); middle > 0 {
-		b = appendCoined(append(b, ' '), uint64(middle)) //nolint:gosec // not negative
+		b = appendCoined(append(b, ' '), uint64(middle))
 	}
 	return append(append(b, ' '), lastNames[p%len(lastNames)]...)
 }

@@ -26,8 +26,8 @@ func TestGenerate(t *testing.T) {
 			t.Fatalf("item %d: %s", item.Position, item.Reason)
 		}
 		identities[u.Identity] = true
-		titles[u.Identity.Title]++
-		words[len(strings.Fields(u.Identity.Title))]++
+		titles[u.Title]++
+		words[len(strings.Fields(u.Title))]++
 		cast += len(u.Cast)
 		genres += len(u.Genres)
 		for _, g := range u.Genres {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 		var hidden bool
 		var fields []byte
 		err := tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?"+db.dialect.forUpdate, d.MovieID).Scan(&hidden, &fields)
-		if err != nil && err != sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		var m movie.Movie

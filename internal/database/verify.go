@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -188,7 +189,6 @@ func linkDifference(t linkTable, l link, found, expected string) Difference {
 }
 
 func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
-	//nolint:gosec // made of constants
 	query := "SELECT name, movie_id FROM " + t.name + " WHERE (name, movie_id) IN (" + v.dialect.list(len(group)) + ")"
 	return v.readLinks(ctx, query, linkArgs(slices.Clone(group), 2)...)
 }
@@ -215,7 +215,6 @@ func (v *verification) readLinks(ctx context.Context, query string, args ...any)
 func (v *verification) surplus(ctx context.Context) error {
 	for _, t := range linkTables {
 		var rows int64
-		//nolint:gosec // made of constants
 		if err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name).Scan(&rows); err != nil {
 			return err
 		}
@@ -231,7 +230,6 @@ func (v *verification) surplus(ctx context.Context) error {
 
 func (v *verification) readAll(ctx context.Context, t linkTable) error {
 	for last := (link{}); ; {
-		//nolint:gosec // made of constants
 		some, err := v.readLinks(ctx, "SELECT name, movie_id FROM "+t.name+
 			" WHERE name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
 		if err != nil || len(some) == 0 {
@@ -251,7 +249,7 @@ func (v *verification) owned(ctx context.Context, t linkTable, links []link) err
 		var hidden bool
 		var fields []byte
 		err := v.tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?", l.id).Scan(&hidden, &fields)
-		if err != nil && err != sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		m, broken := movie.ParseFields(fields)
