@@ -65,7 +65,8 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 		if !slices.Contains(t.of(m), d.link) {
 			return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
 		}
-		return db.insert(ctx, tx, db.insertInto(t), []any{d.link, d.MovieID, m.Year}[:db.insertInto(t).columns])
+		into := db.insertInto(t)
+		return db.insert(ctx, tx, into, []any{d.link, d.MovieID, m.Year}[:into.columns])
 	})
 }
 
