@@ -96,11 +96,13 @@ func newStatus(s movie.Status, now time.Time) shownStatus {
 	shown := shownStatus{Revision: s.Revision, Movies: s.Movies, Workers: []shownWorker{}}
 	var oldest time.Time
 	for _, w := range s.Workers {
-		shown.Workers = append(shown.Workers, shownWorker{w.Shard, orNull(w.LastPass)})
-		shown.ObjectsWaiting += w.ObjectsWaiting
 		if shown.LastCommit == nil || w.LastCommit.After(*shown.LastCommit) {
 			shown.LastCommit = orNull(w.LastCommit)
 		}
+	}
+	for _, w := range movie.Current(s.Workers) {
+		shown.Workers = append(shown.Workers, shownWorker{w.Shard, orNull(w.LastPass)})
+		shown.ObjectsWaiting += w.ObjectsWaiting
 		if oldest.IsZero() || !w.OldestWaiting.IsZero() && w.OldestWaiting.Before(oldest) {
 			oldest = w.OldestWaiting
 		}

@@ -1,6 +1,9 @@
 package movie
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // WorkerStatus is what a worker tells about itself after each pass. Zero times
 // mean never, or nothing.
@@ -13,4 +16,29 @@ type WorkerStatus struct {
 	ObjectsWaiting int
 	// OldestWaiting is the LastModified of the oldest of them.
 	OldestWaiting time.Time
+}
+
+// Current are the workers that share the bucket as it is shared now: by as many
+// shards as the worker that was heard of last. What others have left behind, when
+// the bucket was shared differently, is about objects that are counted here.
+func Current(workers []WorkerStatus) []WorkerStatus {
+	var latest WorkerStatus
+	for _, w := range workers {
+		if !w.LastPass.Before(latest.LastPass) {
+			latest = w
+		}
+	}
+	var current []WorkerStatus
+	for _, w := range workers {
+		if shards(w) == shards(latest) {
+			current = append(current, w)
+		}
+	}
+	return current
+}
+
+// shards is the n of i/n, empty for a worker of the whole bucket.
+func shards(w WorkerStatus) string {
+	_, n, _ := strings.Cut(w.Shard, "/")
+	return n
 }
