@@ -1,10 +1,12 @@
 package s3bucket
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -29,8 +31,13 @@ func (b *Bucket) Probe(ctx context.Context) error {
 	if err := b.sweep(ctx); err != nil && !denied(err) {
 		return fmt.Errorf("probe bucket %q: %w", b.name, err)
 	}
-	for _, way := range []string{WayBatch, WaySingle} {
-		proven, err := b.try(ctx, way)
+	// Both at once, since each takes several answers of the server.
+	ways := []string{WayBatch, WaySingle}
+	var proofs [2]bool
+	var errs [2]error
+	sideBySide(len(ways), func(i int) { proofs[i], errs[i] = b.try(ctx, ways[i]) })
+	for i, way := range ways {
+		proven, err := proofs[i], errs[i]
 		switch {
 		case denied(err):
 			b.log.Warn("no right to try out conditional deletes: an object overwritten between a HEAD and a DELETE may be lost",
@@ -58,30 +65,30 @@ func (b *Bucket) try(ctx context.Context, way string) (bool, error) {
 	overwritten, untouched := key+"-overwritten", key+"-untouched"
 	defer b.cleanup(ctx, overwritten, untouched)
 
-	before, err := b.plant(ctx, overwritten, "first generation")
-	if err != nil {
-		return false, err
-	}
-	after, err := b.plant(ctx, overwritten, "second generation")
-	if err != nil {
-		return false, err
-	}
-	current, err := b.plant(ctx, untouched, "only generation")
-	if err != nil {
+	var before, after, current bucket.Ref
+	var failed [2]error
+	sideBySide(len(failed), func(i int) {
+		if i == 1 {
+			current, failed[i] = b.plant(ctx, untouched, "only generation")
+			return
+		}
+		if before, failed[i] = b.plant(ctx, overwritten, "first generation"); failed[i] == nil {
+			after, failed[i] = b.plant(ctx, overwritten, "second generation")
+		}
+	})
+	if err := cmp.Or(failed[0], failed[1]); err != nil {
 		return false, err
 	}
 	errs := b.deleteBy(ctx, way, []bucket.Ref{before, current})
 	if err := unclear(errs); err != nil {
 		return false, err
 	}
-	survives, err := b.exists(ctx, overwritten)
-	if err != nil {
+	var there [2]bool
+	sideBySide(len(there), func(i int) { there[i], failed[i] = b.exists(ctx, []string{overwritten, untouched}[i]) })
+	if err := cmp.Or(failed[0], failed[1]); err != nil {
 		return false, err
 	}
-	remains, err := b.exists(ctx, untouched)
-	if err != nil {
-		return false, err
-	}
+	survives, remains := there[0], there[1]
 	return before.ETag != after.ETag && errors.Is(errs[0], bucket.ErrChanged) && survives && errs[1] == nil && !remains, nil
 }
 
@@ -118,11 +125,20 @@ func (b *Bucket) exists(ctx context.Context, key string) (bool, error) {
 func (b *Bucket) cleanup(ctx context.Context, keys ...string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()
-	for _, key := range keys {
-		if err := b.deleteObject(ctx, key, nil); err != nil && !errors.Is(err, bucket.ErrNotFound) {
-			b.log.Debug("probe object stays", "key", key, "error", err)
+	sideBySide(len(keys), func(i int) {
+		if err := b.deleteObject(ctx, keys[i], nil); err != nil && !errors.Is(err, bucket.ErrNotFound) {
+			b.log.Debug("probe object stays", "key", keys[i], "error", err)
 		}
+	})
+}
+
+// sideBySide runs do for 0 to n-1 at the same time.
+func sideBySide(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
 	}
+	all.Wait()
 }
 
 // sweep removes what killed probes have left, at most one page of it.
