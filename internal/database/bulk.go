@@ -9,10 +9,11 @@ import (
 	"sync"
 )
 
-// A statement carries at most this many rows and bytes: more rows bring no more
-// speed, and servers refuse packets over max_allowed_packet (16 MiB and up).
+// A statement carries at most this many rows and bytes: a batch is some ten
+// thousand rows, and each statement a round trip; servers refuse packets over
+// max_allowed_packet (16 MiB and up).
 const (
-	bulkRows  = 64
+	bulkRows  = 256
 	bulkBytes = 1 << 20
 	// Tuples of a (title, year) or (name, movie_id) list; the engines still use
 	// the index for that many.

@@ -15,6 +15,10 @@ import (
 // Cast comes before words and genres, since a person has fewer movies than a
 // genre, and the movie itself is joined last.
 func (d *dialect) selectMovies(f movie.Filter, words []string, start int64, limit int) (string, []any) {
+	return d.selectColumns("m.id, m.fields", f, words, start, limit)
+}
+
+func (d *dialect) selectColumns(columns string, f movie.Filter, words []string, start int64, limit int) (string, []any) {
 	s := &selection{dialect: d}
 	switch {
 	case f.Title != "":
@@ -42,23 +46,26 @@ func (d *dialect) selectMovies(f movie.Filter, words []string, start int64, limi
 	if start > 0 {
 		s.where(s.id+" < ?", start)
 	}
-	query := "SELECT " + d.straight + "m.id, m.fields FROM " + s.tables.String() +
+	query := "SELECT " + d.straight + columns + " FROM " + s.tables.String() +
 		" WHERE " + strings.Join(s.conditions, " AND ") + " ORDER BY " + s.id + " DESC LIMIT ?"
 	return query, append(s.args, limit)
 }
 
-// selectYears joins the first movies of each year.
+// selectYears joins the ids of the first movies of each year, and then reads the
+// movies: fields in the branches would make servers write them to temporary files.
 func (d *dialect) selectYears(f movie.Filter, years []int, words []string, start int64, limit int) (string, []any) {
 	f.YearFrom, f.YearTo = 0, 0
 	var branches []string
 	var args []any
 	for i, year := range years {
 		f.Year = year
-		branch, more := d.selectMovies(f, words, start, limit)
-		branches = append(branches, "SELECT id, fields FROM ("+branch+") y"+strconv.Itoa(i))
+		branch, more := d.selectColumns("m.id", f, words, start, limit)
+		branches = append(branches, "SELECT id FROM ("+branch+") y"+strconv.Itoa(i))
 		args = append(args, more...)
 	}
-	return strings.Join(branches, " UNION ALL ") + " ORDER BY id DESC LIMIT ?", append(args, limit)
+	ids := strings.Join(branches, " UNION ALL ") + " ORDER BY id DESC LIMIT ?"
+	return "SELECT " + d.straight + "m.id, m.fields FROM (" + ids + ") page CROSS JOIN movie m ON m.id = page.id ORDER BY page.id DESC",
+		append(args, limit)
 }
 
 // maxYears is how many years are joined; with more of them, most movies match,
