@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -421,4 +422,35 @@ func TestReport(t *testing.T) {
 		}
 		checkRows(t, databasetest.Raw(t, o), "SELECT * FROM worker_status", 5, []string{"0/2|20|9|0|0", "|30|0|0|0"})
 	})
+}
+
+// TestFileReplaced: nothing is committed to a file that nobody else sees any
+// more, and readiness says so.
+func TestFileReplaced(t *testing.T) {
+	for name, replace := range map[string]func(file string) error{
+		"removed": os.Remove,
+		"replaced": func(file string) error {
+			return errors.Join(os.Rename(file, file+".old"), os.WriteFile(file, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := databasetest.SQLite(t)
+			db := databasetest.Open(t, o)
+			batch := func(title string) movie.Batch {
+				return movie.Batch{Updates: []movie.Update{{Identity: movie.Identity{Title: title, Year: 2000}, Stamp: movie.Stamp{Time: 1}}}}
+			}
+			if _, err := db.Apply(t.Context(), batch("one")); err != nil {
+				t.Fatal(err)
+			}
+			if err := replace(o.File); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Apply(t.Context(), batch("two")); err == nil || !strings.Contains(err.Error(), "start anew") {
+				t.Errorf("apply: %v", err)
+			}
+			if err := db.CheckSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "start anew") {
+				t.Errorf("check: %v", err)
+			}
+		})
+	}
 }

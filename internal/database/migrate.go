@@ -106,6 +106,9 @@ func (db *DB) steps() fs.FS {
 // newer than this program is fine: steps only ever add (expand and contract).
 // It needs no right but SELECT.
 func (db *DB) CheckSchema(ctx context.Context) error {
+	if err := db.file.check(); err != nil {
+		return err
+	}
 	entries, err := fs.ReadDir(db.steps(), ".")
 	if err != nil {
 		return err

@@ -54,6 +54,7 @@ type Options struct {
 type DB struct {
 	write, read *sql.DB
 	server      *mysql.Config // nil for a file
+	file        *sameFile     // nil for a server
 	dialect     *dialect
 	logger      *slog.Logger
 	now         func() time.Time
@@ -157,7 +158,7 @@ func (db *DB) openFile(o Options) error {
 	if err != nil {
 		return err
 	}
-	db.dialect = &sqliteDialect
+	db.dialect, db.file = &sqliteDialect, &sameFile{path: path}
 	// FULL: a commit is on the disk before the objects it came from are deleted.
 	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()

@@ -70,6 +70,9 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 	if err := work(tx); err != nil {
 		return err
 	}
+	if err := db.file.check(); err != nil {
+		return err
+	}
 	done = true
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
