@@ -27,7 +27,7 @@ on standard error: follow /changes from there. The output is that of the API's
 		RunE: func(command *cobra.Command, _ []string) error {
 			f, err := movie.ParseFilter(filter)
 			if err != nil {
-				return fmt.Errorf("--filter: %w", err)
+				return badUsage("--filter: %v", err)
 			}
 			return withDatabase(command.Context(), func(db *database.DB) error {
 				out := bufio.NewWriterSize(command.OutOrStdout(), 1<<16)
@@ -80,7 +80,7 @@ func rowWriter(format string, out *bufio.Writer) (write func([]movie.Row) error,
 			return table.Error()
 		}, err
 	}
-	return nil, nil, fmt.Errorf("--format is %q, expected ndjson or csv", format)
+	return nil, nil, badUsage("--format is %q, expected ndjson or csv", format)
 }
 
 func writeLines(out io.Writer, rows []movie.Row) error {

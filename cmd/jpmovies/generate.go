@@ -33,7 +33,7 @@ eight words, and 8 % share their title with another one.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if count < 1 || perFile < 1 {
-				return errors.New("--movies and --per-file must be at least 1")
+				return badUsage("--movies is %d and --per-file is %d, expected at least 1", count, perFile)
 			}
 			if dir != "" {
 				return g.files(dir, count, perFile)

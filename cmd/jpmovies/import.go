@@ -56,12 +56,15 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }() // the last commit has been answered
+	defer func() { _ = db.Close() }()           // the last commit has been answered
+	if err := db.CheckSchema(ctx); err != nil { // a worker would wait for it
+		return err
+	}
 	store.progress = bar.set
 	counted := &imported{DB: db}
 	limitMemory()
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, // ids in the order of the files
+		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500,
 		Prepare: db.CheckSchema,
 		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
 	})

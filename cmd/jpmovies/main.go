@@ -49,11 +49,19 @@ Settings come from the environment; the README lists them.`,
 		return exitFailed
 	}
 	fmt.Fprintf(os.Stderr, "jpmovies: %v\n", err)
-	if !started || errors.As(err, &wrong) {
+	var usage usageError
+	if !started || errors.As(err, &wrong) || errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
 }
+
+// usageError says that arguments do not make sense.
+type usageError struct{ string }
+
+func (e usageError) Error() string { return e.string }
+
+func badUsage(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
 // errSilent fails a command that has already said why.
 var errSilent = errors.New("failed")

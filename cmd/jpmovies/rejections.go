@@ -26,6 +26,8 @@ func newRejections() *cobra.Command {
 		Short: "Look at updates that could not be used, and put them back",
 		Long: `Updates that cannot be used are removed from the bucket and kept in the database
 for MOVIES_REJECTION_DAYS, with the reason and their first 64 KiB.`,
+		Args: cobra.NoArgs, // or a mistyped subcommand would succeed
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(newRejectionsList(), newRejectionsShow(), newRejectionsRequeue())
 	return command
@@ -72,6 +74,9 @@ func newRejectionsList() *cobra.Command {
 		Short: "List the newest rejections",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if limit < 1 || before < 0 {
+				return badUsage("--limit is %d and --before is %d, expected --limit from 1 and --before from 0", limit, before)
+			}
 			return withDatabase(command.Context(), func(db *database.DB) error {
 				found, err := db.Rejections(command.Context(), before, limit)
 				if err != nil {
@@ -152,7 +157,7 @@ func printable(b []byte) string {
 func withRejection(ctx context.Context, text string, do func(*database.DB, movie.StoredRejection) error) error {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
-		return fmt.Errorf("id is %q, expected a whole number from 1, as rejections list prints it", text)
+		return badUsage("id is %q, expected a whole number from 1, as rejections list prints it", text)
 	}
 	return withDatabase(ctx, func(db *database.DB) error {
 		r, err := db.Rejection(ctx, id)
@@ -176,10 +181,11 @@ func newRejectionsRequeue() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "requeue ID",
 		Short: "Put a rejected update back into the bucket",
-		Long: `Puts what was rejected, or the mended update of a file, into the bucket as a new
-object, below the prefix in the folder "requeued", and then forgets the rejection. As the object is
-new, its updates are newer than all that came before. What would be rejected
-again is refused.`,
+		Long: `Puts what was rejected, or the mended update of a file, into the bucket of
+MOVIES_BUCKET_NAME or MOVIES_BUCKET_DIR as a new object, whose key is the prefix
+and "requeued/...", and then forgets the rejection. The object is new, so its
+updates are newer than those of objects that were written before. What would be
+rejected again is refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			return withRejection(command.Context(), args[0], func(db *database.DB, r movie.StoredRejection) error {
