@@ -28,6 +28,7 @@ var layout = map[string][]string{
 	"internal/database/migrations":   {},
 	"internal/database/databasetest": {"internal/movie", "internal/database"},
 	"internal/api":                   {"internal/movie"},
+	"tests/bench":                    {},
 	"cmd/jpmovies": {
 		"internal/movie", "internal/bucket", "internal/config", "internal/server", "internal/telemetry", "internal/decode",
 		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/worker", "internal/database", "internal/api", "internal/web",

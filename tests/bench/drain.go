@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// s3Delay is what the slow bucket adds to each answer: a server in the same
+// region but not in the same room.
+const s3Delay = 20 * time.Millisecond
+
+// bucketName is the bucket that is filled and drained.
+const bucketName = "jpmovies-bench"
+
+// drain compares the worker on one-movie objects with a loop that only lists,
+// reads and deletes them.
+func (b *bench) drain(ctx context.Context) error {
+	endpoint := os.Getenv(s3Variable)
+	lines, err := b.movieLines(ctx, b.objects)
+	if err != nil {
+		return err
+	}
+	if err := b.drainRow(ctx, "drain %d one-movie objects", endpoint, endpoint, lines, atLeast(0.75)); err != nil {
+		return err
+	}
+	slow, stop, err := slowed(endpoint)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := b.drainRow(ctx, "drain %d, S3 answers 20 ms later", endpoint, slow, lines[:b.objects/4], atLeast(0.9)); err != nil {
+		return err
+	}
+	return b.nothing(ctx, slow)
+}
+
+// nothing drains an empty bucket: what a worker that ends costs before and after
+// its work, in requests that wait for each other. It is a part of the row before.
+func (b *bench) nothing(ctx context.Context, endpoint string) error {
+	empty, err := openStore(ctx, endpoint, bucketName)
+	if err != nil {
+		return err
+	}
+	figures, err := b.one(ctx, nil, func(s subject) (float64, error) {
+		env, err := b.fresh(ctx, s, workName)
+		if err != nil {
+			return 0, err
+		}
+		took, err := b.worker(ctx, s, environment(append(env, empty.env()...)...))
+		return took.Seconds() * 1000, err
+	})
+	if err != nil {
+		return err
+	}
+	b.table.add("drain nothing, S3 answers 20 ms later", "ms", figures, nil)
+	return nil
+}
+
+// drainRow fills the bucket at one endpoint and drains it at another.
+func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, goal *target) error {
+	filled, err := openStore(ctx, fillAt, bucketName)
+	if err != nil {
+		return err
+	}
+	drained, err := openStore(ctx, drainAt, bucketName)
+	if err != nil {
+		return err
+	}
+	if err := filled.create(ctx); err != nil {
+		return err
+	}
+	limit := func() (float64, error) {
+		if err := filled.fill(ctx, lines); err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		n, err := drained.drain(ctx)
+		if err == nil && n != len(lines) {
+			err = fmt.Errorf("%d objects were there, not %d", n, len(lines))
+		}
+		return perSecond(n, time.Since(began)), err
+	}
+	turn := func(s subject) (float64, error) {
+		env, err := b.fresh(ctx, s, workName)
+		if err != nil {
+			return 0, err
+		}
+		if err := filled.fill(ctx, lines); err != nil {
+			return 0, err
+		}
+		took, err := b.worker(ctx, s, environment(append(env, drained.env()...)...))
+		if err != nil {
+			return 0, err
+		}
+		return perSecond(len(lines), took), b.mustHave(ctx, workName, len(lines))
+	}
+	figures, err := b.one(ctx, limit, turn)
+	if err != nil {
+		return err
+	}
+	b.table.add(fmt.Sprintf(work, len(lines)), "objects/s", figures, goal)
+	return nil
+}
+
+// mustHave fails when a figure was taken of work that was not done.
+func (b *bench) mustHave(ctx context.Context, database string, movies int) error {
+	var n int
+	if err := b.admin.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+database+".movie").Scan(&n); err != nil {
+		return err
+	}
+	if n != movies {
+		return fmt.Errorf("the catalogue has %d movies, not %d", n, movies)
+	}
+	return nil
+}
+
+func perSecond(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
+
+// slowed is a proxy before the endpoint that answers later. Signatures cover the
+// host name, so that one is passed on as it came.
+func slowed(endpoint string) (address string, stop func(), err error) {
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", s3Variable, err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 2 * parallel, DisableCompression: true}
+	proxy := &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
+		},
+		ModifyResponse: func(*http.Response) error { time.Sleep(s3Delay); return nil },
+	}
+	return listen(proxy)
+}
+
+// movieLines are movies in the form of the producers, one for each object.
+func (b *bench) movieLines(ctx context.Context, n int) ([][]byte, error) {
+	dir := filepath.Join(b.dir, "lines")
+	if err := b.generate(ctx, dir, n, n); err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+	if err != nil || len(files) != 1 {
+		return nil, fmt.Errorf("generated files: %v: %w", files, err)
+	}
+	f, err := os.Open(files[0])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	var lines [][]byte
+	for scan := bufio.NewScanner(f); scan.Scan(); {
+		lines = append(lines, append([]byte{}, scan.Bytes()...))
+	}
+	if len(lines) != n {
+		return nil, fmt.Errorf("%d lines were generated, not %d", len(lines), n)
+	}
+	return lines, nil
+}
+
+func (b *bench) generate(ctx context.Context, dir string, n, perFile int) error {
+	_, err := b.command(ctx, b.subjects[0], "", environment(),
+		"generate", "--movies", strconv.Itoa(n), "--per-file", strconv.Itoa(perFile), "--dir", dir)
+	return err
+}
