@@ -113,11 +113,16 @@ func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
 		}
 		full := next
 		next = part{from: full.from}
-		return send(p.hard, parts, full)
+		if err := send(p.hard, parts, full); err != nil || p.stop.Err() == nil {
+			return err
+		}
+		return errStopping
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errStopping):
+	case err != nil:
 		p.failRead(key, err)
-	} else {
+	default:
 		p.progress.objects.Add(1)
 		p.metrics.read.Inc()
 	}
@@ -125,6 +130,10 @@ func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
 	// A part that is not sent leaves the object unsettled, so it stays.
 	_ = send(p.hard, parts, next)
 }
+
+// errStopping breaks off an object of many updates: its beginning is committed,
+// the object stays, and the next worker reads all of it.
+var errStopping = errors.New("the worker is stopping")
 
 func (p *pass) failRead(key string, err error) {
 	p.metrics.readFailures.Inc()

@@ -507,3 +507,40 @@ func TestStopTakesNoLargeObjectThatWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestStopBreaksOffAnObjectOfManyUpdates: a signal is not kept waiting by a large
+// object. It stays, and all of it is there when another worker has read it.
+func TestStopBreaksOffAnObjectOfManyUpdates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, to := &buckettest.Memory{}, newCatalogue()
+		var content []byte
+		for i := range 20 * partItems {
+			content = append(content, film(fmt.Sprint(i), "x")...)
+		}
+		store.Put("large", content)
+		ctx, stop := context.WithCancel(t.Context())
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied {
+				stop()
+			}
+			return nil
+		}
+		if err := newTestWorker(store, to).Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if n := len(to.shows()); n < 1 || n > 2*partItems {
+			t.Errorf("%d movies were committed after the signal, want the first part", n)
+		}
+		if !slices.Equal(store.Keys(), []string{"large"}) {
+			t.Errorf("left: %q", store.Keys())
+		}
+		store.Fault = nil
+		if err := newTestWorker(store, to).Once(t.Context()); err != nil {
+			t.Errorf("once: %v", err)
+		}
+		if n := len(to.shows()); n != 20*partItems {
+			t.Errorf("%d movies, want %d", n, 20*partItems)
+		}
+		checkEmpty(t, store)
+	})
+}
