@@ -92,11 +92,13 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	admin := server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{
 		"/rejections": movies.Rejections(), "GET /passes": w.Passes(),
 	}))
+	serving := serverOptions(c.Process, logger, metrics)
+	serving.LameDuck = 0 // nobody is to be moved elsewhere; Ctrl-C ends it at once
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
 		var group errgroup.Group
 		group.Go(func() error { return w.Run(ctx) })
 		group.Go(func() error {
-			return serveMovies(ctx, listener, movies, serverOptions(c.Process, logger, metrics))
+			return serveMovies(ctx, listener, movies, serving)
 		})
 		return group.Wait()
 	})

@@ -73,6 +73,9 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	start := time.Now()
 	err = w.Once(ctx)
 	bar.stop()
+	if err == nil && ctx.Err() != nil {
+		err = errors.New("stopped before the end; what was applied is kept, run it again for the rest")
+	}
 	if err != nil {
 		return err
 	}

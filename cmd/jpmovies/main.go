@@ -47,6 +47,8 @@ Settings come from the environment; the README lists them.`,
 		return exitDone
 	case errors.Is(err, errSilent):
 		return exitFailed
+	case errors.Is(err, context.Canceled):
+		err = errors.New("stopped before it was done")
 	}
 	fmt.Fprintf(os.Stderr, "jpmovies: %v\n", err)
 	var usage usageError

@@ -15,6 +15,14 @@ type sameFile struct {
 	open os.FileInfo // nil until a transaction has begun
 }
 
+// name is what an error is about.
+func (db *DB) name() string {
+	if db.file == nil {
+		return "database"
+	}
+	return "database " + db.file.path
+}
+
 // check remembers the file the first time, and then says when it is another one.
 func (f *sameFile) check() error {
 	if f == nil { // a server

@@ -124,7 +124,7 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 	case db.dialect.noTable(err):
 		return ErrNotMigrated
 	case err != nil:
-		return fmt.Errorf("database: %w", err)
+		return fmt.Errorf("%s: %w", db.name(), err)
 	case have.Int64 < want:
 		return fmt.Errorf("%w (it is at step %d of %d)", ErrNotMigrated, have.Int64, want)
 	}
