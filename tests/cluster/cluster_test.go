@@ -497,17 +497,26 @@ func containerKilled(t *testing.T) {
 	}
 }
 
-// outOfMemory: a limit that is far too low kills the worker again and again;
-// nothing is lost.
+// outOfMemory: a limit that is far too low for large updates kills the worker
+// again and again; nothing is lost.
 func outOfMemory(t *testing.T) {
 	before := movies(t)
-	kubectl(t, "set", "resources", "deployment/movies-worker", "-c=worker", "--limits=memory=12Mi", "--requests=memory=8Mi")
-	put(t, films("Memory", 300))
+	kubectl(t, "set", "resources", "deployment/movies-worker", "-c=worker", "--limits=memory=16Mi", "--requests=memory=8Mi")
+	rolledOut(t, "deployment/movies-worker")
+	var cast strings.Builder
+	for i := range 1500 { // some 750 KB, and the worker holds several of these
+		fmt.Fprintf(&cast, `"%04d %s",`, i, strings.Repeat("x", 490))
+	}
+	large := make(map[string]string)
+	for i := range 40 {
+		large[fmt.Sprintf("large/%d.json", i)] = fmt.Sprintf(`{"title": "Large %d", "year": 2020, "cast": [%s"last"]}`, i, cast.String())
+	}
+	put(t, large)
 	eventually(t, "a worker to be killed", func() bool {
 		return strings.Contains(kubectl(t, "get", "pods", "-l", "app.kubernetes.io/name=movies-worker", "-o", "jsonpath={.items[*].status.containerStatuses[*]}"), "OOMKilled")
 	})
 	apply(t, "v2")
-	eventually(t, "all to be served", func() bool { return movies(t) == before+300 && left(t) == 0 })
+	eventually(t, "all to be served", func() bool { return movies(t) == before+40 && left(t) == 0 })
 }
 
 // workerRestarted deletes the worker's pod in the middle of a drain.
