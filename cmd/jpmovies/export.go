@@ -50,7 +50,8 @@ func export(command *cobra.Command, db *database.DB, f movie.Filter, format stri
 	if err != nil {
 		return err
 	}
-	bar := newBar(os.Stderr, "movies", status.Movies)
+	bar := newProgress(os.Stderr)
+	bar.count("movies", status.Movies)
 	revision, written := int64(0), int64(0)
 	err = db.Export(command.Context(), f, func(r int64) error { revision = r; return nil }, func(rows []movie.Row) error {
 		written += int64(len(rows))

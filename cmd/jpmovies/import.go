@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,8 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	if err != nil {
 		return err
 	}
-	bar := newBar(os.Stderr, "bytes", total)
+	bar := newProgress(os.Stderr)
+	bar.count("bytes", total)
 	var log io.Writer = os.Stderr
 	if bar != nil {
 		log = bar
@@ -64,8 +66,8 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	counted := &imported{DB: db}
 	limitMemory()
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500,
-		Prepare: db.CheckSchema,
+		// One at a time, so that ids follow the order of the files.
+		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, Prepare: db.CheckSchema,
 		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
 	})
 	ctx, cancel := interruptible(ctx, "import", logger)
@@ -150,7 +152,7 @@ func describeFile(key string, info os.FileInfo) bucket.Object {
 func (f *files) List(context.Context) iter.Seq2[[]bucket.Object, error] {
 	return func(yield func([]bucket.Object, error) bool) {
 		f.mu.Lock()
-		page := append([]bucket.Object(nil), f.waiting...)
+		page := slices.Clone(f.waiting)
 		f.mu.Unlock()
 		if len(page) > 0 {
 			yield(page, nil)
@@ -171,19 +173,21 @@ func (f *files) Get(_ context.Context, key string) (bucket.Object, io.ReadCloser
 	return describeFile(key, info), &countedFile{file, f}, nil
 }
 
-// Delete notes that files are imported.
+// Delete notes that files are imported; one that has changed since it was read
+// is read again.
 func (f *files) Delete(_ context.Context, refs []bucket.Ref) []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, ref := range refs {
-		for i, o := range f.waiting {
-			if o.Key == ref.Key {
-				f.waiting = append(f.waiting[:i], f.waiting[i+1:]...)
-				break
-			}
+	errs := make([]error, len(refs))
+	for i, ref := range refs {
+		info, err := os.Stat(f.paths[ref.Key])
+		if err == nil && describeFile(ref.Key, info).ETag != ref.ETag {
+			errs[i] = bucket.ErrChanged
+			continue
 		}
+		f.waiting = slices.DeleteFunc(f.waiting, func(o bucket.Object) bool { return o.Key == ref.Key })
 	}
-	return make([]error, len(refs))
+	return errs
 }
 
 type countedFile struct {

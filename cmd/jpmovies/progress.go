@@ -11,8 +11,8 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// progressBar shows on a terminal what a worker is doing, below its log. Nil
-// shows nothing.
+// progressBar shows on a terminal what is being done, below the log. Nil shows
+// nothing.
 type progressBar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
@@ -44,6 +44,26 @@ func (p *progressBar) follow(progress func() worker.Progress) {
 		return fmt.Sprintf("%d objects read, %d updates (%.0f/s), %d waiting", now.Objects, now.Updates, rate, now.Waiting)
 	}
 	p.bar = p.container.New(0, mpb.SpinnerStyle(), mpb.AppendDecorators(decor.Any(show)), mpb.BarRemoveOnComplete())
+}
+
+// count shows how much of a known amount is done, how fast, and how long the rest
+// will take; set says how much it is.
+func (p *progressBar) count(unit string, total int64) {
+	if p == nil {
+		return
+	}
+	amounts, speed := decor.CountersNoUnit("%d / %d "+unit), decor.AverageSpeed(0, "%.0f/s ")
+	if unit == "bytes" {
+		amounts, speed = decor.CountersKibiByte("% .1f / % .1f"), decor.AverageSpeed(decor.SizeB1024(0), "% .1f ")
+	}
+	p.bar = p.container.AddBar(total, mpb.PrependDecorators(amounts, decor.Name(" ")),
+		mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), speed, decor.AverageETA(decor.ET_STYLE_GO)), mpb.BarRemoveOnComplete())
+}
+
+func (p *progressBar) set(done int64) {
+	if p != nil {
+		p.bar.SetCurrent(done)
+	}
 }
 
 func (p *progressBar) stop() {

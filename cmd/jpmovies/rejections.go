@@ -50,21 +50,6 @@ func withDatabase(ctx context.Context, do func(*database.DB) error) error {
 	return do(db)
 }
 
-// shownRejection is a rejection for scripts.
-type shownRejection struct {
-	ID         int64     `json:"id"`
-	Key        string    `json:"key"`
-	ObjectETag string    `json:"object_etag"`
-	Position   int64     `json:"position"`
-	Reason     string    `json:"reason"`
-	Time       time.Time `json:"time"`
-	Bytes      string    `json:"bytes,omitempty"`
-}
-
-func show(r movie.StoredRejection) shownRejection {
-	return shownRejection{r.ID, r.Key, r.ObjectETag, r.Position, r.Reason, r.Time, string(r.Bytes)}
-}
-
 func newRejectionsList() *cobra.Command {
 	var limit int
 	var before int64
@@ -99,7 +84,7 @@ func newRejectionsList() *cobra.Command {
 func listJSON(out io.Writer, found []movie.StoredRejection) error {
 	e := json.NewEncoder(out)
 	for _, r := range found {
-		if err := e.Encode(show(r)); err != nil {
+		if err := e.Encode(r); err != nil {
 			return err
 		}
 	}
@@ -128,7 +113,10 @@ func newRejectionsShow() *cobra.Command {
 		RunE: func(command *cobra.Command, args []string) error {
 			return withRejection(command.Context(), args[0], func(_ *database.DB, r movie.StoredRejection) error {
 				if asJSON {
-					return json.NewEncoder(command.OutOrStdout()).Encode(show(r))
+					return json.NewEncoder(command.OutOrStdout()).Encode(struct {
+						movie.StoredRejection
+						Bytes string `json:"bytes"`
+					}{r, string(r.Bytes)})
 				}
 				_, err := fmt.Fprintf(command.OutOrStdout(), "object    %q, ETag %s\nposition  %d\nrejected  %s\nreason    %s\n\n%s\n",
 					r.Key, r.ObjectETag, r.Position, r.Time.Format(time.RFC3339), r.Reason, printable(r.Bytes))
@@ -169,11 +157,6 @@ func withRejection(ctx context.Context, text string, do func(*database.DB, movie
 		}
 		return do(db, r)
 	})
-}
-
-// putter is a store that objects can be put into.
-type putter interface {
-	Put(ctx context.Context, key string, body []byte) error
 }
 
 func newRejectionsRequeue() *cobra.Command {
@@ -227,12 +210,12 @@ func requeue(ctx context.Context, out io.Writer, db *database.DB, r movie.Stored
 	if err != nil {
 		return err
 	}
-	store, _, err := openStore(ctx, config.Worker{Bucket: c.Bucket, WorkerOnly: config.WorkerOnly{Concurrency: 1}}, newLogger(c.Log, stderr))
+	store, _, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
 	if err != nil {
 		return err
 	}
 	key := fmt.Sprintf("%srequeued/%d-%d.json", c.BucketPrefix, r.ID, time.Now().UnixMilli())
-	if err := store.(putter).Put(ctx, key, body); err != nil {
+	if err := store.Put(ctx, key, body); err != nil {
 		return err
 	}
 	// In this order: a rejection that stays though it was requeued does no harm.

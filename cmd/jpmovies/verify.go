@@ -52,7 +52,8 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 	if err != nil {
 		return err
 	}
-	bar := newBar(os.Stderr, "movies", status.Movies)
+	bar := newProgress(os.Stderr)
+	bar.count("movies", status.Movies)
 	err = db.Verify(ctx, v.difference, bar.set)
 	bar.stop()
 	if err == nil {

@@ -38,15 +38,21 @@ func openDatabase(c config.Database, create bool, logger *slog.Logger) (*databas
 	})
 }
 
+// store is a bucket that objects can be put into, too.
+type store interface {
+	bucket.Store
+	Put(ctx context.Context, key string, body []byte) error
+}
+
 // openStore opens the bucket; probe finds out what it can do.
-func openStore(ctx context.Context, c config.Worker, logger *slog.Logger) (store bucket.Store, probe func(context.Context) error, err error) {
+func openStore(ctx context.Context, c config.Bucket, concurrency int, logger *slog.Logger) (s store, probe func(context.Context) error, err error) {
 	if c.BucketDir != "" {
-		store, err = dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
-		return store, func(context.Context) error { return nil }, err
+		s, err = dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
+		return s, func(context.Context) error { return nil }, err
 	}
 	s3, err := s3bucket.Open(ctx, s3bucket.Options{
 		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
-		PageSize: c.BucketItemsLimit, Concurrency: c.Concurrency, Logger: logger,
+		PageSize: c.BucketItemsLimit, Concurrency: concurrency, Logger: logger,
 	})
 	if err != nil {
 		return nil, nil, err

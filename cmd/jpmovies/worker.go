@@ -50,7 +50,7 @@ func runDry(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	logger := newLogger(c.Log, stderr)
-	store, _, err := openStore(ctx, config.Worker{Bucket: c.Bucket, WorkerOnly: config.WorkerOnly{Concurrency: 1}}, logger)
+	store, _, err := openStore(ctx, c.Bucket, 1, logger)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // the last commit has been answered
-	store, probe, err := openStore(ctx, c, logger)
+	store, probe, err := openStore(ctx, c.Bucket, c.Concurrency, logger)
 	if err != nil {
 		return err
 	}

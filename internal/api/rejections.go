@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"time"
 
 	"jpmovies/internal/movie"
 )
@@ -21,16 +20,6 @@ var rejectionsParameters = []movie.Parameter[rejectionsQuery]{
 	{Name: "limit", Set: func(q *rejectionsQuery, v string) string {
 		return movie.SetNumber(&q.limit, v, 1, movie.MaxLimit)
 	}},
-}
-
-// shownRejection is a rejection as operators see it.
-type shownRejection struct {
-	ID         int64     `json:"id"`
-	Key        string    `json:"key"`
-	ObjectETag string    `json:"object_etag"`
-	Position   int64     `json:"position"`
-	Reason     string    `json:"reason"`
-	Time       time.Time `json:"time"`
 }
 
 // Rejections serves the newest rejections, for the admin port: producers' bytes
@@ -54,17 +43,13 @@ func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := struct {
-		Rejections []shownRejection `json:"rejections"`
-		Next       *string          `json:"next_url"`
-	}{Rejections: []shownRejection{}}
-	for i, f := range found {
-		if i == q.limit {
-			given.Set("start", strconv.FormatInt(found[i-1].ID, 10))
-			next := "/rejections?" + given.Encode()
-			shown.Next = &next
-			break
-		}
-		shown.Rejections = append(shown.Rejections, shownRejection{f.ID, f.Key, f.ObjectETag, f.Position, f.Reason, f.Time})
+		Rejections []movie.StoredRejection `json:"rejections"`
+		Next       *string                 `json:"next_url"`
+	}{Rejections: append([]movie.StoredRejection{}, found[:min(len(found), q.limit)]...)} // a list, not null, when empty
+	if len(found) > q.limit {
+		given.Set("start", strconv.FormatInt(found[q.limit-1].ID, 10))
+		next := "/rejections?" + given.Encode()
+		shown.Next = &next
 	}
 	return sendJSON(w, s.revision, shown)
 }

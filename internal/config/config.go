@@ -91,7 +91,7 @@ type Migrate struct {
 	Log
 }
 
-// Source configures what puts objects into the bucket.
+// Source configures what needs the bucket and no database.
 type Source struct {
 	Bucket
 	Log

@@ -31,7 +31,7 @@ type Status struct {
 
 // StoredRejection is a rejection as operators look at it.
 type StoredRejection struct {
-	ID int64
+	ID int64 `json:"id"`
 	Rejection
-	Time time.Time
+	Time time.Time `json:"time"`
 }

@@ -16,16 +16,17 @@ type Update struct {
 }
 
 // Rejection is the record of an update that could not be used. Key, ObjectETag
-// and Position name it: however often it is delivered, it is kept once.
+// and Position name it: however often it is delivered, it is kept once. As JSON it
+// is what operators see in lists, without its bytes.
 type Rejection struct {
-	Key        string
-	ObjectETag string
+	Key        string `json:"key"`
+	ObjectETag string `json:"object_etag"`
 	// Position of the update in its object, from 1.
-	Position int64
+	Position int64 `json:"position"`
 	// Reason names the field, what was found and what was expected.
-	Reason string
+	Reason string `json:"reason"`
 	// Bytes are the first 64 KiB of what was rejected.
-	Bytes []byte
+	Bytes []byte `json:"-"`
 }
 
 // Batch is what is committed in one transaction. Where two updates carry equal

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"jpmovies/internal/bucket"
+)
+
+// TestImportOfAChangedFile: a file that was written again after it was read is
+// listed again; the others are done.
+func TestImportOfAChangedFile(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	for _, name := range names {
+		if err := os.WriteFile(name, []byte("first"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, total, err := openFiles(append(names, names[0]))
+	if err != nil || total != 10 {
+		t.Fatalf("%d bytes, %v", total, err)
+	}
+	var read []bucket.Ref
+	for _, name := range names {
+		o, body, err := f.Get(t.Context(), filepath.ToSlash(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = body.Close()
+		read = append(read, o.Ref)
+	}
+	if err := os.WriteFile(names[1], []byte("second one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if errs := f.Delete(t.Context(), read); errs[0] != nil || !errors.Is(errs[1], bucket.ErrChanged) {
+		t.Errorf("delete: %v", errs)
+	}
+	for page, err := range f.List(t.Context()) {
+		if err != nil || len(page) != 1 || page[0].Key != filepath.ToSlash(names[1]) {
+			t.Errorf("then there are %v, %v", page, err)
+		}
+	}
+}
