@@ -241,7 +241,7 @@ func (s *site) startWith(t *testing.T, change func(*exec.Cmd), args ...string) *
 			p.exit(t)
 		}
 		if t.Failed() {
-			t.Logf("jpmovies %s:\n%s", strings.Join(args, " "), p.log())
+			t.Logf("jpmovies %s, its last lines:\n%s", strings.Join(args, " "), p.tail(40))
 		}
 	})
 	return p
@@ -251,6 +251,13 @@ func (p *process) log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.lines, "\n")
+}
+
+// tail is the last lines of the log: all of it would bury what failed.
+func (p *process) tail(lines int) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines[max(0, len(p.lines)-lines):], "\n")
 }
 
 // logs waits until a line holds the text, and returns it.
@@ -266,9 +273,9 @@ func (p *process) logs(t *testing.T, text string) string {
 		select {
 		case <-p.seen:
 		case <-p.ended:
-			t.Fatalf("ended without logging %q:\n%s", text, p.log())
+			t.Fatalf("ended without logging %q:\n%s", text, p.tail(40))
 		case <-late:
-			t.Fatalf("not logged within 30 s: %q in\n%s", text, p.log())
+			t.Fatalf("not logged within 30 s: %q in\n%s", text, p.tail(40))
 		}
 	}
 }

@@ -86,9 +86,8 @@ func serveMovies(ctx context.Context, l net.Listener, movies *api.API, o server.
 
 func moviesURL(l net.Listener) string { return "http://" + l.Addr().String() + "/movies" }
 
-// lameDuck is how long connections that are in use may move on. Whoever is to
-// stop sending requests must learn that before: Kubernetes by its preStop pause,
-// others by /readyz.
+// lameDuck is how long clients may move on, and balancers learn by /readyz that
+// they are to send no more. It is too short for Kubernetes: there preStop waits.
 const lameDuck = time.Second
 
 func serverOptions(c config.Process, logger *slog.Logger, metrics prometheus.Registerer) server.Options {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,7 +38,8 @@ type Options struct {
 	Logger *slog.Logger
 	// LameDuck is how long requests are still taken when the server is to end:
 	// each is the last of its connection, so that clients and load balancers
-	// move on before the door is shut. Without connections it is over at once.
+	// move on before the door is shut. It is as long without any connection:
+	// a balancer that has not looked yet may send the next.
 	LameDuck time.Duration
 	// Drain is how long running requests may take after that.
 	Drain time.Duration
@@ -50,7 +50,6 @@ type Options struct {
 
 // Serve answers requests until ctx is done; then it drains.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options) error {
-	var connections atomic.Int64
 	s := &http.Server{
 		Handler:           lastRequest(ctx, &watch{handler, WithRequestID(o.Logger), newMetrics(o.Metrics)}),
 		ReadHeaderTimeout: headerTimeout,
@@ -59,7 +58,6 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-		ConnState:         func(_ net.Conn, state http.ConnState) { connections.Add(opened(state)) },
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
@@ -68,29 +66,13 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	for over := time.Now().Add(o.LameDuck); connections.Load() > 0 && time.Now().Before(over); {
-		time.Sleep(lameDuckStep)
-	}
+	time.Sleep(o.LameDuck)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 	defer cancel()
 	if err := s.Shutdown(ending); err != nil {
 		return fmt.Errorf("drain %s: %w", l.Addr(), errors.Join(err, s.Close()))
 	}
 	return nil
-}
-
-// lameDuckStep is how often a lame duck looks whether all have gone.
-const lameDuckStep = 10 * time.Millisecond
-
-// opened is how many connections more there are when one is in a new state.
-func opened(state http.ConnState) int64 {
-	switch state {
-	case http.StateNew:
-		return 1
-	case http.StateClosed, http.StateHijacked:
-		return -1
-	}
-	return 0
 }
 
 // lastRequest makes a request the last one of its connection once ctx is done,
