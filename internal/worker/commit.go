@@ -10,24 +10,36 @@ import (
 
 var errCatalogueAway = errors.New("the catalogue cannot be written")
 
+// settledMost is how many commits may be ahead of the deletes.
+const settledMost = 16
+
 // commitAll commits one batch after the other, so that ids follow the order in
 // which movies arrive and a worker never waits for its own locks. It passes on
 // the objects that may be deleted.
-func (p *pass) commitAll(batches <-chan *batch, done chan<- *taken) {
+func (p *pass) commitAll(batches <-chan *batch, done chan<- []*taken) {
 	for b := range batches {
 		err := p.commit(b)
-		for _, object := range b.objects {
-			switch last := object.settle(err == nil); {
-			case !last:
-			case object.failed.Load():
-				p.leave(object.modified)
-			default:
-				// This must come after the commit: an object that is deleted first
-				// is lost with the transaction.
-				done <- object // the remover reads to the end, whatever happens
-			}
+		// This must come after the commit: an object that is deleted first is
+		// lost with the transaction.
+		if settled := p.settle(b, err == nil); len(settled) > 0 {
+			done <- settled // the remover reads to the end, whatever happens
 		}
 	}
+}
+
+// settle ends a batch and returns the objects that may be deleted.
+func (p *pass) settle(b *batch, ok bool) []*taken {
+	var settled []*taken
+	for _, object := range b.objects {
+		switch last := object.settle(ok); {
+		case !last:
+		case object.failed.Load():
+			p.leave(object.modified)
+		default:
+			settled = append(settled, object)
+		}
+	}
+	return settled
 }
 
 // commit applies a batch. When the catalogue cannot be written, the rest of the

@@ -57,7 +57,7 @@ func (w *Worker) pass(stop, hard context.Context) *pass {
 	objects := make(chan bucket.Object, w.Concurrency)
 	parts := make(chan part, w.Concurrency)
 	batches := make(chan *batch)
-	done := make(chan *taken, removeMost)
+	done := make(chan []*taken, settledMost)
 
 	var stages sync.WaitGroup
 	stages.Go(func() { p.list(objects); close(objects) })

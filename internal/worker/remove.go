@@ -3,46 +3,19 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"jpmovies/internal/bucket"
 )
 
-// Committed objects are deleted when there are this many (what a bulk request
-// takes), or when the first of them has waited this long.
-const (
-	removeMost = 1000
-	removeAge  = time.Second
-)
-
-// removeAll deletes what was committed, in groups.
-func (p *pass) removeAll(done <-chan *taken) {
-	var group []*taken
-	timer := time.NewTimer(removeAge)
-	timer.Stop()
-	flush := func() {
-		timer.Stop()
-		if len(group) > 0 {
-			p.remove(group)
-			group = nil
+// removeAll deletes what each commit has settled; what came while it was busy
+// makes one group. So a bulk request takes many keys when requests are slow, and
+// none waits when they are fast.
+func (p *pass) removeAll(done <-chan []*taken) {
+	for group := range done {
+		for range len(done) { // there is no other receiver
+			group = append(group, <-done...)
 		}
-	}
-	for {
-		select {
-		case object, more := <-done:
-			if !more {
-				flush()
-				return
-			}
-			if len(group) == 0 {
-				timer.Reset(removeAge)
-			}
-			if group = append(group, object); len(group) == removeMost {
-				flush()
-			}
-		case <-timer.C:
-			flush()
-		}
+		p.remove(group)
 	}
 }
 

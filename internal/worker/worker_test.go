@@ -84,7 +84,10 @@ func TestPassCosts(t *testing.T) {
 	}
 	checkEmpty(t, store)
 	got := store.Counts()
-	if want := (buckettest.Counts{Lists: 1, Gets: 1000, Deletes: 1, DeletedKeys: 1000}); got != want {
+	if got.Deletes > to.applies {
+		t.Errorf("%d bulk deletes for %d transactions", got.Deletes, to.applies)
+	}
+	if want := (buckettest.Counts{Lists: 1, Gets: 1000, Deletes: got.Deletes, DeletedKeys: 1000}); got != want {
 		t.Errorf("bucket operations: %+v, want %+v", got, want)
 	}
 	// A batch is also committed when its first update has waited a while.

@@ -24,8 +24,8 @@ type mutant struct{ name, file, old, new string }
 var mutants = []mutant{
 	{"deleted before the commit", "worker/commit.go",
 		"\t\terr := p.commit(b)\n",
-		"\t\tfor _, object := range b.objects {\n\t\t\tdone <- object\n\t\t}\n\t\terr := p.commit(b)\n"},
-	{"deleted though the commit failed", "worker/commit.go", "object.settle(err == nil)", "object.settle(err == nil || len(b.objects) > 0)"},
+		"\t\tdone <- b.objects\n\t\terr := p.commit(b)\n"},
+	{"deleted though the commit failed", "worker/commit.go", "p.settle(b, err == nil)", "p.settle(b, err == nil || len(b.objects) > 0)"},
 	{"the failed flag ignored", "worker/commit.go", "case object.failed.Load():", "case false:"},
 	{"batches behind a failed one count as committed", "worker/commit.go",
 		"\t\treturn errCatalogueAway\n\t}\n\terr := p.apply", "\t\treturn nil\n\t}\n\terr := p.apply"},
