@@ -19,13 +19,14 @@ import (
 // answer is the body of a 200, with what does not change while it is kept.
 type answer struct {
 	body []byte
-	// next is the URL of the page that follows, if there is one.
-	next string
 	// last is the last revision that a piece of the change feed holds.
 	last int64
 	// tag is the entity tag, weak: the same for all encodings. Without one,
 	// clients are told to keep nothing.
 	tag string
+	// Header values that all who get the answer share. A link leads to the page
+	// that follows, if there is one.
+	link, etag, length []string
 
 	zipped, zstandard struct {
 		once  sync.Once
@@ -33,10 +34,23 @@ type answer struct {
 	}
 }
 
-// newAnswer is an answer that clients may keep.
+// newAnswer is an answer that clients may keep. next is the URL of the page that
+// follows, if there is one.
 func newAnswer(body []byte, next string) *answer {
+	a := newBriefAnswer(body, next)
 	sum := binary.LittleEndian.AppendUint64(nil, xxhash.Sum64(body))
-	return &answer{body: body, next: next, tag: `W/"` + base64.RawURLEncoding.EncodeToString(sum) + `"`}
+	a.tag = `W/"` + base64.RawURLEncoding.EncodeToString(sum) + `"`
+	a.etag = []string{a.tag}
+	return a
+}
+
+// newBriefAnswer is an answer that clients are not to keep.
+func newBriefAnswer(body []byte, next string) *answer {
+	a := &answer{body: body, length: []string{strconv.Itoa(len(body))}}
+	if next != "" {
+		a.link = []string{"<" + next + `>; rel="next"`}
+	}
+	return a
 }
 
 // weight is what the answer may cost in memory, in bytes, its encodings included.
@@ -84,36 +98,37 @@ const agedAfter = 2 * time.Second
 // send writes an answer, or 304 when the client has it.
 func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Add("Vary", "Accept-Encoding")
-	if s.moved != nil {
-		header.Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
+	header[contentType] = jsonType
+	if header[vary] == nil {
+		header[vary] = byEncoding
+	} else {
+		header.Add(vary, "Accept-Encoding")
 	}
-	if a.next != "" {
-		header.Set("Link", "<"+a.next+`>; rel="next"`)
+	if s.moved != nil {
+		header[catalogueRevision] = s.text
+	}
+	if a.link != nil {
+		header[link] = a.link
 	}
 	if s.age >= agedAfter {
 		header.Set("Age", strconv.Itoa(int(s.age/time.Second)))
 	}
-	header.Set("Cache-Control", "no-store")
-	if a.tag != "" {
-		header.Set("Cache-Control", "no-cache")
-		header.Set("ETag", a.tag)
-		if matches(r.Header.Values("If-None-Match"), a.tag) {
+	if a.etag == nil {
+		header[cacheControl] = noStore
+	} else {
+		header[cacheControl] = noCache
+		header[etag] = a.etag
+		if matches(r.Header[ifNoneMatch], a.tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 	}
 	body, encoding := a.encoded(r)
+	header[contentLength] = a.length
 	if encoding != "" {
 		header.Set("Content-Encoding", encoding)
+		header.Set(contentLength, strconv.Itoa(len(body)))
 	}
-	write(w, body)
-}
-
-// write ends an answer with its body.
-func write(w http.ResponseWriter, body []byte) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) //nolint:gosec // JSON, and a client that went away need not be told
 }
 

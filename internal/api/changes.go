@@ -108,7 +108,7 @@ func newPiece(changes []movie.Change, last int64, given url.Values) *answer {
 	given.Set("since", strconv.FormatInt(last, 10))
 	next := "/changes?" + given.Encode()
 	body = fmt.Appendf(body, "\"revision\": %d,\n\"next_url\": \"%s\"}\n", last, next)
-	return &answer{body: body, next: next}
+	return newBriefAnswer(body, next)
 }
 
 func appendChange(body []byte, c movie.Change) []byte {

@@ -18,11 +18,14 @@ import (
 //	],
 //	"next_url": "/movies?limit=2&start=11"}
 func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
+	if a.sendKept(w, r, a.cache.lists, pageKey(r.URL.RawQuery)) {
+		return nil
+	}
 	q, err := movie.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	return a.cached(w, r, "/movies?"+q.Key(), func(ctx context.Context) (*answer, error) {
+	return a.cached(w, r, pageKey(q.Key()), func(ctx context.Context) (*answer, error) {
 		// One row more tells whether there is a next page.
 		rows, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit+1)
 		if err != nil {
@@ -36,6 +39,9 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 		return newAnswer(appendPage(nil, rows, next), next), nil
 	})
 }
+
+// pageKey is the key of a page, by the query string in its normal form.
+func pageKey(query string) string { return "/movies?" + query }
 
 func appendPage(body []byte, rows []movie.Row, next string) []byte {
 	body = append(body, `{"movies": [`...)
@@ -66,6 +72,9 @@ func appendEnd(body []byte, n int) []byte {
 }
 
 func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.RawQuery == "" && a.sendKept(w, r, a.cache.movies, r.URL.Path) {
+		return nil
+	}
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}

@@ -61,9 +61,9 @@ func sendJSON(w http.ResponseWriter, revision int64, value any) error {
 		return err
 	}
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Catalogue-Revision", strconv.FormatInt(revision, 10))
-	write(w, body)
+	header[contentType], header[cacheControl] = jsonType, noStore
+	header.Set(catalogueRevision, strconv.FormatInt(revision, 10))
+	header.Set(contentLength, strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // the client went away: nobody is left to tell
 	return nil
 }

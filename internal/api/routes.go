@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -144,9 +143,6 @@ func (a *API) Run(ctx context.Context) {
 	<-a.ending
 }
 
-// exposed are the headers that scripts of other origins may read.
-const exposed = "Catalogue-Revision, ETag, Link, Age, Retry-After, X-Request-Id"
-
 // read serves what anyone may read, scripts of other origins included.
 func (a *API) read(handle handler) http.Handler {
 	private := a.readPrivate(handle, "GET, HEAD, OPTIONS")
@@ -176,15 +172,17 @@ func (a *API) readPrivate(handle handler, allow string) http.Handler {
 
 // introduce sets the headers of every answer.
 func (a *API) introduce(w http.ResponseWriter) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	header := w.Header()
+	header[contentOptions] = nosniff
 	if s := a.watcher.peek(); s.moved != nil {
-		w.Header().Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
+		header[catalogueRevision] = s.text
 	}
 }
 
 func allowOrigins(w http.ResponseWriter) {
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Access-Control-Expose-Headers", exposed)
+	header := w.Header()
+	header[allowOrigin] = anyOrigin
+	header[exposeHeaders] = exposed
 }
 
 // preflight tells browsers what scripts of other origins may do.
@@ -209,18 +207,37 @@ func (a *API) cached(w http.ResponseWriter, r *http.Request, key string, load fu
 func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, in *shelfOf, key string, load func(context.Context) (*answer, error)) error {
 	start := time.Now()
 	found, hit, err := a.get(r.Context(), s, in, key, load)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if hit {
-		a.metrics.hits.Inc()
-		w.Header().Set("Server-Timing", "cache")
-	} else {
+	case hit:
+		a.sendHit(w, r, s, found)
+	default:
 		a.metrics.misses.Inc()
-		w.Header().Set("Server-Timing", "db;dur="+milliseconds(time.Since(start)))
+		w.Header().Set(serverTiming, "db;dur="+milliseconds(time.Since(start)))
+		send(w, r, found, s)
 	}
-	send(w, r, found, s)
 	return nil
+}
+
+// sendKept answers a request whose text is the very key of an answer that is
+// kept: nothing needs to be read, parsed or checked. It tells whether it has.
+func (a *API) sendKept(w http.ResponseWriter, r *http.Request, in *shelfOf, key string) bool {
+	s := a.watcher.peek()
+	if s.moved == nil {
+		return false
+	}
+	found, hit := in.GetIfPresent(key)
+	if hit {
+		a.sendHit(w, r, s, found)
+	}
+	return hit
+}
+
+func (a *API) sendHit(w http.ResponseWriter, r *http.Request, s state, found *answer) {
+	a.metrics.hits.Inc()
+	w.Header()[serverTiming] = fromCache
+	send(w, r, found, s)
 }
 
 // sendConstant answers with what needs no database.
@@ -229,7 +246,7 @@ func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *ans
 		return err
 	}
 	s, _ := a.watcher.state(r.Context())
-	w.Header().Set("Server-Timing", "cache")
+	w.Header()[serverTiming] = fromCache
 	send(w, r, constant, s)
 	return nil
 }

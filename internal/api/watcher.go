@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type watcher struct {
 
 	mu       sync.Mutex
 	revision int64
+	text     []string // the revision as a header's value
 	known    bool
 	seen     time.Time     // when the database last confirmed the revision
 	moved    chan struct{} // closed when there is a new revision
@@ -41,6 +43,7 @@ type watcher struct {
 // state is what the watcher knows.
 type state struct {
 	revision int64
+	text     []string // the revision as a header's value
 	// age is how long the database has not confirmed it.
 	age   time.Duration
 	moved <-chan struct{} // nil when nothing is known
@@ -138,6 +141,7 @@ func (w *watcher) move(revision int64, asked time.Time, ids []int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.revision, w.known, w.seen = revision, true, asked
+	w.text = []string{strconv.FormatInt(revision, 10)}
 	w.touched(ids)
 	close(w.moved)
 	w.moved = make(chan struct{})
@@ -161,7 +165,7 @@ func (w *watcher) peek() state {
 	if !w.known {
 		return state{}
 	}
-	return state{w.revision, w.now().Sub(w.seen), w.moved}
+	return state{w.revision, w.text, w.now().Sub(w.seen), w.moved}
 }
 
 // reach makes sure that the catalogue has a revision: another process may have
