@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"jpmovies/internal/movie"
@@ -13,18 +14,27 @@ var errCatalogueAway = errors.New("the catalogue cannot be written")
 // settledMost is how many commits may be ahead of the deletes.
 const settledMost = 16
 
-// commitAll commits one batch after the other, so that ids follow the order in
-// which movies arrive and a worker never waits for its own locks. It passes on
-// the objects that may be deleted.
+// commitsAtOnce is how many batches are committed side by side: while one waits
+// for the disk or for its answers, the database works on another. The order does
+// not matter to the catalogue; more would wait for each other's locks.
+const commitsAtOnce = 2
+
+// commitAll commits the batches and passes on the objects that may be deleted.
 func (p *pass) commitAll(batches <-chan *batch, done chan<- []*taken) {
-	for b := range batches {
-		err := p.commit(b)
-		// This must come after the commit: an object that is deleted first is
-		// lost with the transaction.
-		if settled := p.settle(b, err == nil); len(settled) > 0 {
-			done <- settled // the remover reads to the end, whatever happens
-		}
+	var committers sync.WaitGroup
+	for range commitsAtOnce {
+		committers.Go(func() {
+			for b := range batches {
+				err := p.commit(b)
+				// This must come after the commit: an object that is deleted first
+				// is lost with the transaction.
+				if settled := p.settle(b, err == nil); len(settled) > 0 {
+					done <- settled // the remover reads to the end, whatever happens
+				}
+			}
+		})
 	}
+	committers.Wait()
 }
 
 // settle ends a batch and returns the objects that may be deleted.

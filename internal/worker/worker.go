@@ -4,7 +4,7 @@
 // joined by channels, which block when the next stage is slower, so memory stays
 // bounded:
 //
-//	list -> fetch and decode (many) -> batch -> commit (one) -> remove
+//	list -> fetch and decode (many) -> batch -> commit (two) -> remove
 //
 // An object goes from the bucket only after every one of its updates is
 // committed, and only if it is still the generation that was read. Whatever

@@ -19,14 +19,14 @@ var _ worker.Catalogue = catalogue{}
 // in the middle, because that would be decided by a race; a transaction that
 // fails in its middle does so by a trigger.
 func (c catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
-	err = c.step(ctx, kindApply, "", func(f fate) (err error) {
+	err = c.step(ctx, kindApply, digest(batch), func(f fate) (err error) {
 		if f.verdict == broken {
 			c.breaking = f.statement
 		}
 		changes, err = c.db.Apply(context.WithoutCancel(ctx), batch)
 		c.breaking = 0
-		c.noteLocked(c.String(), fmt.Sprintf("batch of %d updates and %d rejections, %s: %d changes",
-			len(batch.Updates), len(batch.Rejections), digest(batch), changes))
+		c.noteLocked(c.String(), fmt.Sprintf("batch of %d updates and %d rejections: %d changes",
+			len(batch.Updates), len(batch.Rejections), changes))
 		switch refusal := (*movie.RefusedError)(nil); {
 		case errors.As(err, &refusal) || errors.Is(err, errFault):
 		case err != nil && f.verdict != broken:

@@ -23,8 +23,8 @@ type mutant struct{ name, file, old, new string }
 // nothing.
 var mutants = []mutant{
 	{"deleted before the commit", "worker/commit.go",
-		"\t\terr := p.commit(b)\n",
-		"\t\tdone <- b.objects\n\t\terr := p.commit(b)\n"},
+		"\t\t\t\terr := p.commit(b)\n",
+		"\t\t\t\tdone <- b.objects\n\t\t\t\terr := p.commit(b)\n"},
 	{"deleted though the commit failed", "worker/commit.go", "p.settle(b, err == nil)", "p.settle(b, err == nil || len(b.objects) > 0)"},
 	{"the failed flag ignored", "worker/commit.go", "case object.failed.Load():", "case false:"},
 	{"batches behind a failed one count as committed", "worker/commit.go",

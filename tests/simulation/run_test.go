@@ -147,13 +147,13 @@ type slot struct {
 const (
 	lives  = 4 // a killed process may have steps under way while the next one lives
 	kinds  = 8
-	keys   = 16
+	keys   = 64
 	period = 1 << 18 // ns
 )
 
-// A worker's own timers (100 ms for batches, 1 s for deletes) start at a step's
-// instant. Modulo the period they come 123,136 and 182,784 ns later, which is
-// nobody's slot as long as there are fewer slots than that.
+// A worker's own timer (100 ms for batches) starts at a step's instant. Modulo the
+// period it comes 123,136 ns later, which is nobody's slot as long as there are
+// fewer slots than that.
 var _ = [1]struct{}{}[actors*lives*kinds*keys/40000]
 
 func (s slot) number() int {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -34,7 +36,8 @@ type process struct {
 	times      map[stepName]int // how often each step was made, under the lock
 }
 
-// stepName is what tells a step from those that may be under way beside it.
+// stepName is what tells a step from those that may be under way beside it: of
+// one object, or of one batch.
 type stepName struct {
 	kind int
 	key  string
@@ -144,8 +147,16 @@ func (p *process) step(ctx context.Context, kind int, key string, effect func(fa
 	return p.away(ctx)
 }
 
+// slot is the step's share of time. A worker commits two batches at a time; their
+// digests, which are their keys, give them different ones.
 func (p *process) slot(kind int, key string) slot {
-	return slot{p.seat, p.life, kind, 1 + slices.Index(p.plan.keys, key)}
+	lane := 1 + slices.Index(p.plan.keys, key)
+	if kind == kindApply {
+		h := fnv.New32a()
+		_, _ = io.WriteString(h, key) // never fails
+		lane = int(h.Sum32() % keys)
+	}
+	return slot{p.seat, p.life, kind, lane}
 }
 
 func (p *process) takeEffect(ctx context.Context, kind int, key string, f fate, effect func(fate) error) error {
