@@ -82,7 +82,7 @@ func (db *DB) remove(ctx context.Context, tx *sql.Tx, table string, args []any) 
 	for len(args) > 0 {
 		n := min(len(args), 2*bulkTuples)
 		//nolint:gosec // made of constants
-		query := "DELETE FROM " + table + " WHERE (name, movie_id) IN (" + db.dialect.list(n/2) + ")"
+		query := "DELETE FROM " + table + " WHERE " + db.dialect.in("name", "movie_id", n/2)
 		if _, err := tx.ExecContext(ctx, query, args[:n]...); err != nil {
 			return fmt.Errorf("delete from %s: %w", table, err)
 		}

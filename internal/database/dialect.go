@@ -40,6 +40,16 @@ type dialect struct {
 	noTable func(error) bool
 }
 
+// in is the condition that two columns are one of so many pairs. A single pair is
+// compared by its parts: for a DELETE with a list of one, MariaDB looks through the
+// whole table.
+func (d *dialect) in(first, second string, pairs int) string {
+	if pairs == 1 {
+		return first + " = ? AND " + second + " = ?"
+	}
+	return "(" + first + ", " + second + ") IN (" + d.list(pairs) + ")"
+}
+
 // verdict is what an engine's error means for the transaction.
 type verdict int
 

@@ -14,6 +14,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,7 +27,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	_ "modernc.org/sqlite" // the driver named sqlite
+	"modernc.org/sqlite"
 )
 
 // Options say which database to open.
@@ -48,6 +49,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock for times that are stored; time.Now when nil.
 	Now func() time.Time
+	// OpenPool makes a pool, so that others may see what passes through it;
+	// sql.OpenDB when nil.
+	OpenPool func(driver.Connector) *sql.DB
 }
 
 // DB is an open database, safe for concurrent use.
@@ -83,6 +87,9 @@ func Open(o Options) (*DB, error) {
 	if db.now == nil {
 		db.now = time.Now
 	}
+	if o.OpenPool == nil {
+		o.OpenPool = sql.OpenDB
+	}
 	if o.File != "" {
 		return db, db.openFile(o)
 	}
@@ -99,7 +106,7 @@ func (db *DB) openServer(o Options) error {
 		return fmt.Errorf("database settings: %w", err)
 	}
 	db.server, db.dialect = config, &mysqlDialect
-	db.write = sql.OpenDB(connector)
+	db.write = o.OpenPool(connector)
 	db.write.SetMaxOpenConns(maxConnections)
 	db.write.SetMaxIdleConns(idleConnections)
 	db.write.SetConnMaxLifetime(connectionLife)
@@ -162,13 +169,16 @@ func (db *DB) openFile(o Options) error {
 	// FULL: a commit is on the disk before the objects it came from are deleted.
 	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
-	if db.write, err = sql.Open("sqlite", uri+"?_txlock=immediate&"+shared); err != nil {
+	writer, err := sqlite.NewConnector(uri + "?_txlock=immediate&" + shared)
+	if err != nil {
 		return err
 	}
-	db.write.SetMaxOpenConns(1)
-	if db.read, err = sql.Open("sqlite", uri+"?_pragma=query_only(1)&"+shared); err != nil {
-		return errors.Join(err, db.write.Close())
+	reader, err := sqlite.NewConnector(uri + "?_pragma=query_only(1)&" + shared)
+	if err != nil {
+		return err
 	}
+	db.write, db.read = o.OpenPool(writer), o.OpenPool(reader)
+	db.write.SetMaxOpenConns(1)
 	db.read.SetMaxOpenConns(idleConnections)
 	db.read.SetMaxIdleConns(idleConnections)
 	return nil

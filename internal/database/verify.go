@@ -189,7 +189,7 @@ func linkDifference(t linkTable, l link, found, expected string) Difference {
 }
 
 func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
-	query := "SELECT name, movie_id FROM " + t.name + " WHERE (name, movie_id) IN (" + v.dialect.list(len(group)) + ")"
+	query := "SELECT name, movie_id FROM " + t.name + " WHERE " + v.dialect.in("name", "movie_id", len(group))
 	return v.readLinks(ctx, query, linkArgs(slices.Clone(group), 2)...)
 }
 

@@ -91,7 +91,7 @@ func (db *DB) lock(ctx context.Context, tx *sql.Tx, records []movie.Record) (map
 func (db *DB) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row) error {
 	//nolint:gosec // made of constants
 	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + db.dialect.force("identity") +
-		" WHERE (title, year) IN (" + db.dialect.list(len(group)) + ")" + db.dialect.forUpdate
+		" WHERE " + db.dialect.in("title", "year", len(group)) + db.dialect.forUpdate
 	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (db *DB) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Ident
 func (db *DB) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, ids map[movie.Identity]int64) error {
 	//nolint:gosec // made of constants
 	query := "SELECT id, title, year FROM movie" + db.dialect.force("identity") +
-		" WHERE (title, year) IN (" + db.dialect.list(len(group)) + ")"
+		" WHERE " + db.dialect.in("title", "year", len(group))
 	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
 	if err != nil {
 		return err
@@ -274,7 +274,7 @@ func (db *DB) writeFacets(ctx context.Context, tx *sql.Tx, grows map[facet]int) 
 	}
 	for some := range slices.Chunk(shrunk, 2*bulkTuples) {
 		//nolint:gosec // made of constants
-		query := "DELETE FROM facet WHERE movies = 0 AND (kind, value) IN (" + db.dialect.list(len(some)/2) + ")"
+		query := "DELETE FROM facet WHERE movies = 0 AND " + db.dialect.in("kind", "value", len(some)/2)
 		if _, err := tx.ExecContext(ctx, query, some...); err != nil {
 			return fmt.Errorf("delete empty facets: %w", err)
 		}

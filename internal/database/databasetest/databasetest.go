@@ -120,6 +120,7 @@ func Raw(t *testing.T, o database.Options) *sql.DB {
 		config := mysql.NewConfig()
 		config.User, config.Passwd, config.DBName = o.User, o.Password, o.Name
 		config.Net, config.Addr = "tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+		config.InterpolateParams = true // as in the program
 		driver, dsn = "mysql", config.FormatDSN()
 	}
 	raw, err := sql.Open(driver, dsn)

@@ -1,0 +1,290 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/XSAM/otelsql"
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/trace"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+var rewrite = flag.Bool("update", false, "rewrite the golden files")
+
+// TestPlans asks each engine how it will run each statement that the program
+// makes: nothing is looked through from end to end, and nothing is sorted that is
+// not small. The plans are compared with golden copies, so that a review sees each
+// change; they are of one version of the engine.
+func TestPlans(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		heard := &statements{seen: map[string][]any{}}
+		o.OpenPool = heard.openPool
+		db := databasetest.Open(t, o)
+		raw := databasetest.Raw(t, o)
+		random := rand.New(rand.NewPCG(1, 2))
+		if _, err := db.Apply(t.Context(), movie.Batch{Updates: shelf(random, 3000)}); err != nil {
+			t.Fatal(err)
+		}
+		if o.File == "" {
+			exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, movie_word, change_log, rejection, facet")
+		}
+		heard.forget()
+		runAll(t, db)
+		if len(heard.seen) < 40 {
+			t.Errorf("only %d statements were heard", len(heard.seen))
+		}
+		engine := engine(t, db)
+		var shown []string
+		for _, query := range heard.all() {
+			plan := explain(t, raw, engine, query, heard.seen[query])
+			judge(t, query, plan)
+			shown = append(shown, repeated.ReplaceAllString(query, "$1, ...")+"\n    "+strings.ReplaceAll(strings.Join(plan, "\n    "), o.Name+".", "")+"\n")
+		}
+		shown = slices.Compact(shown)
+		compare(t, filepath.Join("testdata", "plans", engine+".txt"), strings.Join(shown, "\n"))
+	})
+}
+
+// repeated values of a list.
+var repeated = regexp.MustCompile(`(\(\?,\?\)|\?)(,(\(\?,\?\)|\?))+`)
+
+// runAll makes the program's statements, each on data that it finds something in.
+// Verify and Repair are not among them: they look through all, on purpose.
+func runAll(t *testing.T, db *database.DB) {
+	t.Helper()
+	ctx := t.Context()
+	check := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, f := range filters {
+		check(db.Movies(ctx, f, 0, 25))
+		check(db.Movies(ctx, f, 1500, 25))
+	}
+	check(nil, db.Export(ctx, movie.Filter{}, func(int64) error { return nil }, func([]movie.Row) error { return nil }))
+	check(db.Movie(ctx, 1))
+	check(db.Revision(ctx))
+	check(db.Changes(ctx, 7, 100))
+	_, _, err := db.Touched(ctx, 7, 1000, 100)
+	check(nil, err)
+	check(db.Genres(ctx))
+	check(db.Years(ctx))
+	check(nil, db.CheckSchema(ctx))
+	check(nil, db.Report(ctx, movie.WorkerStatus{Shard: "0/1", LastPass: time.Now()}))
+	check(db.Status(ctx))
+	changed := []movie.Update{
+		update(9000, "Lion lions 7", 1999, []string{"new"}, []string{"new"}), update(9001, "quite new", 1999, nil, nil),
+		update(9002, "Lion lions 9", 1999, []string{}, []string{}),
+	}
+	check(db.Apply(ctx, movie.Batch{Updates: changed, Rejections: []movie.Rejection{{Key: "k", ObjectETag: "e", Position: 1, Reason: "bad"}}}))
+	for i := range changed {
+		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, 9010
+	}
+	check(db.Apply(ctx, movie.Batch{Updates: changed}))
+	gone := update(9020, "quite new", 1999, nil, nil)
+	gone.Deleted = true
+	check(db.Apply(ctx, movie.Batch{Updates: []movie.Update{gone}}))
+	rejections, err := db.Rejections(ctx, 0, 100)
+	check(nil, err)
+	check(db.Rejections(ctx, 1000, 100))
+	for _, r := range rejections {
+		check(db.Rejection(ctx, r.ID))
+		check(nil, db.DropRejection(ctx, r.ID))
+	}
+	check(nil, db.Prune(ctx, time.Now().Add(-time.Hour), time.Now().Add(-time.Hour)))
+}
+
+// filters are all kinds, alone and composed.
+var filters = []movie.Filter{
+	{},
+	{Title: "Lion lions 7"},
+	{Title: "Lion lions 7", Year: 1999, Cast: []string{"actor 1"}, Genres: []string{"genre 1"}},
+	{Year: 1999},
+	{YearFrom: 1990, YearTo: 1991},
+	{YearFrom: 1935},
+	{Cast: []string{"actor 1"}},
+	{Cast: []string{"actor 1", "actor 2"}},
+	{Genres: []string{"genre 1"}},
+	{Genres: []string{"genre 1", "genre 2"}},
+	{Genres: []string{"genre 1"}, Year: 1999},
+	{Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
+	{Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, Year: 1999},
+	{Words: movie.Words("the li")},
+	{Words: movie.Words("the lion zeb")},
+	{Words: movie.Words("the li"), Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
+}
+
+// statements are what passes through a pool, by the text, each with its arguments.
+type statements struct {
+	mu   sync.Mutex
+	seen map[string][]any
+}
+
+func (s *statements) openPool(c driver.Connector) *sql.DB {
+	return otelsql.OpenDB(c, otelsql.WithTracerProvider(trace.NewTracerProvider()), otelsql.WithAttributesGetter(
+		func(_ context.Context, _ otelsql.Method, query string, given []driver.NamedValue) []attribute.KeyValue {
+			s.hear(query, given)
+			return nil
+		}))
+}
+
+// explained are the statements that have a plan worth asking for.
+var explained = regexp.MustCompile(`^(SELECT .* FROM|UPDATE|DELETE) `)
+
+func (s *statements) hear(query string, given []driver.NamedValue) {
+	if !explained.MatchString(query) || strings.Contains(query, "schema") {
+		return
+	}
+	args := make([]any, len(given))
+	for i, arg := range given {
+		args[i] = arg.Value
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[query] = args
+}
+
+func (s *statements) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.seen)
+}
+
+func (s *statements) all() []string {
+	var queries []string
+	for query := range s.seen {
+		queries = append(queries, query)
+	}
+	slices.Sort(queries)
+	return queries
+}
+
+// explain asks for a plan, a line for each table. How many rows the engine expects
+// is left out.
+func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []string {
+	t.Helper()
+	ask, kept := "EXPLAIN FORMAT=TRADITIONAL ", []string{"table", "type", "key", "ref", "Extra"}
+	switch engine, _, _ := strings.Cut(engine, "-"); engine {
+	case "sqlite":
+		ask, kept = "EXPLAIN QUERY PLAN ", []string{"detail"}
+	case "tidb":
+		ask, kept = "EXPLAIN FORMAT='brief' ", []string{"id", "access object", "operator info"}
+	}
+	rows, err := raw.QueryContext(t.Context(), ask+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plan []string
+	for rows.Next() {
+		values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		var line []string
+		for _, name := range kept {
+			if value := values[slices.Index(columns, name)]; value.Valid && value.String != "" {
+				line = append(line, value.String)
+			}
+		}
+		plan = append(plan, strings.Join(line, ", "))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// bounded are statements that sort or look through what does not grow with the
+// catalogue: the values of facets, the movies of one title, a page of each of at
+// most 40 years, the workers.
+var bounded = regexp.MustCompile(`FROM (facet|worker_status) |m\.title = |UNION ALL`)
+
+// judge fails on a plan that costs more when the catalogue grows. A walk in the
+// order of the key that ends with the page is fine.
+func judge(t *testing.T, query string, plan []string) {
+	t.Helper()
+	all := strings.Join(plan, "\n")
+	sorts := strings.Contains(all, "filesort") || strings.Contains(all, "TEMP B-TREE")
+	walks := scan.MatchString(all)
+	if !bounded.MatchString(query) && (sorts || walks && !strings.Contains(query, " LIMIT ")) {
+		t.Errorf("%s\n    %s", query, strings.Join(plan, "\n    "))
+	}
+}
+
+// scan is what engines say of a walk from end to end: the type of access of a
+// table, or SQLite's word, but not for the rows of a VALUES list.
+var scan = regexp.MustCompile(`TableFullScan|, (ALL|index)(,|\n|$)|(^|\n)SCAN (\w+($|\n)|\w+ USING)`)
+
+// engine names the engine with its version, as far as plans depend on it.
+func engine(t *testing.T, db *database.DB) string {
+	t.Helper()
+	name, err := db.Engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`\d+\.\d+`).FindString(name)
+	switch {
+	case strings.Contains(name, "MariaDB"):
+		return "mariadb-" + version
+	case strings.Contains(name, "TiDB"):
+		return "tidb-" + regexp.MustCompile(`TiDB-v(\d+)`).FindStringSubmatch(name)[1]
+	case strings.Contains(name, "SQLite"):
+		return "sqlite-" + version
+	}
+	return "mysql-" + version
+}
+
+func compare(t *testing.T, golden, got string) {
+	t.Helper()
+	if *rewrite {
+		if err := os.MkdirAll(filepath.Dir(golden), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(golden)
+	if os.IsNotExist(err) {
+		t.Logf("no golden copy for this version of the engine: %s", golden)
+		return
+	}
+	if diff := cmp.Diff(string(want), got); err != nil || diff != "" {
+		t.Errorf("%v; golden -, got +, go test ./internal/database -run Plans -update rewrites it: %s", err, diff)
+	}
+}
+
+func exec(t *testing.T, raw *sql.DB, query string) {
+	t.Helper()
+	if _, err := raw.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", query, err))
+	}
+}
