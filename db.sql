@@ -29,7 +29,9 @@ CREATE TABLE movie_genre (
 CREATE TABLE change_log (
   revision   BIGINT UNSIGNED NOT NULL PRIMARY KEY, -- without holes, in commit order
   movie_id   BIGINT UNSIGNED NOT NULL,
-  changed_at BIGINT NOT NULL                       -- Unix milliseconds
+  changed_at BIGINT NOT NULL,                      -- Unix milliseconds
+  changed    TINYINT UNSIGNED NOT NULL DEFAULT 0,  -- 1 created, 2 deleted, 4 restored, 8 cast, 16 genres; 0 = not known
+  KEY by_movie (movie_id, revision)
 );
 
 CREATE TABLE rejection (
@@ -73,3 +75,11 @@ CREATE TABLE facet (
   PRIMARY KEY (kind, value)
 );
 
+CREATE TABLE ingest (
+  applied_day INT NOT NULL,              -- since 1970; in front, so that writers and pruning each keep to one end
+  object_key  VARBINARY(1024) NOT NULL,
+  object_time BIGINT NOT NULL,           -- LastModified, Unix nanoseconds, as in stamps
+  part        VARBINARY(300) NOT NULL,   -- first-last position of what a batch held, ETag; 0-0: the object holds nothing
+  outcome     VARBINARY(1100) NOT NULL,  -- Unix milliseconds, updates, changes, rejections, first movies as id@revision (0: no change)
+  PRIMARY KEY (applied_day, object_key, object_time, part)
+);

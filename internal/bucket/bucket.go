@@ -25,6 +25,8 @@ var (
 	ErrNotFound = errors.New("no such object")
 	// ErrChanged: the object is not the generation that was named. Nothing was done.
 	ErrChanged = errors.New("object was overwritten meanwhile")
+	// ErrSettling: the object is there, but must not be read yet.
+	ErrSettling = errors.New("it may still be being written")
 )
 
 // Ref names one generation of an object.
@@ -58,7 +60,8 @@ type Store interface {
 
 	// Get opens the object as it is now. The Object describes exactly the bytes
 	// that the reader gives: same generation, same LastModified. A reader that
-	// cannot give all of them fails with an error other than io.EOF. ErrNotFound.
+	// cannot give all of them fails with an error other than io.EOF. ErrNotFound,
+	// ErrSettling.
 	Get(ctx context.Context, key string) (Object, io.ReadCloser, error)
 
 	// Delete deletes each object if it is still the generation named, and says

@@ -5,6 +5,7 @@
 //	movie_cast   (name, movie)        every filter is a scan of one range of these,
 //	movie_genre  (name, movie, year)  by falling id
 //	change_log   one row per change, numbered by the revision
+//	ingest       one row per object, or per part of a large one: what became of it
 //	rejection, worker_status, catalogue (the revision, one row)
 //
 // The database decides nothing: [DB.Apply] locks the rows, lets [movie.Merge]

@@ -37,15 +37,22 @@ func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
 	return p
 }
 
-// changed are the ids of the movies that readers will see differently.
-func (p *plan) changed() []int64 {
-	var ids []int64
+// change is a movie that readers will see differently.
+type change struct {
+	id       int64
+	identity movie.Identity
+	what     movie.Changed
+}
+
+// changed are the changes, in the order of their revisions.
+func (p *plan) changed() []change {
+	var all []change
 	for _, s := range p.steps {
 		if !s.after.Shows(s.before) {
-			ids = append(ids, s.id)
+			all = append(all, change{s.id, s.after.Identity, movie.Difference(s.before, s.after)})
 		}
 	}
-	return ids
+	return all
 }
 
 // movies is by how many the number of visible movies grows.

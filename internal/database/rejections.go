@@ -9,14 +9,20 @@ import (
 	"jpmovies/internal/movie"
 )
 
+const selectRejections = "SELECT id, object_key, object_etag, position, reason, rejected_at FROM rejection"
+
 // Rejections returns the newest rejections, at most limit, without their bytes.
 // With start above 0, only ids below it.
 func (db *DB) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
-	query, args := "SELECT id, object_key, object_etag, position, reason, rejected_at FROM rejection", []any{}
+	query, args := selectRejections, []any{}
 	if start > 0 {
 		query, args = query+" WHERE id < ?", append(args, start)
 	}
-	rows, err := db.read.QueryContext(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, limit)...)
+	return db.queryRejections(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, limit)...)
+}
+
+func (db *DB) queryRejections(ctx context.Context, query string, args ...any) ([]movie.StoredRejection, error) {
+	rows, err := db.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read rejections: %w", err)
 	}

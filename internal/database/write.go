@@ -11,14 +11,14 @@ import (
 )
 
 // Apply commits a batch in one transaction: the movies, their links, the
-// rejections, the change log and the revision; all of it or nothing. It returns
-// how many movies readers now see differently.
+// rejections, the change log, the revision and the ingest log; all of it or
+// nothing. It returns how many movies readers now see differently.
 //
 // Applying a batch again changes nothing. The error is a *movie.RefusedError
 // when a healthy database refuses the data for good; any other means that the
 // batch may or may not be committed and is to be applied again later.
 func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
-	if len(batch.Updates)+len(batch.Rejections) == 0 {
+	if batch.Empty() {
 		return 0, nil
 	}
 	if err := db.prepareWrites(ctx); err != nil {
@@ -31,7 +31,7 @@ func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err er
 		if attempt > 0 {
 			slices.SortFunc(records, func(a, b movie.Record) int { return a.Compare(b.Identity) })
 		}
-		changes, err = db.apply(ctx, tx, records, batch.Rejections)
+		changes, err = db.apply(ctx, tx, records, batch)
 		return err
 	})
 	return changes, err
@@ -39,8 +39,8 @@ func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err er
 
 // apply runs the statements in the one order that all writers share: movie,
 // cast, genre, rejection, and last the catalogue's row, whose lock every writer
-// with changes needs and which is therefore held for the change log alone.
-func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, rejections []movie.Rejection) (int, error) {
+// with changes needs and which is therefore held for the logs alone.
+func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, batch movie.Batch) (int, error) {
 	known, err := db.lock(ctx, tx, records)
 	if err != nil {
 		return 0, err
@@ -52,17 +52,20 @@ func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, rej
 	if err := db.writeLinks(ctx, tx, p); err != nil {
 		return 0, err
 	}
-	if err := db.writeRejections(ctx, tx, rejections); err != nil {
+	if err := db.writeRejections(ctx, tx, batch.Rejections); err != nil {
 		return 0, err
 	}
 	changed := p.changed()
-	if len(changed) == 0 {
-		return 0, nil
+	var revision int64
+	if len(changed) > 0 {
+		if revision, err = db.writeChanges(ctx, tx, changed, p.movies()); err != nil {
+			return 0, err
+		}
+		if err := db.writeFacets(ctx, tx, p.facets()); err != nil {
+			return 0, err
+		}
 	}
-	if err := db.writeChanges(ctx, tx, changed, p.movies()); err != nil {
-		return 0, err
-	}
-	return len(changed), db.writeFacets(ctx, tx, p.facets())
+	return len(changed), db.writeIngest(ctx, tx, ingestions(batch, touched(known, p, changed, revision)))
 }
 
 // row is a movie's row.
@@ -237,25 +240,25 @@ func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movi
 	return db.insert(ctx, tx, db.insertRejection(), args)
 }
 
-// writeChanges numbers the changes and counts the movies. This must come after
-// all else but the facets: from the first statement on, every other writer waits
-// for our commit, and so revisions are committed in their order.
-func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, ids []int64, movies int) error {
-	_, err := tx.ExecContext(ctx,
-		"UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(ids), movies)
+// writeChanges numbers the changes, the last one with revision, and counts the
+// movies. This must come after all else but facets and ingest log: from the first
+// statement on, every other writer waits for our commit, and so revisions are
+// committed in their order.
+func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
+	_, err = tx.ExecContext(ctx,
+		"UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), movies)
 	if err != nil {
-		return fmt.Errorf("take revisions: %w", err)
+		return 0, fmt.Errorf("take revisions: %w", err)
 	}
-	var revision int64
 	if err := tx.QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
-		return fmt.Errorf("take revisions: %w", err)
+		return 0, fmt.Errorf("take revisions: %w", err)
 	}
 	now := db.now().UnixMilli()
-	args := make([]any, 0, 3*len(ids))
-	for i, id := range ids {
-		args = append(args, revision-int64(len(ids)-1-i), id, now)
+	args := make([]any, 0, 4*len(changed))
+	for i, c := range changed {
+		args = append(args, revision-int64(len(changed)-1-i), c.id, now, c.what)
 	}
-	return db.insert(ctx, tx, insertChange, args)
+	return revision, db.insert(ctx, tx, insertChange, args)
 }
 
 // writeFacets counts the movies of each genre and year. Under the lock that
@@ -284,7 +287,7 @@ func (db *DB) writeFacets(ctx context.Context, tx *sql.Tx, grows map[facet]int) 
 
 var (
 	insertMovie  = insertion{"INSERT INTO movie (title, year, hidden, fields, stamps)", 5, ""}
-	insertChange = insertion{"INSERT INTO change_log (revision, movie_id, changed_at)", 3, ""}
+	insertChange = insertion{"INSERT INTO change_log (revision, movie_id, changed_at, changed)", 4, ""}
 )
 
 func (db *DB) overwriteMovie() insertion {
@@ -310,5 +313,5 @@ func (db *DB) insertRejection() insertion {
 }
 
 func (db *DB) prepareWrites(ctx context.Context) error {
-	return db.prepare(ctx, insertMovie, db.overwriteMovie(), db.insertCast(), db.insertGenre(), db.insertWord(), insertChange)
+	return db.prepare(ctx, insertMovie, db.overwriteMovie(), db.insertCast(), db.insertGenre(), db.insertWord(), insertChange, db.insertIngest())
 }

@@ -22,6 +22,8 @@ type Parameter[T any] struct {
 	Name string
 	// Repeats: it may be given more than once.
 	Repeats bool
+	// Exact: the value is taken as it is, neither trimmed nor normalised.
+	Exact bool
 	// Set takes a value, which is clean and not empty, or says what is wrong
 	// with it.
 	Set func(to *T, value string) (wrong string)
@@ -57,7 +59,10 @@ func set[T any](name, value string, known []Parameter[T], into *T, given url.Val
 	if len(given[name]) == MaxRepeats {
 		return wrong("is given more than %d times", MaxRepeats)
 	}
-	if value = Clean(value); value == "" {
+	if !known[i].Exact {
+		value = Clean(value)
+	}
+	if value == "" {
 		return wrong("is empty, expected a value or no such parameter")
 	}
 	if text := known[i].Set(into, value); text != "" {

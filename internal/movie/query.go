@@ -30,18 +30,18 @@ type Query struct {
 }
 
 var filterParameters = []Parameter[Query]{
-	{"cast", true, func(q *Query, v string) string { q.Cast = append(q.Cast, v); return "" }},
-	{"genre", true, func(q *Query, v string) string { q.Genres = append(q.Genres, v); return "" }},
-	{"q", false, setWords},
-	{"title", false, func(q *Query, v string) string { q.Title = v; return "" }},
-	{"year", false, func(q *Query, v string) string { return SetNumber(&q.Year, v, MinYear, MaxYear) }},
-	{"year_from", false, func(q *Query, v string) string { return SetNumber(&q.YearFrom, v, MinYear, MaxYear) }},
-	{"year_to", false, func(q *Query, v string) string { return SetNumber(&q.YearTo, v, MinYear, MaxYear) }},
+	{Name: "cast", Repeats: true, Set: func(q *Query, v string) string { q.Cast = append(q.Cast, v); return "" }},
+	{Name: "genre", Repeats: true, Set: func(q *Query, v string) string { q.Genres = append(q.Genres, v); return "" }},
+	{Name: "q", Set: setWords},
+	{Name: "title", Set: func(q *Query, v string) string { q.Title = v; return "" }},
+	{Name: "year", Set: func(q *Query, v string) string { return SetNumber(&q.Year, v, MinYear, MaxYear) }},
+	{Name: "year_from", Set: func(q *Query, v string) string { return SetNumber(&q.YearFrom, v, MinYear, MaxYear) }},
+	{Name: "year_to", Set: func(q *Query, v string) string { return SetNumber(&q.YearTo, v, MinYear, MaxYear) }},
 }
 
 var pageParameters = append(slices.Clone(filterParameters),
-	Parameter[Query]{"limit", false, func(q *Query, v string) string { return SetNumber(&q.Limit, v, 1, MaxLimit) }},
-	Parameter[Query]{"start", false, func(q *Query, v string) string { return SetNumber(&q.Start, v, 1, math.MaxInt64) }},
+	Parameter[Query]{Name: "limit", Set: func(q *Query, v string) string { return SetNumber(&q.Limit, v, 1, MaxLimit) }},
+	Parameter[Query]{Name: "start", Set: func(q *Query, v string) string { return SetNumber(&q.Start, v, 1, math.MaxInt64) }},
 )
 
 func setWords(q *Query, value string) string {

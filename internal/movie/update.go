@@ -1,6 +1,9 @@
 package movie
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Update is what an object says about one movie. It comes from decode, which
 // has judged it valid.
@@ -29,11 +32,29 @@ type Rejection struct {
 	Bytes []byte `json:"-"`
 }
 
+// Object is one generation of an object, as the ingest log names it.
+type Object struct {
+	Key  string
+	ETag string
+	// Time is the LastModified of its GET, in Unix nanoseconds, as in stamps.
+	Time int64
+	// Blank: it holds nothing, neither updates nor rejections.
+	Blank bool
+}
+
 // Batch is what is committed in one transaction. Where two updates carry equal
 // stamps, the one further back in Updates wins.
 type Batch struct {
+	// Objects are those that updates and rejections come from, each once, and
+	// blank ones; others among them do no harm.
+	Objects    []Object
 	Updates    []Update
 	Rejections []Rejection
+}
+
+// Empty tells whether there is nothing to commit.
+func (b Batch) Empty() bool {
+	return len(b.Updates)+len(b.Rejections) == 0 && !slices.ContainsFunc(b.Objects, func(o Object) bool { return o.Blank })
 }
 
 // RefusedError says that a healthy database refuses the data of a batch for

@@ -18,20 +18,21 @@ const (
 type batch struct {
 	movie.Batch
 	origins []*taken // of each update
-	objects []*taken // one entry for each run of parts of an object
+	objects []*taken // each once
+	number  int      // of this batch in its pass, from 1
 	size    int      // bytes
 }
 
 // fill puts parts together to batches.
 func (p *pass) fill(parts <-chan part, batches chan<- *batch) {
-	current := &batch{}
+	current := &batch{number: 1}
 	timer := time.NewTimer(batchAge)
 	timer.Stop()
 	flush := func() {
 		timer.Stop()
 		if len(current.objects) > 0 {
 			batches <- current // the committer reads to the end, whatever happens
-			current = &batch{}
+			current = &batch{number: current.number + 1}
 		}
 	}
 	for {
@@ -57,9 +58,14 @@ func (p *pass) fill(parts <-chan part, batches chan<- *batch) {
 // add takes a part. The parts of one object come in order but not next to each
 // other.
 func (b *batch) add(next part) {
-	if len(b.objects) == 0 || b.objects[len(b.objects)-1] != next.from {
-		next.from.open.Add(1)
-		b.objects = append(b.objects, next.from)
+	if from := next.from; from.batch != b.number {
+		from.open.Add(1)
+		b.objects = append(b.objects, from)
+		b.Objects = append(b.Objects, movie.Object{
+			Key: from.Key, ETag: from.ETag, Time: from.modified.UnixNano(),
+			Blank: from.batch == 0 && next.ok && len(next.updates)+len(next.rejections) == 0,
+		})
+		from.batch = b.number
 	}
 	b.Updates = append(b.Updates, next.updates...)
 	b.Rejections = append(b.Rejections, next.rejections...)

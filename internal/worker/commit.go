@@ -70,7 +70,7 @@ func (p *pass) commit(b *batch) error {
 // database refuses for good is split until the update at fault stands alone,
 // and that one is rejected with the database's words.
 func (p *pass) apply(b movie.Batch, origins []*taken) error {
-	if len(b.Updates)+len(b.Rejections) == 0 { // objects that hold nothing, or could not be read
+	if b.Empty() { // objects that could not be read
 		return nil
 	}
 	start := time.Now()
@@ -83,14 +83,16 @@ func (p *pass) apply(b movie.Batch, origins []*taken) error {
 		}
 		return err
 	}
+	part := func(updates []movie.Update, rejections []movie.Rejection) movie.Batch {
+		return movie.Batch{Objects: b.Objects, Updates: updates, Rejections: rejections}
+	}
 	switch n := len(b.Updates); {
 	case len(b.Rejections) > 0 && n > 0:
-		return errors.Join(p.apply(movie.Batch{Rejections: b.Rejections}, nil), p.apply(movie.Batch{Updates: b.Updates}, origins))
+		return errors.Join(p.apply(part(nil, b.Rejections), nil), p.apply(part(b.Updates, nil), origins))
 	case n > 1:
-		return errors.Join(p.apply(movie.Batch{Updates: b.Updates[:n/2]}, origins[:n/2]),
-			p.apply(movie.Batch{Updates: b.Updates[n/2:]}, origins[n/2:]))
+		return errors.Join(p.apply(part(b.Updates[:n/2], nil), origins[:n/2]), p.apply(part(b.Updates[n/2:], nil), origins[n/2:]))
 	case n == 1:
-		return p.apply(movie.Batch{Rejections: []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}}, nil)
+		return p.apply(part(nil, []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}), nil)
 	}
 	return err // a rejection that cannot be stored: the object stays
 }

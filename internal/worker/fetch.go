@@ -20,6 +20,7 @@ type taken struct {
 	modified time.Time
 	open     atomic.Int32 // the reading, and the batches, that have not ended
 	failed   atomic.Bool
+	batch    int // number of the last batch that holds a part; only fill looks at it
 }
 
 // settle ends the reading or one batch, and tells whether it was the last: then

@@ -11,10 +11,7 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-var errSettling = errors.New("it may still be being written")
-
-// Get implements bucket.Store. It refuses a file that began to change after it
-// was listed. The reader fails with bucket.ErrChanged, instead of io.EOF, when
+// Get implements bucket.Store. It refuses a file that is settling. The reader fails with bucket.ErrChanged, instead of io.EOF, when
 // the file changed while it was read.
 func (b *Bucket) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	o, file, err := b.open(ctx, key)
@@ -43,7 +40,7 @@ func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File,
 		return bucket.Object{}, nil, notFound(err)
 	}
 	if b.quiet.settling(key, info) {
-		return bucket.Object{}, nil, errors.Join(errSettling, file.Close())
+		return bucket.Object{}, nil, errors.Join(bucket.ErrSettling, file.Close())
 	}
 	return b.describe(key, info), file, nil
 }

@@ -44,7 +44,7 @@ func Each(t *testing.T, test func(t *testing.T, o database.Options)) {
 }
 
 // Servers are the DSNs of the servers at hand.
-func Servers(t *testing.T) []string {
+func Servers(t testing.TB) []string {
 	t.Helper()
 	if value := os.Getenv(Variable); value != "" {
 		return strings.Split(value, ",")
@@ -62,7 +62,7 @@ func SQLite(t *testing.T) database.Options {
 }
 
 // Server is a fresh database on a server, dropped when the test ends.
-func Server(t *testing.T, dsn string) database.Options {
+func Server(t testing.TB, dsn string) database.Options {
 	t.Helper()
 	config, err := mysql.ParseDSN(dsn)
 	if err != nil {
@@ -98,7 +98,7 @@ func Server(t *testing.T, dsn string) database.Options {
 }
 
 // Open opens and migrates a database that is closed when the test ends.
-func Open(t *testing.T, o database.Options) *database.DB {
+func Open(t testing.TB, o database.Options) *database.DB {
 	t.Helper()
 	db, err := database.Open(o)
 	if err != nil {

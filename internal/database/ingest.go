@@ -1,0 +1,180 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"jpmovies/internal/movie"
+)
+
+// What the columns of the ingest log hold at most. Only names of files that are
+// imported can be longer than a key; these are not logged.
+const (
+	maxObjectKey  = 1024
+	maxObjectETag = 255
+)
+
+// maxTouched is how many movies an entry names.
+const maxTouched = 20
+
+// ingestion is an entry of the ingest log under construction.
+type ingestion struct {
+	movie.Object
+	first, last                  int64
+	updates, changes, rejections int
+	movies                       []byte // the first ones, see outcome
+	touched                      int    // how many that are
+}
+
+// source names an object as stamps do.
+type source struct {
+	key  string
+	time int64
+}
+
+// ingestions are the entries of a batch, sorted by their keys. touched are the
+// movies of its updates.
+func ingestions(batch movie.Batch, touched map[movie.Identity]movie.Touched) []ingestion {
+	all := make([]ingestion, len(batch.Objects))
+	at := make(map[source]int, len(all))
+	for i, o := range batch.Objects {
+		all[i].Object = o
+		at[source{o.Key, o.Time}] = i
+	}
+	seen := make(map[[2]int64]bool) // entry and movie
+	for _, u := range batch.Updates {
+		i, logged := at[source{u.Stamp.Key, u.Stamp.Time}]
+		if !logged {
+			continue
+		}
+		e, t := &all[i], touched[u.Identity]
+		e.updates++
+		e.extend(u.Stamp.Position)
+		if pair := [2]int64{int64(i), t.ID}; !seen[pair] {
+			seen[pair] = true
+			e.touch(t)
+		}
+	}
+	for _, r := range batch.Rejections {
+		i := slices.IndexFunc(all, func(e ingestion) bool { return e.Key == r.Key && e.ETag == r.ObjectETag })
+		if i >= 0 {
+			all[i].rejections++
+			all[i].extend(r.Position)
+		}
+	}
+	all = slices.DeleteFunc(all, func(e ingestion) bool {
+		return e.last == 0 && !e.Blank || len(e.Key) > maxObjectKey || len(e.ETag) > maxObjectETag
+	})
+	slices.SortFunc(all, func(a, b ingestion) int { return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Time, b.Time)) })
+	return all
+}
+
+func (e *ingestion) extend(position int64) {
+	if e.first == 0 || position < e.first {
+		e.first = position
+	}
+	e.last = max(e.last, position)
+}
+
+func (e *ingestion) touch(t movie.Touched) {
+	if t.Revision > 0 {
+		e.changes++
+	}
+	if e.touched < maxTouched {
+		e.touched++
+		e.movies = strconv.AppendInt(append(e.movies, ' '), t.ID, 10)
+		e.movies = strconv.AppendInt(append(e.movies, '@'), t.Revision, 10)
+	}
+}
+
+// touched are the movies of a batch. The changes have the revisions up to last.
+func touched(known map[movie.Identity]row, p *plan, changed []change, last int64) map[movie.Identity]movie.Touched {
+	all := make(map[movie.Identity]movie.Touched, len(known)+len(p.steps))
+	for identity, r := range known {
+		all[identity] = movie.Touched{ID: r.id}
+	}
+	for _, s := range p.steps {
+		all[s.after.Identity] = movie.Touched{ID: s.id}
+	}
+	for i, c := range changed {
+		all[c.identity] = movie.Touched{ID: c.id, Revision: last - int64(len(changed)-1-i)}
+	}
+	return all
+}
+
+// writeIngest logs the objects of a batch. What is delivered again on the same
+// day is logged once, so that an object that cannot be deleted does not fill the
+// table; the entry tells of the first time.
+func (db *DB) writeIngest(ctx context.Context, tx *sql.Tx, entries []ingestion) error {
+	now := db.now()
+	day, at := dayOf(now), now.UnixMilli()
+	args := make([]any, 0, 5*len(entries))
+	for _, e := range entries {
+		args = append(args, day, e.Key, e.Time, e.part(), e.outcome(at))
+	}
+	return db.insert(ctx, tx, db.insertIngest(), args)
+}
+
+// part says which part of which generation the entry is about, so that later
+// parts sort behind: first and last position, ETag. It is part of the key.
+func (e *ingestion) part() string {
+	return pad(e.first) + "-" + pad(e.last) + " " + e.ETag
+}
+
+func pad(position int64) string {
+	text := strconv.FormatInt(position, 10)
+	return "0000000000"[min(len(text), 10):] + text
+}
+
+// outcome is time, updates, changes, rejections, and movies as id@revision. Few
+// columns make half the cost of many.
+func (e *ingestion) outcome(at int64) string {
+	text := make([]byte, 0, 40+len(e.movies))
+	for i, n := range []int64{at, int64(e.updates), int64(e.changes), int64(e.rejections)} {
+		if i > 0 {
+			text = append(text, ' ')
+		}
+		text = strconv.AppendInt(text, n, 10)
+	}
+	return string(append(text, e.movies...))
+}
+
+var errIngest = errors.New("an entry of the ingest log is damaged")
+
+// parseIngest reads what part and outcome wrote.
+func parseIngest(part, outcome string) (movie.Ingest, error) {
+	i := movie.Ingest{Movies: []movie.Touched{}}
+	positions, etag, found := strings.Cut(part, " ")
+	i.ObjectETag = etag
+	if _, err := fmt.Sscanf(positions, "%d-%d", &i.First, &i.Last); err != nil || !found {
+		return i, errIngest
+	}
+	var at int64
+	if _, err := fmt.Sscanf(outcome, "%d %d %d %d", &at, &i.Updates, &i.Changes, &i.Rejections); err != nil {
+		return i, errIngest
+	}
+	i.Time = fromMilli(at)
+	for _, field := range strings.Fields(outcome)[4:] {
+		var t movie.Touched
+		if _, err := fmt.Sscanf(field, "%d@%d", &t.ID, &t.Revision); err != nil {
+			return i, errIngest
+		}
+		i.Movies = append(i.Movies, t)
+	}
+	return i, nil
+}
+
+// dayOf numbers the days since 1970.
+func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
+
+func (db *DB) insertIngest() insertion {
+	return insertion{"INSERT INTO ingest (applied_day, object_key, object_time, part, outcome)", 5,
+		db.dialect.onDuplicate("applied_day, object_key, object_time, part")}
+}

@@ -1,0 +1,181 @@
+package database_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+)
+
+// object holds updates; their stamps become the object's.
+func object(time int64, key string, updates ...movie.Update) movie.Batch {
+	for i := range updates {
+		updates[i].Stamp = movie.Stamp{Time: time, Key: key, Position: int64(i + 1)}
+	}
+	return movie.Batch{Objects: []movie.Object{{Key: key, ETag: fmt.Sprintf(`"%d"`, time), Time: time, Blank: len(updates) == 0}}, Updates: updates}
+}
+
+func commit(t *testing.T, db *database.DB, b movie.Batch) {
+	t.Helper()
+	if _, err := db.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func trace(t *testing.T, db *database.DB, key string) movie.Trace {
+	t.Helper()
+	found, err := db.Trace(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// outcome is a trace in short.
+func outcome(t movie.Trace) string {
+	lines := []string{strings.Join(t.States, " ")}
+	for _, i := range t.Applied {
+		line := fmt.Sprintf("%s %d-%d: %d updates, %d changes, %d rejections;", i.ObjectETag, i.First, i.Last, i.Updates, i.Changes, i.Rejections)
+		for _, m := range i.Movies {
+			line += fmt.Sprintf(" %d@%d", m.ID, m.Revision)
+			if m.SupersededBy != nil {
+				line += fmt.Sprintf(" by %s of %d", m.SupersededBy.Key, m.SupersededBy.Time.UnixNano())
+			}
+		}
+		lines = append(lines, line)
+	}
+	for _, r := range t.Rejections {
+		lines = append(lines, fmt.Sprintf("%d: %s", r.Position, r.Reason))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func checkOutcome(t *testing.T, db *database.DB, key, want string) {
+	t.Helper()
+	if diff := cmp.Diff(want, outcome(trace(t, db, key))); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", key, diff)
+	}
+}
+
+func TestTrace(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.Now()
+		o.Now = func() time.Time { now = now.Add(time.Millisecond); return now }
+		db := databasetest.Open(t, o)
+		checkOutcome(t, db, "a", "unknown") // an empty log
+		a := object(10, "a", update(0, "One", 2000, nil, nil), update(0, "Two", 2000, nil, nil), update(0, "One", 2000, []string{"x"}, nil))
+		mixed := object(20, "mixed", update(0, "Two", 2000, nil, nil))
+		bad := movie.Rejection{Key: "mixed", ObjectETag: `"20"`, Position: 2, Reason: "year: missing"}
+		none := movie.Rejection{Key: "none", ObjectETag: `"21"`, Position: 1, Reason: "title: missing"}
+		commit(t, db, movie.Batch{
+			Objects:    []movie.Object{a.Objects[0], mixed.Objects[0], {Key: "none", ETag: `"21"`, Time: 21}, {Key: "unread", Time: 22}, {Key: "blank", ETag: `"23"`, Time: 23, Blank: true}},
+			Updates:    slices.Concat(a.Updates, mixed.Updates),
+			Rejections: []movie.Rejection{bad, none},
+		})
+		first := `applied
+"10" 1-3: 3 updates, 2 changes, 0 rejections; 1@1 2@2 by mixed of 20`
+		checkOutcome(t, db, "a", first)
+		checkOutcome(t, db, "mixed", "applied rejected\n\"20\" 1-2: 1 updates, 1 changes, 1 rejections; 2@2\n2: year: missing")
+		checkOutcome(t, db, "none", "rejected\n\"21\" 1-1: 0 updates, 0 changes, 1 rejections;\n1: title: missing")
+		checkOutcome(t, db, "unread", "unknown")
+		checkOutcome(t, db, "blank", "applied\n\"23\" 0-0: 0 updates, 0 changes, 0 rejections;")
+		checkOutcome(t, db, "A", "unknown")
+
+		// Delivered again, it is logged no more; overwritten, it is.
+		commit(t, db, a)
+		checkOutcome(t, db, "a", first)
+		commit(t, db, object(30, "a", movie.Update{Identity: movie.Identity{Title: "One", Year: 2000}, Deleted: true}))
+		commit(t, db, object(5, "late", update(0, "Two", 2000, []string{"y"}, nil), update(0, "One", 2000, nil, nil)))
+		checkOutcome(t, db, "a", `applied
+"30" 1-1: 1 updates, 1 changes, 0 rejections; 1@3
+"10" 1-3: 3 updates, 2 changes, 0 rejections; 1@1 by a of 30 2@2 by mixed of 20`)
+		checkOutcome(t, db, "late", "applied\n\"5\" 1-2: 2 updates, 1 changes, 0 rejections; 2@4 1@0 by a of 30")
+		commit(t, db, object(4, "later", update(0, "Two", 2000, []string{"z"}, nil)))
+		checkOutcome(t, db, "later", "superseded\n\"4\" 1-1: 1 updates, 0 changes, 0 rejections; 2@0 by mixed of 20")
+	})
+}
+
+// TestIngestLogIsBounded: a large object is logged by its parts, names the first
+// movies of each, and is not logged again on the same day; what is too long for
+// the table is not logged.
+func TestIngestLogIsBounded(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		o.Now = func() time.Time { return now }
+		db := databasetest.Open(t, o)
+		var updates []movie.Update
+		for i := range 60 {
+			updates = append(updates, update(0, fmt.Sprint("Movie ", i), 2000, nil, nil))
+		}
+		all := object(1, "large", updates...)
+		deliver := func() {
+			for some := range slices.Chunk(all.Updates, 30) {
+				commit(t, db, movie.Batch{Objects: all.Objects, Updates: some})
+			}
+		}
+		for range 3 {
+			deliver()
+		}
+		now = now.Add(24 * time.Hour)
+		deliver()
+		var got []string
+		for _, i := range trace(t, db, "large").Applied {
+			got = append(got, fmt.Sprintf("%s %d-%d %d %d %d", i.Time.Format(time.DateOnly), i.First, i.Last, i.Updates, i.Changes, len(i.Movies)))
+		}
+		if diff := cmp.Diff([]string{"2026-03-02 31-60 30 0 20", "2026-03-02 1-30 30 0 20", "2026-03-01 31-60 30 30 20", "2026-03-01 1-30 30 30 20"}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		long := object(2, strings.Repeat("k", 1025), update(0, "Long", 2000, nil, nil))
+		commit(t, db, long)
+		checkOutcome(t, db, long.Objects[0].Key, "unknown")
+		longest := object(2, strings.Repeat("\u00e9", 512), update(0, "Longest", 2000, nil, nil))
+		commit(t, db, longest)
+		checkOutcome(t, db, longest.Objects[0].Key, "applied\n\"2\" 1-1: 1 updates, 1 changes, 0 rejections; 62@62")
+
+		// It is kept as long as changes are.
+		if err := db.Prune(t.Context(), now, now.Add(-24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(trace(t, db, "large").Applied); n != 4 {
+			t.Errorf("%d entries after nothing was old enough, want 4", n)
+		}
+		if err := db.Prune(t.Context(), now, now); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(trace(t, db, "large").Applied); n != 2 {
+			t.Errorf("%d entries after the first day was pruned, want 2", n)
+		}
+	})
+}
+
+// TestIngestLogIsInTheTransaction: what is not committed is not logged.
+func TestIngestLogIsInTheTransaction(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		raw := databasetest.Raw(t, o)
+		if _, err := raw.ExecContext(t.Context(), "DROP TABLE facet"); err != nil { // written after the changes
+			t.Fatal(err)
+		}
+		if _, err := db.Apply(t.Context(), object(1, "a", update(0, "One", 2000, nil, nil))); err == nil {
+			t.Fatal("applied without a table")
+		}
+		checkOutcome(t, db, "a", "unknown")
+		if _, err := raw.ExecContext(t.Context(), "DROP TABLE ingest"); err != nil {
+			t.Fatal(err)
+		}
+		commitFails := object(2, "b", movie.Update{Identity: movie.Identity{Title: "Two", Year: 2000}, Deleted: true})
+		if _, err := db.Apply(t.Context(), commitFails); err == nil {
+			t.Fatal("applied without a log")
+		}
+		if n := query(t, raw, "SELECT COUNT(*) FROM movie", 1)[0][0]; n != "0" {
+			t.Errorf("%s movies are there though their objects could not be logged", n)
+		}
+	})
+}
