@@ -61,7 +61,7 @@ func runAPI(ctx context.Context) error {
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	movies := newServing(c.Serving, db, logger, metrics)
-	admin := server.Admin(metrics, checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections()}))
+	admin := server.Admin(metrics, checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections(), "/objects": movies.Objects()}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))

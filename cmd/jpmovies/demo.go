@@ -90,7 +90,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	}
 	movies := newServing(c.Serving, db, logger, metrics)
 	admin := server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{
-		"/rejections": movies.Rejections(), "GET /passes": w.Passes(),
+		"/rejections": movies.Rejections(), "/objects": movies.Objects(), "GET /passes": w.Passes(),
 	}))
 	serving := serverOptions(c.Process, logger, metrics)
 	serving.LameDuck = 0 // nobody is to be moved elsewhere; Ctrl-C ends it at once

@@ -38,7 +38,7 @@ Settings come from the environment; the README lists them.`,
 		SilenceErrors:    true,
 		PersistentPreRun: func(*cobra.Command, []string) { started = true },
 	}
-	root.AddCommand(newAPI(), newWorker(), newMigrate(), newDemo(), newCheck(), newImport(), newExport(), newRejections(), newVerify(), newGenerate(), newVersion())
+	root.AddCommand(newAPI(), newWorker(), newMigrate(), newDemo(), newCheck(), newImport(), newExport(), newRejections(), newTrace(), newVerify(), newGenerate(), newVersion())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var wrong *config.Error

@@ -16,10 +16,10 @@ import (
 )
 
 // reads are the methods that read what is kept.
-var reads = []string{"Movie", "Movies", "Genres", "Years", "Changes"}
+var reads = []string{"Movie", "Movies", "Genres", "Years", "Changes", "History"}
 
 // keptPaths are requests whose answers are kept.
-var keptPaths = []string{"/movies", "/movies?limit=2", "/movies?genre=Politics", "/movies/1", "/genres", "/years"}
+var keptPaths = []string{"/movies", "/movies?limit=2", "/movies?genre=Politics", "/movies/1", "/movies/1/history", "/genres", "/years"}
 
 // stock is a shelf with the samples.
 func stock(t *testing.T) *shelf {

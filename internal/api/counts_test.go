@@ -199,5 +199,6 @@ func TestRejections(t *testing.T) {
 func adminOf(a *api.API) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/rejections", a.Rejections())
+	mux.Handle("/objects", a.Objects())
 	return mux
 }

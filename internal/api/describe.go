@@ -29,16 +29,23 @@ func (a *API) routes() []route {
 			operation{
 				ID: "movies", Summary: "A page of the movies that match all filters, the highest id first",
 				Description: "Follow next_url until it is null: that visits every movie that is there all the while exactly once, whatever changes meanwhile.",
-				Parameters:  append(filterParameters(), pageParameters("movies", movie.DefaultLimit, movie.MaxLimit)...),
+				Parameters:  append(filterParameters(), pageParameters("movies", "ids")...),
 			},
 			answers{description: "A page.", content: inJSON("Movies"), headers: []string{"Link"}, kept: true},
 		},
 		{
 			"/movies/{id}", a.movie,
-			operation{ID: "movie", Summary: "One movie", Parameters: []parameter{{
-				Name: "id", In: "path", Required: true, Description: "The movie's id.", Schema: integer(1, math.MaxInt64), Example: 10,
-			}}},
+			operation{ID: "movie", Summary: "One movie", Parameters: []parameter{idParameter()}},
 			answers{description: "The movie.", content: inJSON("Movie"), kept: true, more: []int{http.StatusNotFound}},
+		},
+		{
+			"/movies/{id}/history", a.history,
+			operation{
+				ID: "history", Summary: "What has changed a movie, the newest first",
+				Description: "As far back as changes are kept. A movie that is deleted has its history still.",
+				Parameters:  append([]parameter{idParameter()}, pageParameters("changes", "revisions")...),
+			},
+			answers{description: "A page.", content: inJSON("History"), headers: []string{"Link"}, kept: true, more: []int{http.StatusNotFound}},
 		},
 		{
 			"/export", a.export,
@@ -164,13 +171,17 @@ func filterParameters() []parameter {
 	}
 }
 
+func idParameter() parameter {
+	return parameter{Name: "id", In: "path", Required: true, Description: "The movie's id.", Schema: integer(1, math.MaxInt64), Example: 10}
+}
+
 // pageParameters choose a page.
-func pageParameters(of string, usual, most int64) []parameter {
-	limit := integer(1, most)
-	limit.Default = usual
+func pageParameters(of, by string) []parameter {
+	limit := integer(1, movie.MaxLimit)
+	limit.Default = movie.DefaultLimit
 	return []parameter{
 		query("limit", "How many "+of+" at most.", limit, 2),
-		query("start", "Only ids below this one; next_url carries it.", integer(1, math.MaxInt64), 11),
+		query("start", "Only "+by+" below this one; next_url carries it.", integer(1, math.MaxInt64), 11),
 	}
 }
 
@@ -205,6 +216,17 @@ var schemas = object[schema]{
 	{"Movies", record("A page of movies.", object[schema]{
 		{"movies", told(listOf(ref("Movie")), "The movies, the highest id first.", []any{})},
 		{"next_url", told(orAbsent(text()), "URL of the page that follows; null when there is none.", "/movies?limit=2&start=11")},
+	})},
+	{"Event", record("A change of the movie.", object[schema]{
+		{"revision", told(integer(1, math.MaxInt64), "The number of this change.", 17)},
+		{"time", told(moment(), "When it was committed.", "2026-03-01T12:00:00Z")},
+		{"changed", told(listOf(schema{Type: "string", Enum: movie.ChangedNames()}),
+			"What changed. created: the movie is new. deleted: a tombstone hides it. restored: a newer update shows it again, or for the first time. "+
+				"cast, genres: the list is another one. Empty for changes that were committed before this was kept.", []string{"cast", "genres"})},
+	})},
+	{"History", record("A page of a movie's history.", object[schema]{
+		{"history", told(listOf(ref("Event")), "The changes, the newest first.", []any{})},
+		{"next_url", told(orAbsent(text()), "URL of the page that follows; null when there is none.", "/movies/10/history?limit=2&start=11")},
 	})},
 	{"Change", record("A change of one movie.", object[schema]{
 		{"revision", told(integer(1, math.MaxInt64), "The number of this change: each has the next one.", 17)},

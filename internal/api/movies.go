@@ -48,7 +48,12 @@ func appendPage(body []byte, rows []movie.Row, next string) []byte {
 	for i, row := range rows {
 		body = row.AppendJSON(appendSeparator(body, i))
 	}
-	body = append(appendEnd(body, len(rows)), `"next_url": `...)
+	return appendNext(appendEnd(body, len(rows)), next)
+}
+
+// appendNext ends a page.
+func appendNext(body []byte, next string) []byte {
+	body = append(body, `"next_url": `...)
 	if next == "" {
 		return append(body, "null}\n"...)
 	}
@@ -78,10 +83,9 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
-	text := r.PathValue("id")
-	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
-		return problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("no movie %q: ids are whole numbers from 1", text)}
+	id, err := movieID(r)
+	if err != nil {
+		return err
 	}
 	s, err := a.watcher.state(r.Context())
 	if err != nil {
@@ -94,6 +98,16 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 		}
 		return newAnswer(append(row.AppendJSON(nil), '\n'), ""), nil
 	})
+}
+
+// movieID is the id in the path.
+func movieID(r *http.Request) (int64, error) {
+	text := r.PathValue("id")
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
+		return 0, problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("no movie %q: ids are whole numbers from 1", text)}
+	}
+	return id, nil
 }
 
 func milliseconds(d time.Duration) string {

@@ -4,22 +4,27 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"jpmovies/internal/movie"
 )
 
-// rejectionsQuery is the query string of /rejections.
-type rejectionsQuery struct {
+// keyset is the query string of a page without filters: what is below start.
+type keyset struct {
 	start int64
 	limit int
 }
 
-var rejectionsParameters = []movie.Parameter[rejectionsQuery]{
-	{Name: "start", Set: func(q *rejectionsQuery, v string) string { return movie.SetNumber(&q.start, v, 1, math.MaxInt64) }},
-	{Name: "limit", Set: func(q *rejectionsQuery, v string) string {
-		return movie.SetNumber(&q.limit, v, 1, movie.MaxLimit)
-	}},
+var keysetParameters = []movie.Parameter[keyset]{
+	{Name: "start", Set: func(q *keyset, v string) string { return movie.SetNumber(&q.start, v, 1, math.MaxInt64) }},
+	{Name: "limit", Set: func(q *keyset, v string) string { return movie.SetNumber(&q.limit, v, 1, movie.MaxLimit) }},
+}
+
+func parseKeyset(raw string) (q keyset, given url.Values, err error) {
+	q.limit = movie.DefaultLimit
+	given, err = movie.Parse(raw, keysetParameters, &q)
+	return q, given, err
 }
 
 // Rejections serves the newest rejections, for the admin port: producers' bytes
@@ -27,8 +32,7 @@ var rejectionsParameters = []movie.Parameter[rejectionsQuery]{
 func (a *API) Rejections() http.Handler { return a.readPrivate(a.rejections, "GET, HEAD") }
 
 func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
-	q := rejectionsQuery{limit: movie.DefaultLimit}
-	given, err := movie.Parse(r.URL.RawQuery, rejectionsParameters, &q)
+	q, given, err := parseKeyset(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}

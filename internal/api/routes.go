@@ -25,6 +25,9 @@ type Reader interface {
 	// Movies returns the first movies that match, at most limit, the highest id
 	// first. With start above 0, only ids below it.
 	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error)
+	// History returns the newest changes of a movie, deleted or not, at most limit.
+	// With start above 0, only revisions below it. movie.ErrNotFound.
+	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
 	// Export gives all movies that match as they are at one revision: begin is
 	// told which, and then each gets some of them. An error of theirs ends it.
 	Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error
@@ -52,6 +55,8 @@ type Counter interface {
 	// Rejections returns the newest rejections, at most limit. With start above
 	// 0, only ids below it.
 	Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error)
+	// Trace tells what is known about the objects of a key.
+	Trace(ctx context.Context, key string) (movie.Trace, error)
 }
 
 // Catalogue is what the API serves.

@@ -42,6 +42,7 @@ type shelf struct {
 	pruned     int64   // changes up to this revision are no longer kept
 	workers    []movie.WorkerStatus
 	rejections []movie.StoredRejection // the newest first
+	trace      movie.Trace             // of any key
 	calls      map[string]int
 }
 
@@ -261,6 +262,49 @@ func (s *shelf) Rejections(ctx context.Context, start int64, limit int) ([]movie
 		}
 	}
 	return found, nil
+}
+
+// History knows of three ways to change.
+func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
+	if limit < 1 || limit > movie.MaxLimit+1 || start < 0 {
+		s.t.Errorf("%d changes below %d are asked for", limit, start)
+	}
+	end, err := s.called(ctx, "History")
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	var events []movie.Event
+	_, shown := s.movies[id]
+	for i, changed := range s.feed {
+		if changed == id {
+			e := movie.Event{Revision: int64(i + 1), Time: time.UnixMilli(int64(i)).UTC(), Changed: movie.CastChanged | movie.GenresChanged}
+			if len(events) == 0 {
+				e.Changed = movie.Created
+			}
+			events = append(events, e)
+		}
+	}
+	if len(events) == 0 && !shown {
+		return nil, movie.ErrNotFound
+	}
+	if len(events) > 0 && !shown {
+		events[len(events)-1].Changed = movie.Deleted
+	}
+	slices.Reverse(events)
+	events = slices.DeleteFunc(events, func(e movie.Event) bool { return start > 0 && e.Revision >= start })
+	return events[:min(len(events), limit)], nil
+}
+
+func (s *shelf) Trace(ctx context.Context, key string) (movie.Trace, error) {
+	end, err := s.called(ctx, "Trace")
+	if err != nil {
+		return movie.Trace{}, err
+	}
+	defer end()
+	t := s.trace
+	t.Key = key
+	return t, nil
 }
 
 // matching are the ids of the movies that match, the highest first.

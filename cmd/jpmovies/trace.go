@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/config"
+	"jpmovies/internal/database"
+	"jpmovies/internal/movie"
+)
+
+func newTrace() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "trace KEY",
+		Short: "Say what has become of an object",
+		Long: `Says of the objects that have or had this key whether one is waiting in the
+bucket of MOVIES_BUCKET_NAME or MOVIES_BUCKET_DIR (if one is set), what was
+applied and which movies it changed, by what their movies were superseded, and
+what was rejected. Fails when nothing is known: there was no such object, or it
+was longer ago than MOVIES_CHANGE_DAYS.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return withDatabase(command.Context(), func(db *database.DB) error {
+				return runTrace(command.Context(), command.OutOrStdout(), db, args[0], asJSON)
+			})
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return command
+}
+
+func runTrace(ctx context.Context, out io.Writer, db *database.DB, key string, asJSON bool) error {
+	// The bucket first: what is committed and deleted in between is then told twice,
+	// not missed.
+	waiting, err := lookInto(ctx, key)
+	if err != nil {
+		return fmt.Errorf("look into the bucket: %w", err)
+	}
+	t, err := db.Trace(ctx, key)
+	if err != nil {
+		return err
+	}
+	t.Waiting = waiting
+	t.Conclude()
+	if asJSON {
+		err = json.NewEncoder(out).Encode(t)
+	} else {
+		_, err = io.WriteString(out, describeTrace(t))
+	}
+	if err == nil && t.Unknown() {
+		err = errSilent
+	}
+	return err
+}
+
+// lookInto finds the object in the bucket, if there is one.
+func lookInto(ctx context.Context, key string) (*movie.Waiting, error) {
+	if os.Getenv("MOVIES_BUCKET_NAME")+os.Getenv("MOVIES_BUCKET_DIR") == "" {
+		return nil, nil //nolint:nilnil // nowhere to look is nothing found
+	}
+	var c config.Source
+	if err := config.Parse(&c); err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(key, c.BucketPrefix) {
+		return nil, nil //nolint:nilnil // workers do not see it
+	}
+	store, _, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
+	if err != nil {
+		return nil, err
+	}
+	object, body, err := store.Get(ctx, key)
+	switch {
+	case errors.Is(err, bucket.ErrNotFound):
+		return nil, nil //nolint:nilnil // nothing found
+	case errors.Is(err, bucket.ErrSettling):
+		return &movie.Waiting{Settling: true}, nil
+	case err != nil:
+		return nil, err
+	}
+	defer func() { _ = body.Close() }() // nothing was read
+	if bucket.Ignored(object) {
+		return nil, nil //nolint:nilnil // it is no input
+	}
+	return &movie.Waiting{ObjectETag: object.ETag, ObjectTime: object.LastModified, Size: object.Size}, nil
+}
+
+// describeTrace is a trace for people.
+func describeTrace(t movie.Trace) string {
+	text := &strings.Builder{}
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(text, format+"\n", args...) } // a Builder takes all
+	line("%q is %s", t.Key, strings.Join(t.States, " and "))
+	switch w := t.Waiting; {
+	case w == nil:
+	case w.Settling:
+		line("waiting   in the bucket, and may still be being written")
+	default:
+		line("waiting   %s in the bucket, %d bytes of %s", w.ObjectETag, w.Size, w.ObjectTime.Format(time.RFC3339))
+	}
+	for _, i := range t.Applied {
+		what := "positions " + fmt.Sprint(i.First, " to ", i.Last)
+		if i.Last == 0 {
+			what = "nothing in it"
+		}
+		line("applied   %s: %d updates, %d movies changed, %d rejected (%s of %s, %s)", i.Time.Format(time.RFC3339),
+			i.Updates, i.Changes, i.Rejections, i.ObjectETag, i.ObjectTime.Format(time.RFC3339), what)
+		for _, m := range i.Movies {
+			line("          %s", describeTouched(m))
+		}
+	}
+	for _, r := range t.Rejections {
+		line("rejected  %s: position %d: %s (%s, rejection %d)", r.Time.Format(time.RFC3339), r.Position, r.Reason, r.ObjectETag, r.ID)
+	}
+	return text.String()
+}
+
+func describeTouched(m movie.Touched) string {
+	text := fmt.Sprintf("movie %d: revision %d", m.ID, m.Revision)
+	if m.Revision == 0 {
+		text = fmt.Sprintf("movie %d: nothing changed", m.ID)
+	}
+	if by := m.SupersededBy; by != nil {
+		text += fmt.Sprintf("; superseded by %q of %s", by.Key, by.Time.Format(time.RFC3339))
+	}
+	return text
+}
