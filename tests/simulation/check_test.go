@@ -75,6 +75,7 @@ func (s *simulation) checkEnd(ctx context.Context) {
 	s.mirror = mirror{movies: make(map[int64]string)} // and once more from 0
 	s.checkCatalogue(ctx)
 	s.checkTables(ctx)
+	s.checkIngestLog(ctx)
 	s.checkBucket()
 	for _, query := range []string{
 		"SELECT id || title || year || hidden || fields || hex(stamps) FROM movie ORDER BY id",
@@ -129,6 +130,35 @@ func (s *simulation) checkRejections(ctx context.Context) {
 		want = append(want, fmt.Sprint(r.Key, "|", r.ETag, "|", r.position))
 	}
 	s.compare("rejections", want, s.rows(ctx, "SELECT object_key, object_etag, position FROM rejection", 3))
+}
+
+// checkIngestLog: every update that was committed lies in a part that is logged,
+// and nothing else is logged. Which of two generations with one time it came from
+// cannot be told.
+func (s *simulation) checkIngestLog(ctx context.Context) {
+	logged := make(map[movie.Stamp]bool)
+	for _, r := range s.query(ctx, "SELECT object_key, object_time, part FROM ingest", 3) {
+		var first, last int64
+		if _, err := fmt.Sscanf(r[2], "%d-%d", &first, &last); err != nil {
+			panic(err)
+		}
+		at := movie.Stamp{Key: r[0], Time: number64(r[1])}
+		if !slices.ContainsFunc(s.ledger.all[at.Key], func(g *generation) bool {
+			return g.time == at.Time && strings.HasSuffix(r[2], " "+g.ETag) && last <= int64(len(g.items))
+		}) {
+			s.failLocked("logged is what nobody wrote: %q", r)
+		}
+		for at.Position = first; at.Position <= last; at.Position++ {
+			logged[at] = true
+		}
+	}
+	for g, positions := range s.ledger.own {
+		for position := range positions {
+			if !logged[movie.Stamp{Key: g.Key, Time: g.time, Position: position}] {
+				s.failLocked("update %d of %q (%d) was committed and is not logged", position, g.Key, g.time)
+			}
+		}
+	}
 }
 
 // checkBucket: everything was taken but what is no input.
