@@ -133,8 +133,8 @@ func pad(position int64) string {
 	return "0000000000"[min(len(text), 10):] + text
 }
 
-// outcome is time, updates, changes, rejections, and movies as id@revision. Few
-// columns make half the cost of many.
+// outcome is time, updates, changes, rejections, and movies as id@revision: one
+// column, since each costs a writer something and none is searched.
 func (e *ingestion) outcome(at int64) string {
 	text := make([]byte, 0, 40+len(e.movies))
 	for i, n := range []int64{at, int64(e.updates), int64(e.changes), int64(e.rejections)} {

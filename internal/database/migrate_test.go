@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -79,6 +80,38 @@ func TestStepsMayRunAgain(t *testing.T) {
 		}
 		if _, err := db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestChangesSurviveTheUpgrade: what the release before has written stays, and it
+// may write on while it is replaced.
+func TestChangesSurviveTheUpgrade(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		raw := databasetest.Raw(t, o)
+		exec := func(statements ...string) {
+			for _, statement := range statements {
+				if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+					t.Fatalf("%s: %v", statement, err)
+				}
+			}
+		}
+		const older = "INSERT INTO change_log (revision, movie_id, changed_at) VALUES "
+		apply(t, db, update(1, "T", 2000, nil, nil))
+		dropIndex, before := "DROP INDEX by_movie ON change_log", 10
+		if o.File != "" {
+			dropIndex, before = "DROP INDEX change_log_by_movie", 13
+		}
+		exec("DROP TABLE ingest", dropIndex, "ALTER TABLE change_log DROP COLUMN changed",
+			fmt.Sprint("DELETE FROM schema_migration WHERE version_id > ", before), older+"(2, 1, 1000)")
+		if _, err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		exec(older + "(3, 1, 2000)")
+		events, err := db.History(t.Context(), 1, 0, 10)
+		if err != nil || len(events) != 3 || events[1].Revision != 2 || events[1].Time.UnixMilli() != 1000 || events[1].Changed != 0 {
+			t.Errorf("%+v, %v", events, err)
 		}
 	})
 }
