@@ -19,7 +19,7 @@ import (
 	"github.com/XSAM/otelsql"
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/trace"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
@@ -140,7 +140,7 @@ type statements struct {
 }
 
 func (s *statements) openPool(c driver.Connector) *sql.DB {
-	return otelsql.OpenDB(c, otelsql.WithTracerProvider(trace.NewTracerProvider()), otelsql.WithAttributesGetter(
+	return otelsql.OpenDB(c, otelsql.WithTracerProvider(sdktrace.NewTracerProvider()), otelsql.WithAttributesGetter(
 		func(_ context.Context, _ otelsql.Method, query string, given []driver.NamedValue) []attribute.KeyValue {
 			s.hear(query, given)
 			return nil
