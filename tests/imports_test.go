@@ -23,7 +23,10 @@ var layout = map[string][]string{
 	"internal/bucket/s3bucket":       {"internal/bucket"},
 	"internal/bucket/dirbucket":      {"internal/bucket"},
 	"internal/bucket/buckettest":     {"internal/bucket"},
-	"internal/worker":                {"internal/movie", "internal/decode", "internal/bucket"},
+	"internal/queue":                 {},
+	"internal/queue/sqsqueue":        {"internal/queue"},
+	"internal/queue/queuetest":       {"internal/queue"},
+	"internal/worker":                {"internal/movie", "internal/decode", "internal/bucket", "internal/queue"},
 	"internal/database":              {"internal/movie", "internal/database/migrations"},
 	"internal/database/migrations":   {},
 	"internal/database/databasetest": {"internal/movie", "internal/database"},
@@ -31,7 +34,8 @@ var layout = map[string][]string{
 	"tests/bench":                    {},
 	"cmd/jpmovies": {
 		"internal/movie", "internal/bucket", "internal/config", "internal/server", "internal/telemetry", "internal/decode",
-		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/worker", "internal/database", "internal/api", "internal/web",
+		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/queue", "internal/queue/sqsqueue",
+		"internal/worker", "internal/database", "internal/api", "internal/web",
 	},
 }
 

@@ -1,0 +1,92 @@
+// Package sqsqueue is a queue on Amazon SQS, or on a server that speaks its
+// protocol.
+package sqsqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
+
+	"jpmovies/internal/queue"
+)
+
+const (
+	// answerLimit is how long a request may take beyond the wait that it asks for,
+	// with the SDK's retries.
+	answerLimit = 10 * time.Second
+	// deletesAtOnce is how many requests of one Delete run side by side.
+	deletesAtOnce = 8
+)
+
+// Queue implements queue.Queue.
+type Queue struct {
+	client *sqs.Client
+	url    string
+}
+
+var _ queue.Queue = (*Queue)(nil)
+
+// Open returns the queue without asking the server anything. Credentials, region
+// and endpoint come from the SDK's own chain of environment, profile and role.
+func Open(ctx context.Context, url string) (*Queue, error) {
+	// A region is part of each signature, but servers other than AWS have none.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"))
+	if err != nil {
+		return nil, fmt.Errorf("configure SQS: %w", err)
+	}
+	return &Queue{client: sqs.NewFromConfig(cfg), url: url}, nil
+}
+
+// Receive implements queue.Queue.
+func (q *Queue) Receive(ctx context.Context, wait time.Duration) ([]queue.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+answerLimit)
+	defer cancel()
+	out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &q.url, MaxNumberOfMessages: queue.MaxMessages, WaitTimeSeconds: int32(wait / time.Second), //nolint:gosec // at most 20
+	})
+	if err != nil {
+		return nil, fmt.Errorf("receive from %s: %w", q.url, err)
+	}
+	messages := make([]queue.Message, len(out.Messages))
+	for i, m := range out.Messages {
+		messages[i] = queue.Message{Receipt: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body)}
+	}
+	return messages, nil
+}
+
+// Delete implements queue.Queue.
+func (q *Queue) Delete(ctx context.Context, messages []queue.Message) error {
+	var group errgroup.Group
+	group.SetLimit(deletesAtOnce)
+	for ten := range slices.Chunk(messages, queue.MaxMessages) { // what a request takes
+		group.Go(func() error { return q.deleteBatch(ctx, ten) })
+	}
+	return group.Wait()
+}
+
+func (q *Queue) deleteBatch(ctx context.Context, messages []queue.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	entries := make([]types.DeleteMessageBatchRequestEntry, len(messages))
+	for i, m := range messages {
+		entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &m.Receipt}
+	}
+	out, err := q.client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: entries})
+	if err != nil {
+		return fmt.Errorf("delete from %s: %w", q.url, err)
+	}
+	var failed []error
+	for _, f := range out.Failed { // they come inside a 200
+		failed = append(failed, fmt.Errorf("delete from %s: %s: %s", q.url, aws.ToString(f.Code), aws.ToString(f.Message)))
+	}
+	return errors.Join(failed...)
+}

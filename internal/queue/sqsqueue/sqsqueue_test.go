@@ -1,0 +1,77 @@
+package sqsqueue
+
+import (
+	"crypto/rand"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"jpmovies/internal/queue"
+	"jpmovies/internal/queue/queuetest"
+)
+
+// TestConforms runs the suite on a real server; see scripts/with_sqs.
+func TestConforms(t *testing.T) {
+	queuetest.Run(t, func(t *testing.T) queuetest.Harness {
+		q := newQueue(t)
+		return queuetest.Harness{Queue: q, Send: func(t *testing.T, body string) {
+			t.Helper()
+			if _, err := q.client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: &body}); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+}
+
+// TestErrorsOfSingleMessages come inside a 200.
+func TestErrorsOfSingleMessages(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = io.WriteString(w, `{"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "Code": "ReceiptHandleIsInvalid", "Message": "bad", "SenderFault": true}]}`)
+	}))
+	defer server.Close()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_SQS": server.URL, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
+	} {
+		t.Setenv(name, value)
+	}
+	q, err := Open(t.Context(), server.URL+"/1/films")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = q.Delete(t.Context(), []queue.Message{{Receipt: "good"}, {Receipt: "bad"}})
+	if err == nil || !strings.Contains(err.Error(), "/1/films: ReceiptHandleIsInvalid: bad") {
+		t.Errorf("delete: %v", err)
+	}
+}
+
+// newQueue creates a queue on the server.
+func newQueue(t *testing.T) *Queue {
+	t.Helper()
+	endpoint := os.Getenv("MOVIES_TEST_SQS_ENDPOINT")
+	switch {
+	case endpoint == "" && os.Getenv("CI") == "true":
+		t.Fatal("MOVIES_TEST_SQS_ENDPOINT is not set: run scripts/with_sqs go test ...")
+	case endpoint == "":
+		t.Skip("MOVIES_TEST_SQS_ENDPOINT is not set: run scripts/with_sqs go test ...")
+	}
+	t.Setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+	q, err := Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := q.client.CreateQueue(t.Context(), &sqs.CreateQueueInput{
+		QueueName: aws.String("test-" + rand.Text()), Attributes: map[string]string{"VisibilityTimeout": "1"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.url = *made.QueueUrl
+	return q
+}
