@@ -90,3 +90,10 @@ func (c *catalogue) shows() map[string][]string {
 	}
 	return seen
 }
+
+// setFault lets every commit fail from now on, or none.
+func (c *catalogue) setFault(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fault = func(movie.Batch, bool) error { return err }
+}

@@ -11,8 +11,8 @@ import (
 
 var errCatalogueAway = errors.New("the catalogue cannot be written")
 
-// settledMost is how many commits may be ahead of the deletes.
-const settledMost = 16
+// committedMost is how many commits may be ahead of the deletes.
+const committedMost = 16
 
 // commitsAtOnce is how many batches are committed side by side: while one waits
 // for the disk or for its answers, the database works on another. The order does
@@ -28,8 +28,8 @@ func (p *pass) commitAll(batches <-chan *batch, done chan<- []*taken) {
 				err := p.commit(b)
 				// This must come after the commit: an object that is deleted first
 				// is lost with the transaction.
-				if settled := p.settle(b, err == nil); len(settled) > 0 {
-					done <- settled // the remover reads to the end, whatever happens
+				if committed := b.end(p, err == nil); len(committed) > 0 {
+					done <- committed // the remover reads to the end, whatever happens
 				}
 			}
 		})
@@ -37,19 +37,19 @@ func (p *pass) commitAll(batches <-chan *batch, done chan<- []*taken) {
 	committers.Wait()
 }
 
-// settle ends a batch and returns the objects that may be deleted.
-func (p *pass) settle(b *batch, ok bool) []*taken {
-	var settled []*taken
+// end ends a batch and returns the objects that may be deleted.
+func (b *batch) end(p *pass, ok bool) []*taken {
+	var committed []*taken
 	for _, object := range b.objects {
 		switch last := object.settle(ok); {
 		case !last:
 		case object.failed.Load():
 			p.leave(object.modified)
 		default:
-			settled = append(settled, object)
+			committed = append(committed, object)
 		}
 	}
-	return settled
+	return committed
 }
 
 // commit applies a batch. When the catalogue cannot be written, the rest of the

@@ -17,6 +17,7 @@ import (
 // that holds a part of it have gone well.
 type taken struct {
 	bucket.Ref
+	notices  []*notice
 	modified time.Time
 	open     atomic.Int32 // the reading, and the batches, that have not ended
 	failed   atomic.Bool
@@ -57,7 +58,7 @@ const (
 )
 
 // fetchAll reads Concurrency objects at a time.
-func (p *pass) fetchAll(objects <-chan bucket.Object, parts chan<- part) {
+func (p *pass) fetchAll(objects <-chan found, parts chan<- part) {
 	var fetchers sync.WaitGroup
 	large := make(chan struct{}, largeAtOnce)
 	for range p.Concurrency {
@@ -77,7 +78,7 @@ func (p *pass) fetchAll(objects <-chan bucket.Object, parts chan<- part) {
 }
 
 // take reads an object, unless nothing new is to be taken.
-func (p *pass) take(o bucket.Object, parts chan<- part) {
+func (p *pass) take(o found, parts chan<- part) {
 	if p.stop.Err() != nil {
 		p.leave(o.LastModified)
 		return
@@ -86,12 +87,12 @@ func (p *pass) take(o bucket.Object, parts chan<- part) {
 }
 
 // fetch reads and decodes one object. The stamp comes from the GET, never from
-// the LIST: the object may have been overwritten in between.
-func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
+// the LIST or a hint: the object may have been overwritten in between.
+func (p *pass) fetch(listed found, parts chan<- part) {
 	key := listed.Key
 	object, body, err := p.Store.Get(p.hard, key)
 	if errors.Is(err, bucket.ErrNotFound) {
-		p.count(func(c *counts) { c.Gone++ })
+		p.gone(listed)
 		return
 	}
 	if err != nil {
@@ -101,10 +102,10 @@ func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
 	}
 	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
 	if bucket.Ignored(object) {         // it has become a folder marker since it was listed
-		p.count(func(c *counts) { c.Gone++ })
+		p.gone(listed)
 		return
 	}
-	next := part{from: &taken{Ref: object.Ref, modified: object.LastModified}}
+	next := part{from: &taken{Ref: object.Ref, notices: listed.notices, modified: object.LastModified}}
 	next.from.open.Store(1)
 	stamp := movie.Stamp{Time: object.LastModified.UnixNano(), Key: key}
 	err = decode.Read(body, func(item decode.Item) error {
@@ -130,6 +131,12 @@ func (p *pass) fetch(listed bucket.Object, parts chan<- part) {
 	next.last, next.ok = true, err == nil
 	// A part that is not sent leaves the object unsettled, so it stays.
 	_ = send(p.hard, parts, next)
+}
+
+// gone notes an object that somebody else has taken.
+func (p *pass) gone(o found) {
+	p.count(func(c *counts) { c.Gone++ })
+	p.settle(o.notices)
 }
 
 // errStopping breaks off an object of many updates: its beginning is committed,

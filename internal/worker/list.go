@@ -6,8 +6,16 @@ import (
 	"jpmovies/internal/bucket"
 )
 
+// found is an object that is to be read, and the messages that name it, if it was
+// not found by listing.
+type found struct {
+	bucket.Object
+	notices []*notice
+}
+
 // list sends every object that is to be read.
-func (p *pass) list(objects chan<- bucket.Object) {
+func (p *pass) list(objects chan<- found) {
+	p.listing = true
 	for page, err := range p.Store.List(p.stop) {
 		if err != nil {
 			if p.stop.Err() == nil {
@@ -26,7 +34,7 @@ func (p *pass) list(objects chan<- bucket.Object) {
 				continue
 			}
 			select {
-			case objects <- o:
+			case objects <- found{Object: o}:
 			case <-p.stop.Done():
 				p.leave(o.LastModified)
 				return

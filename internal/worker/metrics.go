@@ -18,6 +18,9 @@ type metrics struct {
 	updates, rejected, changes prometheus.Counter
 	commitSeconds, passSeconds prometheus.Histogram
 	brokenPasses               prometheus.Counter
+	received, deleted, ignored prometheus.Counter // messages
+	receiveFailures            prometheus.Counter
+	messageFailures            prometheus.Counter
 	waiting, oldest, lastPass  prometheus.Gauge
 }
 
@@ -44,11 +47,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		rejected:       counter("rejections_total", "Updates that could not be used."),
 		changes:        counter("changes_total", "Movies that readers see differently."),
 		brokenPasses:   counter("passes_failed_total", "Passes that bucket or catalogue as a whole broke off."),
-		commitSeconds:  histogram("commit_seconds", "Time of one transaction, with its retries."),
-		passSeconds:    histogram("pass_seconds", "Time of one walk over the bucket."),
-		waiting:        gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
-		oldest:         gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest of them, 0 = none."),
-		lastPass:       gauge("last_pass_timestamp_seconds", "End of the last pass."),
+		received:       counter("messages_received_total", "Messages of the queue, repeated ones included."),
+		deleted:        counter("messages_deleted_total", "Messages whose objects were settled, or that were ignored."),
+		ignored:        counter("messages_ignored_total", "Messages that name nothing to read."),
+
+		receiveFailures: counter("receive_failures_total", "Times that the queue did not answer; the bucket is listed meanwhile."),
+		messageFailures: counter("message_delete_failures_total", "Requests to delete messages that failed; the messages come again."),
+
+		commitSeconds: histogram("commit_seconds", "Time of one transaction, with its retries."),
+		passSeconds:   histogram("pass_seconds", "Time of one pass."),
+		waiting:       gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
+		oldest:        gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest of them, 0 = none."),
+		lastPass:      gauge("last_pass_timestamp_seconds", "End of the last pass."),
 	}
 }
 
@@ -63,11 +73,12 @@ func (m *metrics) finish(p *pass) {
 		m.brokenPasses.Inc()
 	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())
-	m.waiting.Set(float64(p.Waiting()))
+	waiting, oldest := p.backlog()
+	m.waiting.Set(float64(waiting))
 	m.lastPass.SetToCurrentTime()
 	m.oldest.Set(0)
-	if !p.oldest.IsZero() {
-		m.oldest.Set(float64(p.oldest.Unix()))
+	if !oldest.IsZero() {
+		m.oldest.Set(float64(oldest.Unix()))
 	}
 }
 

@@ -8,16 +8,20 @@ import (
 	"sync"
 	"time"
 
-	"jpmovies/internal/bucket"
+	"jpmovies/internal/queue"
 )
 
-// pass is one walk over the bucket: what it counted, and what went wrong.
+// pass is one walk over the bucket, or over what messages name: what it counted,
+// and what went wrong.
 type pass struct {
 	*Worker
-	start time.Time
+	start   time.Time
+	settled chan queue.Message // to be deleted
 	// stop ends the walk early; hard ends everything at once.
 	stop, hard context.Context
 	abort      context.CancelCauseFunc
+
+	listing bool // all of the bucket was looked at
 
 	mu sync.Mutex
 	counts
@@ -28,7 +32,7 @@ type pass struct {
 
 // counts of one pass.
 type counts struct {
-	// Listed objects of this shard, Settling ones among them.
+	// Listed objects of this shard, or those that messages name, Settling ones among them.
 	Listed, Settling int
 	// Updates and Rejections committed, and Changes that readers see.
 	Updates, Rejections, Changes int
@@ -46,27 +50,44 @@ func (c counts) Failed() int { return c.ReadFailed + c.RemoveFailed + c.CommitFa
 // Waiting is how many listed objects are still in the bucket.
 func (c counts) Waiting() int { return c.Listed - c.Removed - c.Gone }
 
-// pass walks once over the bucket. When stop is done it takes nothing new; when
-// hard is done it gives up.
-func (w *Worker) pass(stop, hard context.Context) *pass {
-	p := &pass{Worker: w, start: time.Now(), hard: hard}
+// source sends a pass the objects that are to be read.
+type source func(p *pass, objects chan<- found)
+
+// pass works through what comes from a source. When stop is done it takes nothing
+// new; when hard is done it gives up.
+func (w *Worker) pass(stop, hard context.Context, from source) *pass {
+	p := &pass{Worker: w, start: time.Now(), hard: hard, settled: make(chan queue.Message, messagesMost)}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
 	w.present.Store(p)
 
-	objects := make(chan bucket.Object, w.Concurrency)
+	objects := make(chan found, w.Concurrency)
 	parts := make(chan part, w.Concurrency)
 	batches := make(chan *batch)
-	done := make(chan []*taken, settledMost)
+	done := make(chan []*taken, committedMost)
 
 	var stages sync.WaitGroup
-	stages.Go(func() { p.list(objects); close(objects) })
+	stages.Go(func() { from(p, objects); close(objects) })
 	stages.Go(func() { p.fetchAll(objects, parts); close(parts) })
 	stages.Go(func() { p.fill(parts, batches); close(batches) })
 	stages.Go(func() { p.commitAll(batches, done); close(done) })
-	stages.Go(func() { p.removeAll(done) })
+	stages.Go(func() { p.removeAll(done); close(p.settled) })
+	stages.Go(p.deleteSettled)
 	stages.Wait()
 	return p
+}
+
+// backlog is what is left in the bucket, and the oldest of it, as far as this is
+// known: messages name only a part.
+func (p *pass) backlog() (waiting int, oldest time.Time) {
+	if p.listing {
+		return p.Waiting(), p.oldest
+	}
+	oldest = p.next.oldest
+	if oldest.IsZero() || !p.oldest.IsZero() && p.oldest.Before(oldest) {
+		oldest = p.oldest
+	}
+	return max(p.Waiting(), p.next.left), oldest
 }
 
 // count changes the counters under their lock.
@@ -143,7 +164,7 @@ func (p *pass) log(pause time.Duration) {
 			attrs = append(attrs, rare)
 		}
 	}
-	if pause > 0 {
+	if pause > 0 && (p.Hints.Queue == nil || p.next.away) { // else the wait for a message is the pause
 		attrs = append(attrs, slog.String("sleep", pause.String()))
 	}
 	p.Logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", p.Updates, p.Removed), attrs...)

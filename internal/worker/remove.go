@@ -32,13 +32,16 @@ func (p *pass) remove(group []*taken) {
 		case err == nil:
 			p.count(func(c *counts) { c.Removed++ })
 			p.metrics.removed.Inc()
+			p.settle(group[i].notices)
 		case errors.Is(err, bucket.ErrNotFound):
 			p.count(func(c *counts) { c.Gone++ })
+			p.settle(group[i].notices)
 		case errors.Is(err, bucket.ErrChanged):
 			p.leave(group[i].modified)
 			p.metrics.overwritten.Inc()
 			p.count(func(c *counts) { c.Overwritten++ })
 			p.Logger.Debug("object was overwritten meanwhile and is read again", "key", key)
+			p.settle(group[i].notices) // another message tells of what came
 		default:
 			p.leave(group[i].modified)
 			p.metrics.removeFailures.Inc()

@@ -1,8 +1,8 @@
 // Package worker drains a bucket into the catalogue.
 //
-// A pass walks once over the bucket. Its stages run at the same time and are
-// joined by channels, which block when the next stage is slower, so memory stays
-// bounded:
+// A pass walks once over the bucket, or takes what the messages of a queue name.
+// Its stages run at the same time and are joined by channels, which block when the
+// next stage is slower, so memory stays bounded:
 //
 //	list -> fetch and decode (many) -> batch -> commit (two) -> remove
 //
@@ -51,7 +51,10 @@ type Options struct {
 	// Concurrency is the number of objects read at a time, Batch the number of
 	// updates in a transaction.
 	Concurrency, Batch int
-	Shard              Shard
+	// Shard is the part of the keys that listings take. Messages are shared by their
+	// queue.
+	Shard Shard
+	Hints Hints
 	// The pause between passes grows from IdleMin to IdleMax while nothing comes.
 	IdleMin, IdleMax time.Duration
 	// ShutdownTimeout is the time to finish what is in hand.
@@ -75,6 +78,7 @@ type Worker struct {
 	health     atomic.Pointer[error]
 	lastCommit atomic.Int64 // Unix nanoseconds, 0 = never
 	lastPrune  time.Time
+	next       schedule
 }
 
 // New makes a worker.
@@ -98,20 +102,21 @@ func (w *Worker) Run(ctx context.Context) error {
 		return nil // stopped before anything was taken
 	}
 	pause := w.IdleMin
+	from := source((*pass).list)
 	for ctx.Err() == nil {
-		p := w.pass(ctx, hard)
+		p := w.pass(ctx, hard, from)
 		w.finish(hard, p)
 		pause = w.nextPause(pause, p)
 		p.log(pause)
 		if hard.Err() != nil && p.Waiting() > 0 {
 			return fmt.Errorf("%w: %d objects stay in the bucket and will be read again", ErrStoppedLate, p.Waiting())
 		}
-		sleep(ctx, jitter(pause))
+		from = w.rest(ctx, p, pause)
 	}
 	return nil
 }
 
-// Once makes passes until the bucket is empty. When a whole pass made no
+// Once makes passes over the bucket until the bucket is empty. When a whole pass made no
 // progress, the error names what remains and why.
 func (w *Worker) Once(ctx context.Context) error {
 	hard, stop := w.hardStop(ctx)
@@ -120,7 +125,7 @@ func (w *Worker) Once(ctx context.Context) error {
 		return err
 	}
 	for {
-		p := w.pass(ctx, hard)
+		p := w.pass(ctx, hard, (*pass).list)
 		w.finish(hard, p)
 		p.log(0)
 		switch {
@@ -180,9 +185,8 @@ func (w *Worker) finish(ctx context.Context, p *pass) {
 	w.metrics.finish(p)
 	w.history.add(p)
 	if !p.aborted() {
-		status := movie.WorkerStatus{
-			Shard: w.Shard.String(), LastPass: time.Now(), ObjectsWaiting: p.Waiting(), OldestWaiting: p.oldest,
-		}
+		status := movie.WorkerStatus{Shard: w.Shard.String(), LastPass: time.Now()}
+		status.ObjectsWaiting, status.OldestWaiting = p.backlog()
 		if last := w.lastCommit.Load(); last != 0 {
 			status.LastCommit = time.Unix(0, last)
 		}

@@ -78,7 +78,7 @@ func TestPassCosts(t *testing.T) {
 		store.Put(fmt.Sprintf("%04d", i), film(fmt.Sprint(i), "x"))
 	}
 	w := newTestWorker(store, to)
-	p := w.pass(t.Context(), t.Context())
+	p := w.pass(t.Context(), t.Context(), (*pass).list)
 	if p.Removed != 1000 || p.Updates != 1000 || p.Waiting() != 0 {
 		t.Errorf("pass: %+v", p.counts)
 	}
@@ -142,7 +142,7 @@ func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
 	w := newTestWorker(store, to)
 	w.Batch, w.Concurrency = 5, 1
 	for range 3 {
-		w.finish(t.Context(), w.pass(t.Context(), t.Context()))
+		w.finish(t.Context(), w.pass(t.Context(), t.Context(), (*pass).list))
 	}
 	if nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
 		t.Errorf("the fault was not reached, %d more to go", nth)
@@ -289,7 +289,7 @@ func TestLargeObjectStaysUntilItsLastBatch(t *testing.T) {
 	}
 	w := newTestWorker(store, to)
 	w.Batch = 100
-	w.finish(t.Context(), w.pass(t.Context(), t.Context()))
+	w.finish(t.Context(), w.pass(t.Context(), t.Context(), (*pass).list))
 	if store.Counts().Deletes != 0 || len(store.Keys()) != 1 {
 		t.Error("the object is gone before all of it is committed")
 	}

@@ -25,7 +25,7 @@ var mutants = []mutant{
 	{"deleted before the commit", "worker/commit.go",
 		"\t\t\t\terr := p.commit(b)\n",
 		"\t\t\t\tdone <- b.objects\n\t\t\t\terr := p.commit(b)\n"},
-	{"deleted though the commit failed", "worker/commit.go", "p.settle(b, err == nil)", "p.settle(b, err == nil || len(b.objects) > 0)"},
+	{"deleted though the commit failed", "worker/commit.go", "b.end(p, err == nil)", "b.end(p, err == nil || len(b.objects) > 0)"},
 	{"the failed flag ignored", "worker/commit.go", "case object.failed.Load():", "case false:"},
 	{"batches behind a failed one count as committed", "worker/commit.go",
 		"\t\treturn errCatalogueAway\n\t}\n\terr := p.apply", "\t\treturn nil\n\t}\n\terr := p.apply"},

@@ -1,0 +1,174 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"jpmovies/internal/queue"
+)
+
+// Hints say where to learn of new objects without listing.
+type Hints struct {
+	// Queue has messages of S3; nil means that there are none.
+	Queue queue.Queue
+	// Scope is the bucket, and the keys that count.
+	Scope queue.Scope
+	// Reconcile is the time between listings, which find what messages have missed.
+	Reconcile time.Duration
+}
+
+const (
+	// hintWait is how long a worker waits for a message: the longest that SQS knows,
+	// and the pause between passes.
+	hintWait = 20 * time.Second
+	// hintMore is how long a pass waits for more. Less would not look everywhere.
+	hintMore = time.Second
+	// hintTime is how long a pass takes messages, so that it comes to an end and
+	// tells how it went.
+	hintTime = 10 * time.Second
+	// laterMost is how many objects are put off before a pass ends.
+	laterMost = 1000
+)
+
+// schedule says what the next pass takes, where there is a queue. Passes come one
+// at a time, and nobody else knows it.
+type schedule struct {
+	list   time.Time     // when the next listing is due
+	relist time.Duration // the pause before the next one, if the last one left something
+	away   bool          // the queue does not answer
+	retry  time.Duration // the pause before it is asked again
+	ask    time.Time     // when that is
+	// later are objects that were named while they were in hand.
+	later []found
+	// left is what the last listing left in the bucket, and the oldest of it.
+	left   int
+	oldest time.Time
+}
+
+// rest is the pause after a pass; it returns what the next one takes.
+func (w *Worker) rest(ctx context.Context, last *pass, pause time.Duration) source {
+	if w.Hints.Queue == nil {
+		sleep(ctx, jitter(pause))
+		return (*pass).list
+	}
+	w.planListing(last)
+	if w.next.away || last.broken != nil { // messages taken now would only wait
+		sleep(ctx, jitter(pause))
+	}
+	untilList, wait := time.Until(w.next.list), time.Duration(0)
+	switch {
+	case w.next.away && time.Until(w.next.ask) > 0, !w.next.away && untilList <= 0:
+		return (*pass).list
+	case w.next.away:
+	case len(w.next.later) > 0:
+		return hinted(nil)
+	default:
+		wait = min(hintWait, (untilList + time.Second - 1).Truncate(time.Second))
+	}
+	messages, err := w.receive(ctx, wait)
+	if err != nil {
+		return (*pass).list
+	}
+	return hinted(messages)
+}
+
+// planListing sets the time of the next listing. One that left something is
+// repeated soon, and then more and more seldom.
+func (w *Worker) planListing(last *pass) {
+	if !last.listing {
+		return
+	}
+	w.next.left, w.next.oldest = last.Waiting(), last.oldest
+	if last.Waiting()+last.Failed() == 0 {
+		w.next.relist = 0
+		w.next.list = time.Now().Add(w.Hints.Reconcile)
+		return
+	}
+	w.next.relist = min(max(2*w.next.relist, w.IdleMin), w.Hints.Reconcile)
+	w.next.list = time.Now().Add(w.next.relist)
+}
+
+// receive asks the queue. When it does not answer, it is left alone for a while,
+// and the worker lists as if there were none.
+func (w *Worker) receive(ctx context.Context, wait time.Duration) ([]queue.Message, error) {
+	messages, err := w.Hints.Queue.Receive(ctx, wait)
+	switch {
+	case err == nil:
+		if w.next.away {
+			w.Logger.Info("the queue answers again")
+		}
+		w.next.away, w.next.retry = false, 0
+		w.metrics.received.Add(float64(len(messages)))
+	case ctx.Err() == nil:
+		w.next.away, w.next.retry = true, min(max(2*w.next.retry, w.IdleMin), w.IdleMax)
+		w.next.ask = time.Now().Add(jitter(w.next.retry))
+		w.metrics.receiveFailures.Inc()
+		w.Logger.Warn("the queue does not answer; the bucket is listed meanwhile", "error", err, "retry", w.next.retry.String())
+	}
+	return messages, err
+}
+
+// hinted is the source that takes these messages, and more as long as there are
+// any, for a while.
+func hinted(messages []queue.Message) source {
+	return func(p *pass, objects chan<- found) {
+		n := names{pass: p, objects: objects, begun: make(map[string]bool)}
+		later := p.next.later
+		p.next.later = nil
+		if !n.send(later) {
+			return
+		}
+		for len(messages) > 0 && n.take(messages) {
+			messages, _ = p.receive(p.stop, hintMore) // it notes its error
+		}
+	}
+}
+
+// names are the objects that the messages of a pass name.
+type names struct {
+	*pass
+	objects chan<- found
+	begun   map[string]bool
+}
+
+// take sends what messages name, and tells whether the pass has time for more.
+func (n names) take(messages []queue.Message) bool {
+	for _, m := range messages {
+		if !n.send(n.open(m)) {
+			return false
+		}
+	}
+	return time.Since(n.start) < hintTime && time.Until(n.next.list) > 0 && len(n.next.later) < laterMost
+}
+
+// send sends objects, each key once a pass: a hint may tell of what came after the
+// object in hand was read, so it is put off to the next pass. False means that
+// nothing more is to be taken.
+func (n names) send(objects []found) bool {
+	for _, o := range objects {
+		if n.begun[o.Key] {
+			n.putOff(o)
+			continue
+		}
+		n.begun[o.Key] = true
+		n.count(func(c *counts) { c.Listed++ })
+		select {
+		case n.objects <- o:
+		case <-n.stop.Done():
+			n.leave(o.LastModified)
+			return false
+		}
+	}
+	return true
+}
+
+// putOff joins the hints of one key: the next pass reads it once for all of them.
+func (n names) putOff(o found) {
+	for i, other := range n.next.later {
+		if other.Key == o.Key {
+			n.next.later[i].notices = append(other.notices, o.notices...)
+			return
+		}
+	}
+	n.next.later = append(n.next.later, o)
+}

@@ -1,0 +1,321 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/queue"
+	"jpmovies/internal/queue/queuetest"
+)
+
+// stage is a worker with a queue, while it runs.
+type stage struct {
+	*Worker
+	store *buckettest.Memory
+	to    *catalogue
+	queue *queuetest.Memory
+	stop  func() error
+}
+
+// onStage runs test with a worker in a bubble. Its first listing is over when test
+// begins.
+func onStage(t *testing.T, prepare func(*stage), test func(*stage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{store: &buckettest.Memory{}, to: newCatalogue(), queue: &queuetest.Memory{}}
+		s.Worker = newTestWorker(s.store, s.to)
+		s.Hints = Hints{Queue: s.queue, Scope: queue.Scope{Bucket: "films", Prefix: "in/"}, Reconcile: 10 * time.Minute}
+		prepare(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		s.stop = func() error { cancel(); return <-ended }
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		test(s)
+		if ctx.Err() == nil {
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func notification(keys ...string) string {
+	var records []string
+	for _, key := range keys {
+		records = append(records, fmt.Sprintf(`{"eventName": "ObjectCreated:Put", "eventTime": "2026-11-01T10:00:00Z",
+			"s3": {"bucket": {"name": "films"}, "object": {"key": %q, "size": 9}}}`, url.QueryEscape(key)))
+	}
+	return `{"Records": [` + strings.Join(records, ",") + `]}`
+}
+
+func (s *stage) put(key, title string) {
+	s.store.Put(key, film(title, "x"))
+	s.queue.Send(notification(key))
+}
+
+func (s *stage) counted(c prometheus.Counter) int { return int(testutil.ToFloat64(c)) }
+
+func TestHintIsReadAtOnce(t *testing.T) {
+	onStage(t, func(s *stage) { s.store.Put("in/before", film("A", "x")) }, func(s *stage) {
+		time.Sleep(5 * time.Second) // in the middle of a long poll
+		s.put("in/one +é", "B")
+		time.Sleep(3 * time.Second)
+		if len(s.to.shows()) != 2 {
+			t.Errorf("movies: %v", s.to.shows())
+		}
+		time.Sleep(5 * time.Minute)
+		checkEmpty(t, s.store)
+		if n := s.queue.Len(); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+		if got := s.store.Counts(); got.Lists != 1 || got.Gets != 2 {
+			t.Errorf("bucket operations: %+v", got)
+		}
+		if s.counted(s.metrics.received) != 1 || s.counted(s.metrics.deleted) != 1 || s.counted(s.metrics.ignored) != 0 {
+			t.Error("metrics of messages are wrong")
+		}
+		if last := s.to.reports[len(s.to.reports)-1]; time.Since(last.LastPass) > hintWait+time.Second {
+			t.Errorf("the last report is %s old", time.Since(last.LastPass))
+		}
+	})
+}
+
+// TestReconcile: an object whose message was lost is found by the next listing.
+func TestReconcile(t *testing.T) {
+	onStage(t, func(*stage) {}, func(s *stage) {
+		s.store.Put("in/lost", film("A", "x"))
+		time.Sleep(9 * time.Minute)
+		if len(s.store.Keys()) != 1 {
+			t.Error("who told?")
+		}
+		time.Sleep(90 * time.Second)
+		checkEmpty(t, s.store)
+		if n := s.store.Counts().Lists; n != 2 {
+			t.Errorf("%d listings, want 2", n)
+		}
+	})
+}
+
+func TestIgnoredMessagesAreDeleted(t *testing.T) {
+	onStage(t, func(s *stage) { s.store.Put("in/dir/", nil) }, func(s *stage) {
+		for _, body := range []string{
+			"no JSON", `{"Event": "s3:TestEvent"}`, notification("out/a"), notification("in/" + bucket.ProbePrefix + "x"),
+			strings.ReplaceAll(notification("in/a"), "films", "others"), strings.ReplaceAll(notification("in/a"), "ObjectCreated", "ObjectRemoved"),
+			strings.ReplaceAll(notification("in/dir/"), `"size": 9`, `"size": 0`),
+		} {
+			s.queue.Send(body)
+		}
+		time.Sleep(5 * time.Second)
+		if n := s.queue.Len(); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+		if n := s.store.Counts().Gets; n != 0 {
+			t.Errorf("%d reads", n)
+		}
+		if s.counted(s.metrics.ignored) != 7 || s.counted(s.metrics.deleted) != 7 {
+			t.Errorf("%d ignored, %d deleted", s.counted(s.metrics.ignored), s.counted(s.metrics.deleted))
+		}
+	})
+}
+
+// TestMessageStaysUntilAllIsSettled: one that names several objects is deleted
+// after the last of them.
+func TestMessageStaysUntilAllIsSettled(t *testing.T) {
+	var broken string
+	onStage(t, func(s *stage) {
+		broken = "in/b"
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Key == broken {
+				return errFault
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		for _, key := range []string{"in/a", "in/b", "in/c"} {
+			s.store.Put(key, film(key, "x"))
+		}
+		s.queue.Send(notification("in/a", "in/b", "in/c", "in/gone"))
+		time.Sleep(10 * time.Second)
+		if !slices.Equal(s.store.Keys(), []string{"in/b"}) || s.queue.Len() != 1 {
+			t.Errorf("in the bucket: %q, %d messages", s.store.Keys(), s.queue.Len())
+		}
+		broken = ""
+		time.Sleep(40 * time.Second) // more than the visibility timeout
+		checkEmpty(t, s.store)
+		if n := s.queue.Len(); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+		if n := s.store.Counts().Lists; n != 1 {
+			t.Errorf("%d listings, want 1", n)
+		}
+	})
+}
+
+// TestMessageStaysWhenTheCatalogueIsAway: also its object, and both are settled
+// when it is back.
+func TestMessageStaysWhenTheCatalogueIsAway(t *testing.T) {
+	onStage(t, func(*stage) {}, func(s *stage) {
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Delete {
+				t.Error("deleted before it was committed")
+			}
+			return nil
+		}
+		s.to.setFault(errFault)
+		s.put("in/a", "A")
+		time.Sleep(time.Minute)
+		if len(s.store.Keys()) != 1 || s.queue.Len() != 1 || s.Ready(t.Context()) == nil {
+			t.Errorf("in the bucket: %q, %d messages, ready: %v", s.store.Keys(), s.queue.Len(), s.Ready(t.Context()))
+		}
+		s.store.Fault = nil
+		s.to.setFault(nil)
+		time.Sleep(3 * time.Minute)
+		checkEmpty(t, s.store)
+		if s.queue.Len() != 0 || s.Ready(t.Context()) != nil {
+			t.Errorf("%d messages are left, ready: %v", s.queue.Len(), s.Ready(t.Context()))
+		}
+	})
+}
+
+// TestHintsOfOneKey: a hint that comes while its object is in hand may tell of what
+// came after. One read is enough for all of them.
+func TestHintsOfOneKey(t *testing.T) {
+	onStage(t, func(s *stage) {
+		overwritten := false
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied && !overwritten {
+				overwritten = true
+				s.put("in/a", "B")
+				s.put("in/a", "C")
+				time.Sleep(500 * time.Millisecond) // they are received in the same pass
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		s.put("in/a", "A")
+		time.Sleep(20 * time.Second)
+		checkEmpty(t, s.store)
+		if n := s.queue.Len(); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+		if got := s.store.Counts(); got.Lists != 1 || got.Gets != 2 {
+			t.Errorf("bucket operations: %+v", got)
+		}
+		if _, last := s.to.shows()["C 2000"]; !last {
+			t.Errorf("movies: %v", s.to.shows())
+		}
+	})
+}
+
+// TestQueueAway: the worker lists as if there were no queue, and comes back to it.
+func TestQueueAway(t *testing.T) {
+	var away error
+	onStage(t, func(s *stage) {
+		away = errors.New("access denied")
+		s.queue.Fault = func(string) error { return away }
+	}, func(s *stage) {
+		s.put("in/a", "A")
+		time.Sleep(2 * time.Minute)
+		checkEmpty(t, s.store)
+		lists, failures := s.store.Counts().Lists, s.counted(s.metrics.receiveFailures)
+		if lists < 5 || lists > 20 || failures < 3 || failures > 10 {
+			t.Errorf("%d listings, %d failures", lists, failures)
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+		away = nil
+		time.Sleep(3 * time.Minute)
+		lists = s.store.Counts().Lists
+		s.put("in/b", "B")
+		time.Sleep(5 * time.Second)
+		checkEmpty(t, s.store)
+		if n := s.store.Counts().Lists; n != lists || s.queue.Len() != 0 {
+			t.Errorf("%d more listings, %d messages are left", n-lists, s.queue.Len())
+		}
+	})
+}
+
+func TestStopInterruptsTheWait(t *testing.T) {
+	onStage(t, func(*stage) {}, func(s *stage) {
+		time.Sleep(5 * time.Second)
+		start := time.Now()
+		if err := s.stop(); err != nil || time.Since(start) > 0 {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+	})
+}
+
+// TestMessagesInHandAreBounded: a slow store leaves the others in the queue.
+func TestMessagesInHandAreBounded(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && !op.Applied {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		for i := range 1000 {
+			s.put(fmt.Sprint("in/", i), "A")
+		}
+		time.Sleep(time.Minute)
+		if n := s.counted(s.metrics.received); n > 2*s.Concurrency+queue.MaxMessages {
+			t.Errorf("%d messages in hand", n)
+		}
+		time.Sleep(10 * time.Hour)
+		checkEmpty(t, s.store)
+		if n := s.queue.Len(); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+// TestLossyQueue: whatever the queue does, all is read in the end.
+func TestLossyQueue(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.queue.Random = rand.New(rand.NewPCG(1, 2))
+		s.queue.Lose, s.queue.Repeat, s.queue.Delay = 200, 200, time.Minute
+	}, func(s *stage) {
+		for i := range 500 {
+			s.put(fmt.Sprint("in/", i%400), fmt.Sprint(i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(12 * time.Minute)
+		checkEmpty(t, s.store)
+		if n := s.queue.Len(); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+		if n := len(s.to.shows()); n < 400 {
+			t.Errorf("%d movies", n)
+		}
+	})
+}
+
+// TestOnceIgnoresHints: it lists.
+func TestOnceIgnoresHints(t *testing.T) {
+	store, to := &buckettest.Memory{}, newCatalogue()
+	store.Put("a", film("A", "x"))
+	w := newTestWorker(store, to)
+	w.Hints.Queue = &queuetest.Memory{Fault: func(string) error { t.Error("the queue is asked"); return nil }}
+	if err := w.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkEmpty(t, store)
+}
