@@ -16,6 +16,8 @@ import (
 
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
+	"jpmovies/internal/queue"
+	"jpmovies/internal/queue/sqsqueue"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
 	"jpmovies/internal/web"
@@ -30,7 +32,10 @@ func newWorker() *cobra.Command {
 		Long: `Reads objects from the bucket, commits their updates, and deletes what was
 committed. Runs until SIGINT or SIGTERM; then it finishes what is in hand.
 
-Invalid updates are removed from the bucket and kept in the table rejection.`,
+Invalid updates are removed from the bucket and kept in the table rejection.
+
+With MOVIES_SQS_URL it learns of new objects from the bucket's events in that SQS
+queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if dry {
@@ -39,7 +44,7 @@ Invalid updates are removed from the bucket and kept in the table rejection.`,
 			return runWorker(command.Context(), once)
 		},
 	}
-	command.Flags().BoolVar(&once, "once", false, "end when the bucket is empty; fail when nothing can be done about what remains")
+	command.Flags().BoolVar(&once, "once", false, "list until the bucket is empty, then end; fail when nothing can be done about what remains")
 	command.Flags().BoolVar(&dry, "dry-run", false, "say what would be done with each object, and change nothing")
 	return command
 }
@@ -79,6 +84,10 @@ func runWorker(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
+	hints, err := openHints(ctx, c)
+	if err != nil {
+		return err
+	}
 	limitMemory()
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
@@ -86,6 +95,7 @@ func runWorker(ctx context.Context, once bool) error {
 		Store: store, Catalogue: db, Concurrency: c.Concurrency, Batch: c.Batch,
 		Prepare: func(ctx context.Context) error { return errors.Join(db.CheckSchema(ctx), probe(ctx)) },
 		Shard:   worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
+		Hints:          hints,
 		KeepRejections: days(c.RejectionDays), KeepChanges: days(c.ChangeDays), Logger: logger, Metrics: metrics,
 	})
 	bar.follow(w.Progress)
@@ -96,6 +106,17 @@ func runWorker(ctx context.Context, once bool) error {
 		return w.Once(ctx)
 	}
 	return runWithAdmin(ctx, "worker", c.Process, logger, server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{"GET /passes": w.Passes()})), w.Run)
+}
+
+// openHints opens the queue, if there is one.
+func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
+	if c.QueueURL == "" {
+		return worker.Hints{}, nil
+	}
+	events, err := sqsqueue.Open(ctx, c.QueueURL)
+	return worker.Hints{
+		Queue: events, Scope: queue.Scope{Bucket: c.BucketName, Prefix: c.BucketPrefix}, Reconcile: c.Reconcile,
+	}, err
 }
 
 // limitMemory makes the collector work harder before the heap is large: what a

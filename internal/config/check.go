@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -96,6 +97,24 @@ func (w *WorkerOnly) check(wrong report) {
 	}
 	if w.IdleMax <= 0 {
 		wrong("MOVIES_WORKER_IDLE_MAX", "is %s, expected more than 0", w.IdleMax)
+	}
+}
+
+func (h *Hints) check(wrong report) {
+	if h.QueueURL != "" {
+		u, err := url.Parse(h.QueueURL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+			wrong("MOVIES_SQS_URL", "is %q, expected the URL of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/movies", h.QueueURL)
+		}
+	}
+	if h.Reconcile <= 0 {
+		wrong("MOVIES_WORKER_RECONCILE", "is %s, expected more than 0", h.Reconcile)
+	}
+}
+
+func (w *Worker) check(wrong report) {
+	if w.QueueURL != "" && w.BucketDir != "" {
+		wrong("MOVIES_SQS_URL", "is set and so is MOVIES_BUCKET_DIR; a folder sends no messages")
 	}
 }
 

@@ -68,6 +68,12 @@ type WorkerOnly struct {
 	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30"`
 }
 
+// Hints says where the worker learns of new objects without listing.
+type Hints struct {
+	QueueURL  string        `env:"MOVIES_SQS_URL"`                           // an SQS queue with the bucket's events
+	Reconcile time.Duration `env:"MOVIES_WORKER_RECONCILE" envDefault:"10m"` // between listings, with a queue
+}
+
 // Shard is a part of the keys: one of Count, which are numbered from 0.
 type Shard struct{ Index, Count int }
 
@@ -104,6 +110,7 @@ type Worker struct {
 	Process
 	Log
 	WorkerOnly
+	Hints
 }
 
 // Serving is what serves readers.
@@ -160,6 +167,9 @@ func Parse(config any) error {
 		}
 	}
 	group := reflect.ValueOf(config).Elem()
+	if c, ok := config.(checker); ok { // what concerns several groups
+		c.check(note)
+	}
 	for i := range group.NumField() {
 		if c, ok := group.Field(i).Addr().Interface().(checker); ok {
 			c.check(note)

@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 			Database: database, Process: process, Log: log,
 			Bucket:     config.Bucket{BucketName: "films", BucketItemsLimit: 1000},
 			WorkerOnly: config.WorkerOnly{Concurrency: 64, Batch: 500, IdleMax: time.Minute, RejectionDays: 30, ChangeDays: 30},
+			Hints:      config.Hints{Reconcile: 10 * time.Minute},
 		}},
 		"api":  {&config.API{}, &config.API{Database: database, Process: process, Log: log, Serving: serving}},
 		"demo": {&config.Demo{}, &config.Demo{Process: process, Log: log, Serving: serving}},
@@ -70,6 +71,7 @@ func TestSettings(t *testing.T) {
 		"MOVIES_DB_USER": "u", "MOVIES_DB_PASS": " p\n", "MOVIES_DB_NAME": "n", "MOVIES_DB_HOST": "::1", "MOVIES_DB_PORT": "65535", "MOVIES_DB_TLS": ca,
 		"MOVIES_BUCKET_NAME": "b", "MOVIES_BUCKET_PREFIX": "in/", "MOVIES_BUCKET_PATH_STYLE": "true", "MOVIES_BUCKET_ITEMS_LIMIT": "1",
 		"MOVIES_WORKER_CONCURRENCY": "1", "MOVIES_WORKER_BATCH": "1", "MOVIES_WORKER_SHARD": "2/3", "MOVIES_WORKER_IDLE_MAX": "1m30s",
+		"MOVIES_SQS_URL": "http://localhost:4566/1/films", "MOVIES_WORKER_RECONCILE": "1s",
 		"MOVIES_API_ADDR": ":80", "MOVIES_API_STALENESS": "1s", "MOVIES_API_CACHE_MB": "1", "MOVIES_ADMIN_ADDR": "[::1]:0", "MOVIES_SHUTDOWN_TIMEOUT": "1ms",
 		"MOVIES_REJECTION_DAYS": "1", "MOVIES_CHANGE_DAYS": "2", "MOVIES_LOG_LEVEL": "Debug", "MOVIES_LOG_FORMAT": "text",
 	})
@@ -86,6 +88,7 @@ func TestSettings(t *testing.T) {
 		WorkerOnly: config.WorkerOnly{
 			Concurrency: 1, Batch: 1, Shard: config.Shard{Index: 2, Count: 3}, IdleMax: 90 * time.Second, RejectionDays: 1, ChangeDays: 2,
 		},
+		Hints: config.Hints{QueueURL: "http://localhost:4566/1/films", Reconcile: time.Second},
 	})
 }
 
@@ -133,6 +136,8 @@ var everyWrong = map[string]struct{ value, said string }{
 	"MOVIES_WORKER_BATCH":       {"0", "is 0, expected 1 to 10000"},
 	"MOVIES_WORKER_SHARD":       {"2/2", `is "2/2", expected i/n with i from 0 to n-1, such as 0/2`},
 	"MOVIES_WORKER_IDLE_MAX":    {"60", `is "60", expected a duration such as 20s or 5m`},
+	"MOVIES_SQS_URL":            {"films", "is set and so is MOVIES_BUCKET_DIR; a folder sends no messages"},
+	"MOVIES_WORKER_RECONCILE":   {"-1m", "is -1m0s, expected more than 0"},
 	"MOVIES_ADMIN_ADDR":         {"9090", `is "9090", expected host:port`},
 	"MOVIES_SHUTDOWN_TIMEOUT":   {"-1s", "is -1s, expected more than 0"},
 	"MOVIES_REJECTION_DAYS":     {"1.5", `is "1.5", expected a whole number`},
@@ -185,6 +190,10 @@ func TestWrong(t *testing.T) {
 		{"items limit 0", map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "0"}, map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "is 0, expected 1 to 1000"}},
 		{"concurrency", map[string]string{"MOVIES_WORKER_CONCURRENCY": "1025"}, map[string]string{"MOVIES_WORKER_CONCURRENCY": "is 1025, expected 1 to 1024"}},
 		{"idle 0", map[string]string{"MOVIES_WORKER_IDLE_MAX": "0s"}, map[string]string{"MOVIES_WORKER_IDLE_MAX": "is 0s, expected more than 0"}},
+		{"queue's name", map[string]string{"MOVIES_SQS_URL": "films"}, map[string]string{"MOVIES_SQS_URL": `is "films", expected the URL of a queue`}},
+		{"queue's server", map[string]string{"MOVIES_SQS_URL": "https://sqs.eu-central-1.amazonaws.com/"}, map[string]string{"MOVIES_SQS_URL": "expected the URL of a queue"}},
+		{"queue's ARN", map[string]string{"MOVIES_SQS_URL": "arn:aws:sqs:eu-central-1:1:films"}, map[string]string{"MOVIES_SQS_URL": "expected the URL of a queue"}},
+		{"no reconciliation", map[string]string{"MOVIES_WORKER_RECONCILE": "never"}, map[string]string{"MOVIES_WORKER_RECONCILE": `is "never", expected a duration`}},
 		{"no duration", map[string]string{"MOVIES_SHUTDOWN_TIMEOUT": "soon"}, map[string]string{"MOVIES_SHUTDOWN_TIMEOUT": `is "soon", expected a duration`}},
 		{"admin port", map[string]string{"MOVIES_ADMIN_ADDR": "127.0.0.1:65536"}, map[string]string{"MOVIES_ADMIN_ADDR": "expected host:port"}},
 		{"admin port's name", map[string]string{"MOVIES_ADMIN_ADDR": ":nonsense"}, map[string]string{"MOVIES_ADMIN_ADDR": "expected host:port"}},
