@@ -62,6 +62,8 @@ type producer struct {
 	*simulation
 	number, written int
 	random          *rand.Rand
+	untold          []told
+	events          []string // of them
 }
 
 // produce starts the producers.
@@ -99,6 +101,7 @@ func (p *producer) put(key string, body []byte, items []item) bool {
 	o := p.memory.Put(key, body)
 	p.changed()
 	number := p.ledger.put(o, body, items)
+	p.tell(o, number)
 	p.noteLocked(fmt.Sprint("p", p.number), fmt.Sprintf("puts %s: generation %d, %d items, %d bytes", key, number, len(items), len(body)))
 	return true
 }

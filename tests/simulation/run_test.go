@@ -18,6 +18,7 @@ import (
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
 	"jpmovies/internal/database"
+	"jpmovies/internal/queue/queuetest"
 )
 
 // simulation is one run. Its lock is held while something takes effect, never
@@ -30,6 +31,8 @@ type simulation struct {
 
 	mu       sync.Mutex
 	memory   buckettest.Memory
+	queue    queuetest.Memory
+	told     map[string][]told // by the body of each message
 	listings [][]bucket.Object // what the bucket held after each change
 	db       *database.DB
 	raw      *sql.DB
@@ -146,14 +149,14 @@ type slot struct {
 
 const (
 	lives  = 4 // a killed process may have steps under way while the next one lives
-	kinds  = 8
-	keys   = 64
+	kinds  = 10
+	keys   = 60
 	period = 1 << 18 // ns
 )
 
-// A worker's own timer (100 ms for batches) starts at a step's instant. Modulo the
-// period it comes 123,136 ns later, which is nobody's slot as long as there are
-// fewer slots than that.
+// A worker's own timers (100 ms for batches, 1 s for messages) start at a step's
+// instant. Modulo the period they come 123,136 and 182,784 ns later, which is
+// nobody's slot as long as there are fewer slots than that.
 var _ = [1]struct{}{}[actors*lives*kinds*keys/40000]
 
 func (s slot) number() int {
@@ -227,6 +230,7 @@ type plan struct {
 	rates      [kinds]rates
 	life       time.Duration // after which a signal comes, 0 = never
 	aftermath  time.Duration
+	hints      hintPlan
 }
 
 // shard is i of n; n = 0 is the whole bucket.
@@ -253,7 +257,7 @@ func newPlan(s *simulation) plan {
 		p.keys = append(p.keys, bulkKey)
 	}
 	p.drawSeats(r)
-	for kind := range p.rates {
+	for kind := range kindReceive { // openQueue draws the others
 		p.rates[kind] = rates{fail: pick(r, 0, 0, 20, 60, 200), lost: pick(r, 0, 0, 20, 60, 200), crash: pick(r, 0, 0, 0, 5, 20, 60)}
 		switch kind {
 		case kindApply:
@@ -294,6 +298,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	t.Helper()
 	s := &simulation{seed: seed, ledger: newLedger(), file: copyTemplate(t)}
 	s.plan = newPlan(s)
+	s.openQueue()
 	s.memory.Now = func() time.Time { return time.Now().Truncate(s.plan.resolution) }
 	s.ledger.strict = os.Getenv(variableStrict) != ""
 	s.mirror.movies = make(map[int64]string)

@@ -9,13 +9,17 @@
 // that depends on the seed alone: the same seed replays the same run.
 //
 //	producers -> buckettest.Memory behind store -> worker.Worker -> database.DB behind catalogue
+//	        \--> queuetest.Memory behind hintQueue ---^                  |
 //	                  |                                                  |
 //	                  +------------------> ledger <----------------------+
 //
+// In every other seed a queue tells workers of new objects: it loses, repeats, delays
+// and reorders.
+//
 // The ledger is told of each effect at the moment it happens. It knows what is
 // in every generation of every object because producers tell it, and it judges:
-// an object may be deleted only when all of it was committed, and what readers
-// see is at all times the merge of what was committed.
+// an object may be deleted only when all of it was committed, a message only when
+// what it tells of is no longer there, and what readers see is at all times the merge of what was committed.
 package simulation
 
 import (

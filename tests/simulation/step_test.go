@@ -21,9 +21,11 @@ const (
 	kindDelete
 	kindDeleteKey
 	kindPrepare
+	kindReceive
+	kindForget
 )
 
-var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete", "delete key", "prepare"}
+var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete", "delete key", "prepare", "receive", "forget"}
 
 // process is one life of a worker, from its start to its end or its kill.
 type process struct {
@@ -105,7 +107,7 @@ func (p *process) drawFate(name stepName) fate {
 	f := fate{random: r, there: between(r, time.Millisecond, 200*time.Millisecond), back: between(r, 0, 100*time.Millisecond)}
 	f.orphan, f.lateBy, f.statement, f.err = r.IntN(2) == 0, between(r, 0, 3*time.Second), 1+r.IntN(8), fault(r)
 	hangs := r.IntN(300) == 0
-	if name.kind == kindList {
+	if name.kind == kindList || name.kind == kindReceive {
 		f.there += between(r, 0, 2*time.Second) // the pause between passes, which the worker itself would draw without a seed
 	}
 	f.verdict = p.plan.rates[name.kind].draw(r)

@@ -94,6 +94,7 @@ func (p *process) newWorker() *worker.Worker {
 		Prepare:     func(ctx context.Context) error { return p.step(ctx, kindPrepare, "", func(fate) error { return nil }) },
 		Concurrency: choose(1, 2, 3, 8), Batch: choose(1, 2, 5, 20, 70, 500),
 		Shard:           worker.Shard{Index: own.i, Count: own.n},
+		Hints:           p.hints(),
 		ShutdownTimeout: time.Duration(choose(1, 300, 20_000)) * time.Millisecond,
 		KeepRejections:  30 * 24 * time.Hour, KeepChanges: 30 * 24 * time.Hour,
 		Logger: slog.New(slog.DiscardHandler),
