@@ -44,9 +44,11 @@ type source struct {
 func ingestions(batch movie.Batch, touched map[movie.Identity]movie.Touched) []ingestion {
 	all := make([]ingestion, len(batch.Objects))
 	at := make(map[source]int, len(all))
+	generations := make(map[[2]string]int, len(all)) // by key and ETag, as rejections name them
 	for i, o := range batch.Objects {
 		all[i].Object = o
 		at[source{o.Key, o.Time}] = i
+		generations[[2]string{o.Key, o.ETag}] = i
 	}
 	seen := make(map[[2]int64]bool) // entry and movie
 	for _, u := range batch.Updates {
@@ -63,8 +65,7 @@ func ingestions(batch movie.Batch, touched map[movie.Identity]movie.Touched) []i
 		}
 	}
 	for _, r := range batch.Rejections {
-		i := slices.IndexFunc(all, func(e ingestion) bool { return e.Key == r.Key && e.ETag == r.ObjectETag })
-		if i >= 0 {
+		if i, logged := generations[[2]string{r.Key, r.ObjectETag}]; logged {
 			all[i].rejections++
 			all[i].extend(r.Position)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,10 +226,15 @@ func TestHintsOfOneKey(t *testing.T) {
 
 // TestQueueAway: the worker lists as if there were no queue, and comes back to it.
 func TestQueueAway(t *testing.T) {
-	var away error
+	var away atomic.Bool
 	onStage(t, func(s *stage) {
-		away = errors.New("access denied")
-		s.queue.Fault = func(string) error { return away }
+		away.Store(true)
+		s.queue.Fault = func(string) error {
+			if away.Load() {
+				return errors.New("access denied")
+			}
+			return nil
+		}
 	}, func(s *stage) {
 		s.put("in/a", "A")
 		time.Sleep(2 * time.Minute)
@@ -240,7 +246,7 @@ func TestQueueAway(t *testing.T) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Errorf("not ready: %v", err)
 		}
-		away = nil
+		away.Store(false)
 		time.Sleep(3 * time.Minute)
 		lists = s.store.Counts().Lists
 		s.put("in/b", "B")
