@@ -43,7 +43,7 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o.File == "" {
-			exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, movie_word, change_log, rejection, facet")
+			exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, movie_word, change_log, rejection, facet, ingest")
 		}
 		heard.forget()
 		runAll(t, db)
@@ -95,7 +95,7 @@ func runAll(t *testing.T, db *database.DB) {
 		update(9000, "Lion lions 7", 1999, []string{"new"}, []string{"new"}), update(9001, "quite new", 1999, nil, nil),
 		update(9002, "Lion lions 9", 1999, []string{}, []string{}),
 	}
-	check(db.Apply(ctx, movie.Batch{Updates: changed, Rejections: []movie.Rejection{{Key: "k", ObjectETag: "e", Position: 1, Reason: "bad"}}}))
+	check(db.Apply(ctx, movie.Batch{Objects: []movie.Object{{Key: "k", ETag: "e"}}, Updates: changed, Rejections: []movie.Rejection{{Key: "k", ObjectETag: "e", Position: 1, Reason: "bad"}}}))
 	for i := range changed {
 		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, 9010
 	}
@@ -106,6 +106,9 @@ func runAll(t *testing.T, db *database.DB) {
 	rejections, err := db.Rejections(ctx, 0, 100)
 	check(nil, err)
 	check(db.Rejections(ctx, 1000, 100))
+	check(db.Trace(ctx, "k"))
+	check(db.History(ctx, 1, 0, 25))
+	check(db.History(ctx, 1, 9000, 25))
 	for _, r := range rejections {
 		check(db.Rejection(ctx, r.ID))
 		check(nil, db.DropRejection(ctx, r.ID))

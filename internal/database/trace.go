@@ -38,7 +38,7 @@ func (db *DB) Trace(ctx context.Context, key string) (movie.Trace, error) {
 // readIngests looks the key up on each day that is kept.
 func (db *DB) readIngests(ctx context.Context, t *movie.Trace) error {
 	var first, last sql.NullInt64
-	if err := db.read.QueryRowContext(ctx, "SELECT MIN(applied_day), MAX(applied_day) FROM ingest").Scan(&first, &last); err != nil {
+	if err := db.read.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last); err != nil {
 		return err
 	}
 	if !first.Valid {

@@ -138,11 +138,10 @@ func TestIgnoredMessagesAreDeleted(t *testing.T) {
 // TestMessageStaysUntilAllIsSettled: one that names several objects is deleted
 // after the last of them.
 func TestMessageStaysUntilAllIsSettled(t *testing.T) {
-	var broken string
+	var mended atomic.Bool
 	onStage(t, func(s *stage) {
-		broken = "in/b"
 		s.store.Fault = func(op buckettest.Op) error {
-			if op.Kind == buckettest.Get && op.Key == broken {
+			if op.Kind == buckettest.Get && op.Key == "in/b" && !mended.Load() {
 				return errFault
 			}
 			return nil
@@ -156,7 +155,7 @@ func TestMessageStaysUntilAllIsSettled(t *testing.T) {
 		if !slices.Equal(s.store.Keys(), []string{"in/b"}) || s.queue.Len() != 1 {
 			t.Errorf("in the bucket: %q, %d messages", s.store.Keys(), s.queue.Len())
 		}
-		broken = ""
+		mended.Store(true)
 		time.Sleep(40 * time.Second) // more than the visibility timeout
 		checkEmpty(t, s.store)
 		if n := s.queue.Len(); n != 0 {
@@ -171,20 +170,22 @@ func TestMessageStaysUntilAllIsSettled(t *testing.T) {
 // TestMessageStaysWhenTheCatalogueIsAway: also its object, and both are settled
 // when it is back.
 func TestMessageStaysWhenTheCatalogueIsAway(t *testing.T) {
-	onStage(t, func(*stage) {}, func(s *stage) {
+	var back atomic.Bool
+	onStage(t, func(s *stage) {
 		s.store.Fault = func(op buckettest.Op) error {
-			if op.Kind == buckettest.Delete {
+			if op.Kind == buckettest.Delete && !back.Load() {
 				t.Error("deleted before it was committed")
 			}
 			return nil
 		}
+	}, func(s *stage) {
 		s.to.setFault(errFault)
 		s.put("in/a", "A")
 		time.Sleep(time.Minute)
 		if len(s.store.Keys()) != 1 || s.queue.Len() != 1 || s.Ready(t.Context()) == nil {
 			t.Errorf("in the bucket: %q, %d messages, ready: %v", s.store.Keys(), s.queue.Len(), s.Ready(t.Context()))
 		}
-		s.store.Fault = nil
+		back.Store(true)
 		s.to.setFault(nil)
 		time.Sleep(3 * time.Minute)
 		checkEmpty(t, s.store)
