@@ -44,10 +44,11 @@ func prefixed(ctx context.Context, q querier, prefix string, start int64) (ids [
 	return ids, n <= maxPrefixed, rows.Err()
 }
 
-// pick returns the first of the movies with these ids that match.
+// pick returns the first of the movies with these ids that match. Most do, so few
+// are read that are not shown.
 func pick(ctx context.Context, q querier, f movie.Filter, ids []int64, limit int) ([]movie.Row, error) {
 	var found []movie.Row
-	for some := range slices.Chunk(ids, 2*movie.MaxLimit) {
+	for some := range slices.Chunk(ids, 2*limit) {
 		args := make([]any, len(some))
 		for i, id := range some {
 			args[i] = id

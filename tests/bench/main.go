@@ -25,13 +25,14 @@ import (
 // size says how much work a run is.
 type size struct {
 	objects int // of one movie each, in the bucket
-	movies  int // in files, and so in the catalogue that the API serves
+	movies  int // in the files of bulk
+	served  int // in the catalogue that the API serves, without the loners
 }
 
 var sizes = map[string]size{
-	"small":       {2_000, 20_000},
-	"million":     {20_000, 200_000},
-	"ten_million": {100_000, 2_000_000},
+	"small":       {2_000, 20_000, 20_000},
+	"million":     {20_000, 200_000, 1_000_000},
+	"ten_million": {100_000, 200_000, 10_000_000},
 }
 
 // subject is a binary under test: ours, or the base that it is compared with.
@@ -126,6 +127,7 @@ var all = []kind{
 	{"sqlite", (*bench).sqlite},
 	{"api", (*bench).api},
 	{"depth", (*bench).depth},
+	{"growth", (*bench).growth},
 	{"start", (*bench).start},
 	{"memory", (*bench).memory},
 }
