@@ -1,4 +1,5 @@
-// Package telemetry makes the logger and the metrics registry of a process.
+// Package telemetry makes the logger, the metrics registry and the tracing of a
+// process.
 package telemetry
 
 import (
@@ -9,11 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Logger writes to out, as text or as JSON, from the given level on.
+// Logger writes to out, as text or as JSON, from the given level on. A line that
+// is logged within a span has its trace_id and span_id.
 func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if json {
-		return slog.New(slog.NewJSONHandler(out, options))
+		return slog.New(spanHandler{slog.NewJSONHandler(out, options)})
 	}
 	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey { // a person reads along
@@ -21,7 +23,7 @@ func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 		}
 		return a
 	}
-	return slog.New(slog.NewTextHandler(out, options))
+	return slog.New(spanHandler{slog.NewTextHandler(out, options)})
 }
 
 // Metrics is a registry with the metrics of process and runtime.

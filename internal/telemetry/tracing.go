@@ -1,0 +1,101 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// flushTimeout bounds the sending of the last spans: a collector that does not
+// answer must not hold up the end of the process.
+const flushTimeout = 5 * time.Second
+
+// Tracing sends spans by OTLP over HTTP, as the OTEL_* variables ask; the
+// provider is nil, and nothing is set up, when they do not. flush sends what is
+// left and ends it, within five seconds.
+func Tracing(ctx context.Context, service, version string, logger *slog.Logger) (provider trace.TracerProvider, flush func(), err error) {
+	if !tracingWanted() {
+		return nil, func() {}, nil
+	}
+	otel.SetErrorHandler(&errorLog{logger: logger})
+	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("tracing: %w", err)
+	}
+	about, err := resource.New(ctx,
+		resource.WithTelemetrySDK(),
+		resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)),
+		resource.WithFromEnv(), // comes last and so wins
+	)
+	if err != nil {
+		otel.Handle(err) // of an attribute in the environment; the others count
+	}
+	spans := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
+	return spans, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		if err := spans.Shutdown(ctx); err != nil {
+			otel.Handle(fmt.Errorf("flush: %w", err))
+		}
+	}, nil
+}
+
+// tracingWanted tells whether the environment names a place for spans, and does
+// not switch them off.
+func tracingWanted() bool {
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
+		return false
+	}
+	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+}
+
+// remind is how often the log says that spans cannot be sent: each batch of them
+// fails alike.
+const remind = time.Minute
+
+// errorLog logs the errors of tracing, now and then.
+type errorLog struct {
+	logger *slog.Logger
+	mu     sync.Mutex
+	logged time.Time
+}
+
+// Handle is for otel.SetErrorHandler.
+func (l *errorLog) Handle(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.logged) >= remind {
+		l.logged = now
+		l.logger.Warn("spans are lost", "error", err)
+	}
+}
+
+// spanHandler makes lines that are logged within a span say which.
+type spanHandler struct{ slog.Handler }
+
+func (h spanHandler) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h spanHandler) WithAttrs(a []slog.Attr) slog.Handler {
+	return spanHandler{h.Handler.WithAttrs(a)}
+}
+func (h spanHandler) WithGroup(name string) slog.Handler {
+	return spanHandler{h.Handler.WithGroup(name)}
+}
