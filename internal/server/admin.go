@@ -43,7 +43,8 @@ func Admin(metrics prometheus.Gatherer, checks []Check, routes map[string]http.H
 		}
 		plain(w, status, text)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	// Only OpenMetrics has exemplars; who does not ask for it gets the text format.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return mux
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Limits of every listener. A client that is slow or sends too much is cut off.
@@ -46,12 +47,14 @@ type Options struct {
 	// Metrics, when there are any, get the time of each request; then each is
 	// logged, too.
 	Metrics prometheus.Registerer
+	// Tracing, when there is any, gets a span of each request.
+	Tracing trace.TracerProvider
 }
 
 // Serve answers requests until ctx is done; then it drains.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options) error {
 	s := &http.Server{
-		Handler:           lastRequest(ctx, &watch{handler, WithRequestID(o.Logger), newMetrics(o.Metrics)}),
+		Handler:           lastRequest(ctx, &watch{handler, WithRequestID(o.Logger), newMetrics(o.Metrics), newTracer(o.Tracing)}),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,

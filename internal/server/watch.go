@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // watch stands around a handler: it gives each request an id, lets no panic
@@ -18,7 +19,8 @@ import (
 type watch struct {
 	next    http.Handler
 	logger  *slog.Logger
-	metrics *metrics // nil where nobody wants to know, as with probes
+	metrics *metrics     // nil where nobody wants to know, as with probes
+	tracer  trace.Tracer // nil, too
 }
 
 type metrics struct {
@@ -45,8 +47,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (s *watch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID(r.Header.Get(idHeader))
 	w.Header().Set(idHeader, id)
-	r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
+	ctx := context.WithValue(r.Context(), idKey{}, id)
 	watched := &watchedWriter{ResponseWriter: w}
+	if s.tracer != nil {
+		var span trace.Span
+		ctx, span = begin(ctx, s.tracer, r)
+		defer func() { end(span, watched, r) }()
+	}
+	r = r.WithContext(ctx)
 	if s.metrics != nil {
 		s.metrics.running.Inc()
 		start := time.Now()
@@ -90,20 +98,13 @@ func answerPanic(w http.ResponseWriter) {
 const clientGone = 499
 
 func (s *watch) account(w *watchedWriter, r *http.Request, took time.Duration) {
-	status := w.status
-	switch {
-	case status == 0 && r.Context().Err() != nil:
-		status = clientGone
-	case status == 0:
-		status = http.StatusOK // net/http answers so when a handler says nothing
-	}
+	ctx, status := r.Context(), w.answered(r)
 	s.metrics.running.Dec()
-	s.metrics.seconds.WithLabelValues(route(r), strconv.Itoa(status)).Observe(took.Seconds())
+	observe(ctx, s.metrics.seconds.WithLabelValues(route(r), strconv.Itoa(status)), took)
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	ctx := r.Context()
 	if !s.logger.Enabled(ctx, level) {
 		return
 	}
@@ -170,6 +171,17 @@ func (w *watchedWriter) WriteHeader(status int) {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// answered is the status of a request that has ended.
+func (w *watchedWriter) answered(r *http.Request) int {
+	switch {
+	case w.status > 0:
+		return w.status
+	case r.Context().Err() != nil:
+		return clientGone
+	}
+	return http.StatusOK // net/http answers so when a handler says nothing
 }
 
 func (w *watchedWriter) begin() {
