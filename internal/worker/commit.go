@@ -1,10 +1,14 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"jpmovies/internal/movie"
 )
@@ -45,6 +49,7 @@ func (b *batch) end(p *pass, ok bool) []*taken {
 		case !last:
 		case object.failed.Load():
 			p.leave(object.modified)
+			object.story.end(endLeft, nil)
 		default:
 			committed = append(committed, object)
 		}
@@ -58,7 +63,10 @@ func (p *pass) commit(b *batch) error {
 	if p.aborted() {
 		return errCatalogueAway
 	}
-	err := p.apply(b.Batch, b.origins)
+	ctx, span := p.spanOf(b.objects, "commit batch", trace.SpanKindInternal)
+	span.SetAttributes(attribute.Int("updates", len(b.Updates)), attribute.Int("rejections", len(b.Rejections)))
+	err := p.apply(ctx, b.Batch, b.origins)
+	endWith(span, err)
 	if err != nil {
 		p.breakOff(fmt.Errorf("commit: %w", err), func(c *counts) { c.CommitFailed++ })
 		p.abort(errCatalogueAway)
@@ -69,17 +77,17 @@ func (p *pass) commit(b *batch) error {
 // apply commits updates, whose objects are their origins. What a healthy
 // database refuses for good is split until the update at fault stands alone,
 // and that one is rejected with the database's words.
-func (p *pass) apply(b movie.Batch, origins []*taken) error {
+func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*taken) error {
 	if b.Empty() { // objects that could not be read
 		return nil
 	}
 	start := time.Now()
-	changes, err := p.Catalogue.Apply(p.hard, b)
+	changes, err := p.Catalogue.Apply(ctx, b)
 	p.metrics.commitSeconds.Observe(time.Since(start).Seconds())
 	var refusal *movie.RefusedError
 	if !errors.As(err, &refusal) {
 		if err == nil {
-			p.committed(b, changes)
+			p.committed(ctx, b, changes)
 		}
 		return err
 	}
@@ -88,11 +96,12 @@ func (p *pass) apply(b movie.Batch, origins []*taken) error {
 	}
 	switch n := len(b.Updates); {
 	case len(b.Rejections) > 0 && n > 0:
-		return errors.Join(p.apply(part(nil, b.Rejections), nil), p.apply(part(b.Updates, nil), origins))
+		return errors.Join(p.apply(ctx, part(nil, b.Rejections), nil), p.apply(ctx, part(b.Updates, nil), origins))
 	case n > 1:
-		return errors.Join(p.apply(part(b.Updates[:n/2], nil), origins[:n/2]), p.apply(part(b.Updates[n/2:], nil), origins[n/2:]))
+		return errors.Join(p.apply(ctx, part(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, part(b.Updates[n/2:], nil), origins[n/2:]))
 	case n == 1:
-		return p.apply(part(nil, []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}), nil)
+		origins[0].story.refused()
+		return p.apply(ctx, part(nil, []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}), nil)
 	}
 	return err // a rejection that cannot be stored: the object stays
 }
@@ -105,7 +114,7 @@ func reject(u movie.Update, from *taken, refusal *movie.RefusedError) movie.Reje
 	}
 }
 
-func (p *pass) committed(b movie.Batch, changes int) {
+func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {
 	p.lastCommit.Store(time.Now().UnixNano())
 	p.progress.updates.Add(int64(len(b.Updates)))
 	p.metrics.committed(b, changes)
@@ -117,9 +126,9 @@ func (p *pass) committed(b movie.Batch, changes int) {
 	const most = 10 // lines for one batch
 	for i, r := range b.Rejections {
 		if i == most {
-			p.Logger.Warn("more updates rejected", "count", len(b.Rejections)-most)
+			p.Logger.WarnContext(ctx, "more updates rejected", "count", len(b.Rejections)-most)
 			break
 		}
-		p.Logger.Warn("update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
+		p.Logger.WarnContext(ctx, "update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
 	}
 }

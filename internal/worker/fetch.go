@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/decode"
@@ -21,6 +24,7 @@ type taken struct {
 	modified time.Time
 	open     atomic.Int32 // the reading, and the batches, that have not ended
 	failed   atomic.Bool
+	story    *story
 	batch    int // number of the last batch that holds a part; only fill looks at it
 }
 
@@ -90,26 +94,36 @@ func (p *pass) take(o found, parts chan<- part) {
 // the LIST or a hint: the object may have been overwritten in between.
 func (p *pass) fetch(listed found, parts chan<- part) {
 	key := listed.Key
-	object, body, err := p.Store.Get(p.hard, key)
+	ctx, story := p.tell(key)
+	object, body, err := p.get(ctx, key)
 	if errors.Is(err, bucket.ErrNotFound) {
+		story.end(endGone, nil)
 		p.gone(listed)
 		return
 	}
 	if err != nil {
 		p.leave(listed.LastModified)
-		p.failRead(key, err)
+		p.failRead(ctx, key, err)
+		story.end(endLeft, err)
 		return
 	}
 	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
 	if bucket.Ignored(object) {         // it has become a folder marker since it was listed
+		story.end(endGone, nil)
 		p.gone(listed)
 		return
 	}
-	next := part{from: &taken{Ref: object.Ref, notices: listed.notices, modified: object.LastModified}}
+	story.read(object)
+	next := part{from: &taken{Ref: object.Ref, notices: listed.notices, modified: object.LastModified, story: story}}
 	next.from.open.Store(1)
 	stamp := movie.Stamp{Time: object.LastModified.UnixNano(), Key: key}
+	items, rejections := 0, 0
 	err = decode.Read(body, func(item decode.Item) error {
 		next.add(item, stamp)
+		items++
+		if item.Reason != "" {
+			rejections++
+		}
 		if len(next.updates)+len(next.rejections) < partItems && next.size < partBytes {
 			return nil
 		}
@@ -120,17 +134,27 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 		}
 		return errStopping
 	})
+	story.decoded(items-rejections, rejections, err)
 	switch {
 	case errors.Is(err, errStopping):
 	case err != nil:
-		p.failRead(key, err)
+		p.failRead(ctx, key, err)
 	default:
 		p.progress.objects.Add(1)
 		p.metrics.read.Inc()
 	}
 	next.last, next.ok = true, err == nil
 	// A part that is not sent leaves the object unsettled, so it stays.
-	_ = send(p.hard, parts, next)
+	if err := send(p.hard, parts, next); err != nil {
+		story.end(endLeft, err)
+	}
+}
+
+func (p *pass) get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	ctx, span := p.tracer.Start(ctx, "get", trace.WithSpanKind(trace.SpanKindClient))
+	object, body, err := p.Store.Get(ctx, key)
+	endWith(span, err)
+	return object, body, err
 }
 
 // gone notes an object that somebody else has taken.
@@ -143,9 +167,9 @@ func (p *pass) gone(o found) {
 // the object stays, and the next worker reads all of it.
 var errStopping = errors.New("the worker is stopping")
 
-func (p *pass) failRead(key string, err error) {
+func (p *pass) failRead(ctx context.Context, key string, err error) {
 	p.metrics.readFailures.Inc()
-	p.Logger.Debug("object not read", "key", key, "error", err)
+	p.Logger.DebugContext(ctx, "object not read", "key", key, "error", err)
 	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })
 }
 

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/movie"
@@ -63,6 +64,8 @@ type Options struct {
 	KeepRejections, KeepChanges time.Duration
 	Logger                      *slog.Logger
 	Metrics                     prometheus.Registerer
+	// Tracing, when there is any, gets a span of each object and of each commit.
+	Tracing trace.TracerProvider
 }
 
 // ErrStoppedLate says that the time for finishing ran out.
@@ -72,6 +75,7 @@ var ErrStoppedLate = errors.New("the time to finish what was in hand ran out")
 type Worker struct {
 	Options
 	metrics    *metrics
+	tracer     trace.Tracer
 	progress   progress
 	present    atomic.Pointer[pass] // the last pass that began
 	history    history
@@ -83,7 +87,7 @@ type Worker struct {
 
 // New makes a worker.
 func New(o Options) *Worker {
-	w := &Worker{Options: o, metrics: newMetrics(o.Metrics)}
+	w := &Worker{Options: o, metrics: newMetrics(o.Metrics), tracer: tracer(o.Tracing)}
 	starting := errors.New("starting")
 	w.health.Store(&starting)
 	return w
