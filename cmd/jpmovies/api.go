@@ -42,7 +42,12 @@ func runAPI(ctx context.Context) error {
 		return err
 	}
 	logger := newLogger(c.Log, stderr)
-	db, err := openDatabase(c.Database, false, logger)
+	tracing, flush, err := telemetry.Tracing(ctx, "jpmovies-api", version(), logger)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	db, err := openTraced(c.Database, logger, tracing)
 	if err != nil {
 		return err
 	}
@@ -65,7 +70,9 @@ func runAPI(ctx context.Context) error {
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))
-		return serveMovies(ctx, listener, movies, serverOptions(c.Process, logger, metrics))
+		serving := serverOptions(c.Process, logger, metrics)
+		serving.Tracing = tracing
+		return serveMovies(ctx, listener, movies, serving)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
 
 	"jpmovies/internal/bucket"
@@ -31,11 +32,24 @@ func newLogger(c config.Log, out io.Writer) *slog.Logger {
 func onTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 
 func openDatabase(c config.Database, create bool, logger *slog.Logger) (*database.DB, error) {
-	return database.Open(database.Options{
+	return database.Open(databaseOptions(c, create, logger))
+}
+
+// openTraced opens a database whose statements are spans, if there is tracing.
+func openTraced(c config.Database, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
+	o := databaseOptions(c, false, logger)
+	if tracing != nil {
+		o.OpenPool = database.TracedPool(tracing)
+	}
+	return database.Open(o)
+}
+
+func databaseOptions(c config.Database, create bool, logger *slog.Logger) database.Options {
+	return database.Options{
 		File: c.DBFile, Create: create,
 		User: c.DBUser, Password: c.DBPassword, PasswordFile: c.DBPasswordFile, Name: c.DBName, Host: c.DBHost, Port: c.DBPort, TLS: c.DBTLS,
 		Logger: logger,
-	})
+	}
 }
 
 // store is a bucket that objects can be put into, too.

@@ -75,7 +75,12 @@ func runWorker(ctx context.Context, once bool) error {
 		out = bar
 	}
 	logger := newLogger(c.Log, out)
-	db, err := openDatabase(c.Database, false, logger)
+	tracing, flush, err := telemetry.Tracing(ctx, "jpmovies-worker", version(), logger)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	db, err := openTraced(c.Database, logger, tracing)
 	if err != nil {
 		return err
 	}
@@ -96,7 +101,7 @@ func runWorker(ctx context.Context, once bool) error {
 		Prepare: func(ctx context.Context) error { return errors.Join(db.CheckSchema(ctx), probe(ctx)) },
 		Shard:   worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,
-		KeepRejections: days(c.RejectionDays), KeepChanges: days(c.ChangeDays), Logger: logger, Metrics: metrics,
+		KeepRejections: days(c.RejectionDays), KeepChanges: days(c.ChangeDays), Logger: logger, Metrics: metrics, Tracing: tracing,
 	})
 	bar.follow(w.Progress)
 	defer bar.stop()
