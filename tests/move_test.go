@@ -20,15 +20,20 @@ const moveVariable = "MOVIES_TEST_MOVE_FROM_DSN"
 // TestMoveToTiDB runs the handbook's commands: what a server holds becomes a
 // TiDB's, and ids and revisions go on there.
 func TestMoveToTiDB(t *testing.T) {
-	from, _, _ := strings.Cut(os.Getenv(moveVariable), ",")
-	if from == "" {
-		t.Skipf("no server to move from: %s is not set", moveVariable)
+	from, to := os.Getenv(moveVariable), databasetest.Servers(t)
+	if from == "" || len(to) == 0 {
+		t.Skipf("no servers to move from and to: %s or %s is not set", moveVariable, databasetest.Variable)
 	}
-	to := databasetest.Servers(t)
-	if len(to) == 0 {
-		t.Skip("no server to move to")
+	for i, dsn := range strings.Split(from, ",") {
+		t.Run(fmt.Sprintf("server%d", i+1), func(t *testing.T) {
+			testMove(t, databasetest.Server(t, dsn), databasetest.Server(t, to[0]))
+		})
 	}
-	source := newSite(t, databasetest.Server(t, from), newFolder(t))
+}
+
+func testMove(t *testing.T, from, to database.Options) {
+	t.Helper()
+	source := newSite(t, from, newFolder(t))
 	source.put(t, "1.ndjson", []byte(`{"title": "Alien", "year": 1979, "cast": ["Ian Holm", "O'Neil \\ \" é 中 🎬"], "genres": ["Horror"]}
 {"title": "Heat", "year": 1995, "cast": ["Al Pacino"]}
 {"title": "Big", "year": "1988"}
@@ -37,8 +42,8 @@ func TestMoveToTiDB(t *testing.T) {
 	source.put(t, "2.ndjson", []byte(`{"title": "Heat", "year": 1995, "deleted": true}`)) // the highest id is hidden
 	source.drain(t)
 
-	target := newSite(t, databasetest.Server(t, to[0]), newFolder(t))
-	move(t, source.database, target.database)
+	target := newSite(t, to, newFolder(t))
+	move(t, from, to)
 	want := "1 movies at revision 3: all tables agree\n"
 	for name, s := range map[string]*site{"source": source, "target": target} {
 		if got := string(s.output(t, "verify")); got != want {
