@@ -43,7 +43,11 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	// SQLite has no lock across the steps; where two processes met in one, the
 	// later starts over and finds it done.
 	results, err := backoff.Retry(ctx, func() ([]*goose.MigrationResult, error) {
-		return provider.Up(ctx)
+		results, err := provider.Up(ctx)
+		if err != nil && strings.Contains(err.Error(), "missing zero version") {
+			err = errors.Join(err, begin(ctx, connections))
+		}
+		return results, err
 	}, backoff.WithMaxTries(5))
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
@@ -53,6 +57,15 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 		steps = append(steps, path.Base(r.Source.Path))
 	}
 	return steps, nil
+}
+
+// begin writes the version that goose begins with. Servers commit each CREATE
+// TABLE, so one that was killed, or lost its connection, between that and the first
+// row leaves a table that goose will never take.
+func begin(ctx context.Context, connections *sql.DB) error {
+	_, err := connections.ExecContext(ctx, "INSERT INTO "+versionTable+" (version_id, is_applied) "+
+		"SELECT 0, 1 FROM (SELECT 1 AS one) here WHERE NOT EXISTS (SELECT 1 FROM "+versionTable+" WHERE version_id = 0)")
+	return err
 }
 
 // patient is a pool whose statements may take as long as they like: a step may

@@ -38,6 +38,25 @@ func TestFourProcessesMigrateAtOnce(t *testing.T) {
 	})
 }
 
+// TestMigrateAfterAKill: servers commit the table of versions before its first row,
+// and a process may be killed in between.
+func TestMigrateAfterAKill(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		id := "id SERIAL PRIMARY KEY"
+		if o.File != "" {
+			id = "id INTEGER PRIMARY KEY AUTOINCREMENT"
+		}
+		raw := databasetest.Raw(t, o)
+		exec(t, raw, "CREATE TABLE schema_migration ("+id+
+			", version_id BIGINT NOT NULL, is_applied BOOLEAN NOT NULL, tstamp TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP)")
+		db := databasetest.Open(t, o)
+		if err := db.CheckSchema(t.Context()); err != nil {
+			t.Error(err)
+		}
+		apply(t, db, update(1, "T", 2000, nil, nil))
+	})
+}
+
 func TestSchemaIsChecked(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		empty, err := database.Open(o)
