@@ -167,14 +167,16 @@ func (db *DB) openFile(o Options) error {
 		return err
 	}
 	db.dialect, db.file = &sqliteDialect, &sameFile{path: path}
-	// FULL: a commit is on the disk before the objects it came from are deleted.
-	shared := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	// The writer makes the file a WAL once and for all; two that do so at the same
+	// moment do not wait for each other, they fail. FULL: a commit is on the disk
+	// before the objects it came from are deleted.
+	const patient, writes = "_pragma=busy_timeout(10000)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
-	writer, err := sqlite.NewConnector(uri + "?_txlock=immediate&" + shared)
+	writer, err := sqlite.NewConnector(uri + "?" + patient + writes)
 	if err != nil {
 		return err
 	}
-	reader, err := sqlite.NewConnector(uri + "?_pragma=query_only(1)&" + shared)
+	reader, err := sqlite.NewConnector(uri + "?" + patient + "&_pragma=query_only(1)")
 	if err != nil {
 		return err
 	}
