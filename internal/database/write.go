@@ -26,7 +26,7 @@ func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err er
 	}
 	records := movie.Collect(batch.Updates)
 	err = db.transact(ctx, func(tx *sql.Tx, attempt int) error {
-		// Ids follow the order of arrival. Writers that meet on the same new
+		// Ids follow the order in the batch. Writers that meet on the same new
 		// movies may deadlock that way; sorted, they cannot.
 		if attempt > 0 {
 			slices.SortFunc(records, func(a, b movie.Record) int { return a.Compare(b.Identity) })
