@@ -47,7 +47,7 @@ func runAPI(ctx context.Context) error {
 		return err
 	}
 	defer flush()
-	db, err := openTraced(c.Database, logger, tracing)
+	db, err := openTraced(c.Database, c.DBReadHost, logger, tracing)
 	if err != nil {
 		return err
 	}
@@ -77,10 +77,14 @@ func runAPI(ctx context.Context) error {
 }
 
 func newServing(c config.Serving, db *database.DB, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
-	return api.New(api.Options{
+	o := api.Options{
 		Catalogue: db, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
 		Metrics: metrics,
-	})
+	}
+	if db.Replicated() {
+		o.Lag = db.Lag
+	}
+	return api.New(o)
 }
 
 // serveMovies serves until ctx is done, and then drains.

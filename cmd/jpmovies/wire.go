@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -35,9 +36,11 @@ func openDatabase(c config.Database, create bool, logger *slog.Logger) (*databas
 	return database.Open(databaseOptions(c, create, logger))
 }
 
-// openTraced opens a database whose statements are spans, if there is tracing.
-func openTraced(c config.Database, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
+// openTraced opens a database whose statements are spans, if there is tracing. Its
+// replica, if there is one, gets the reads.
+func openTraced(c config.Database, replica config.ReadHost, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
 	o := databaseOptions(c, false, logger)
+	o.ReplicaHost, o.ReplicaPort = replica.Host, cmp.Or(replica.Port, c.DBPort)
 	if tracing != nil {
 		o.OpenPool = database.TracedPool(tracing)
 	}

@@ -80,7 +80,7 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	defer flush()
-	db, err := openTraced(c.Database, logger, tracing)
+	db, err := openTraced(c.Database, config.ReadHost{}, logger, tracing)
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,12 @@ func zip(body []byte) []byte {
 // agedAfter: from this age on, an answer says how old it is.
 const agedAfter = 2 * time.Second
 
+func tellAge(header http.Header, age time.Duration) {
+	if age >= agedAfter {
+		header.Set("Age", strconv.Itoa(int(age/time.Second)))
+	}
+}
+
 // send writes an answer, or 304 when the client has it.
 func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	header := w.Header()
@@ -110,9 +116,7 @@ func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	if a.link != nil {
 		header[link] = a.link
 	}
-	if s.age >= agedAfter {
-		header.Set("Age", strconv.Itoa(int(s.age/time.Second)))
-	}
+	tellAge(header, s.age)
 	if a.etag == nil {
 		header[cacheControl] = noStore
 	} else {

@@ -68,7 +68,7 @@ func (a *API) routes() []route {
 				Parameters:  changeParameters(),
 			},
 			answers{
-				description: "The first changes. There is always a next_url.", headers: []string{"Link", "Server-Timing", "Age"},
+				description: "The first changes. There is always a next_url.", headers: []string{"Link", "Server-Timing"},
 				content: append(inJSON("Changes"), member[mediaType]{"text/event-stream", mediaType{Schema: schema{
 					Type: "string", Description: "Events of the type change; the id is the revision, the data a Change.",
 				}}}),
@@ -286,7 +286,7 @@ var headers = object[header]{
 	{"Catalogue-Revision", header{"The revision of the catalogue that the answer knows of, at least.", integer(0, math.MaxInt64), 18}},
 	{"ETag", header{"The entity tag of the answer, the same for all encodings. Send it as If-None-Match.", text(), `W/"qrvM3e7_ABE"`}},
 	{"Link", header{`The URL of next_url, as rel="next"; absent when that is null.`, text(), `</movies?limit=2&start=11>; rel="next"`}},
-	{"Age", header{"For how many seconds the database has not confirmed the answer, from 2 on.", integer(0, math.MaxInt64), 12}},
+	{"Age", header{"For how many seconds the database has not confirmed the answer, or how far the replica that is read is behind, from 2 on.", integer(0, math.MaxInt64), 12}},
 	{"Server-Timing", header{"cache when the answer was at hand, else how many milliseconds the database took.", text(), "db;dur=0.8"}},
 	{"Retry-After", header{"In how many seconds to try again.", integer(0, math.MaxInt64), 5}},
 	{"Allow", header{"The methods that are allowed.", text(), "GET, HEAD, OPTIONS"}},
@@ -307,6 +307,6 @@ var problems = object[response]{
 
 func problemResponse(description string, names ...string) response {
 	r := response{Description: description, Content: object[mediaType]{{"application/problem+json", mediaType{Schema: ref("Problem")}}}}
-	r.Headers = referTo(append([]string{"Catalogue-Revision"}, names...)...)
+	r.Headers = referTo(append([]string{"Catalogue-Revision", "Age"}, names...)...)
 	return r
 }

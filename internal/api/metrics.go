@@ -16,7 +16,13 @@ func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
 	}
 	gauge("revision", "Revision of the catalogue that answers show.", func(s state) float64 { return float64(s.revision) })
 	gauge("revision_age_seconds", "Time since the database last confirmed that revision: it grows while the database is away.",
-		func(s state) float64 { return s.age.Seconds() })
+		func(s state) float64 { return s.confirmed.Seconds() })
+	if w.lag != nil {
+		f.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "movies", Subsystem: "api", Name: "replica_lag_seconds",
+			Help: "How far the read replica is behind its primary; it grows while the primary cannot be asked, too.",
+		}, func() float64 { return w.lag.age().Seconds() })
+	}
 	requests := f.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "movies", Subsystem: "api", Name: "cache_requests_total",
 		Help: "Answers, by whether they were kept ready (hit) or asked the database (miss).",

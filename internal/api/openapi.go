@@ -148,12 +148,9 @@ type answers struct {
 
 // responses describes them.
 func (a answers) responses() object[response] {
-	names := append([]string{"Catalogue-Revision"}, a.headers...)
+	names := append([]string{"Catalogue-Revision", "Age"}, a.headers...)
 	if a.kept {
 		names = append(names, "ETag", "Server-Timing")
-		if !a.constant {
-			names = append(names, "Age")
-		}
 	}
 	ok := response{Description: a.description, Content: a.content, Headers: referTo(names...)}
 	all := object[response]{{"200", ok}}

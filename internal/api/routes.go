@@ -73,6 +73,9 @@ type Options struct {
 	// Staleness is how long an answer may be behind the database, while that can
 	// be reached.
 	Staleness time.Duration
+	// Lag tells how long ago the first change was committed that the catalogue does
+	// not show yet, when it is a replica; else nil.
+	Lag func(context.Context) (time.Duration, error)
 	// CacheBytes bounds the answers that are kept.
 	CacheBytes int64
 	// Metrics are registered here; nil for none.
@@ -103,6 +106,9 @@ func New(o Options) *API {
 	a := &API{catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), ending: make(chan struct{})}
 	a.watcher = &watcher{
 		feed: o.Catalogue, logger: o.Logger, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
+	}
+	if o.Lag != nil {
+		a.watcher.lag = newLag(o.Lag, time.Now)
 	}
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
@@ -144,6 +150,9 @@ func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 // polls, so that the server can drain.
 func (a *API) Run(ctx context.Context) {
 	context.AfterFunc(ctx, func() { close(a.ending) })
+	if a.watcher.lag != nil {
+		go a.watcher.lag.follow(ctx, a.logger)
+	}
 	a.watcher.watch(ctx)
 	<-a.ending
 }
@@ -182,6 +191,7 @@ func (a *API) introduce(w http.ResponseWriter) {
 	if s := a.watcher.peek(); s.moved != nil {
 		header[catalogueRevision] = s.text
 	}
+	tellAge(header, a.watcher.lag.age())
 }
 
 func allowOrigins(w http.ResponseWriter) {

@@ -25,6 +25,7 @@ type watcher struct {
 	logger    *slog.Logger
 	staleness time.Duration
 	now       func() time.Time
+	lag       *lag // nil without a replica
 	// touched is told of each new revision, and of the movies that changed; nil
 	// means that any may have. It runs under the watcher's lock.
 	touched func(ids []int64)
@@ -44,7 +45,9 @@ type watcher struct {
 type state struct {
 	revision int64
 	text     []string // the revision as a header's value
-	// age is how long the database has not confirmed it.
+	// confirmed is how long ago the database last said so.
+	confirmed time.Duration
+	// age is that, or how far the replica is behind, whichever is more.
 	age   time.Duration
 	moved <-chan struct{} // nil when nothing is known
 }
@@ -52,36 +55,21 @@ type state struct {
 // watch follows the revision until ctx is done. It looks twice as often as the
 // staleness asks for: a look takes time, too.
 func (w *watcher) watch(ctx context.Context) {
+	if w.lag.wait(ctx) != nil {
+		return
+	}
 	ticker := time.NewTicker(max(w.staleness/2, time.Millisecond))
 	defer ticker.Stop()
-	var logged time.Time // that looks fail; zero while they do not
+	log := reminder{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
 	for {
 		result := <-w.begin(ctx)
-		logged = w.report(ctx, result.Err, logged)
+		log.note(ctx, result.Err)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
-}
-
-// remind is how often the log says that the catalogue still cannot be read.
-const remind = time.Minute
-
-// report logs that looks begin to fail, now and then that they still do, and that
-// they succeed again. It returns when the log has last said that they fail.
-func (w *watcher) report(ctx context.Context, err error, logged time.Time) time.Time {
-	switch {
-	case err == nil && logged.IsZero(), ctx.Err() != nil:
-	case err == nil:
-		w.logger.Info("the catalogue can be read again")
-		return time.Time{}
-	case w.now().Sub(logged) >= remind:
-		w.logger.Warn("the catalogue cannot be read", "error", err)
-		return w.now()
-	}
-	return logged
 }
 
 // look asks the database; others may be glad of the answer when ctx is done.
@@ -152,6 +140,9 @@ func (w *watcher) state(ctx context.Context) (state, error) {
 	if s := w.peek(); s.moved != nil {
 		return s, nil
 	}
+	if err := w.lag.wait(ctx); err != nil {
+		return state{}, err
+	}
 	if err := w.look(ctx); err != nil {
 		return state{}, err
 	}
@@ -165,7 +156,8 @@ func (w *watcher) peek() state {
 	if !w.known {
 		return state{}
 	}
-	return state{w.revision, w.text, w.now().Sub(w.seen), w.moved}
+	confirmed := w.now().Sub(w.seen)
+	return state{w.revision, w.text, confirmed, max(confirmed, w.lag.age()), w.moved}
 }
 
 // reach makes sure that the catalogue has a revision: another process may have

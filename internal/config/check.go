@@ -128,6 +128,12 @@ func (s *Serving) check(wrong report) {
 	}
 }
 
+func (a *API) check(wrong report) {
+	if a.DBReadHost.Host != "" && a.DBFile != "" {
+		wrong("MOVIES_DB_READ_HOST", "is set and so is MOVIES_DB_FILE; a file has no replica")
+	}
+}
+
 func checkAddr(wrong report, variable, addr string) {
 	_, port, err1 := net.SplitHostPort(addr)
 	_, err2 := strconv.ParseUint(port, 10, 16)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -120,9 +121,41 @@ type Serving struct {
 	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of answers that are kept
 }
 
+// Replica says where the API reads, if not from the database's server itself.
+type Replica struct {
+	DBReadHost ReadHost `env:"MOVIES_DB_READ_HOST"` // one server that follows
+}
+
+// ReadHost is a server; its port is 0 where none was given.
+type ReadHost struct {
+	Host string
+	Port int
+}
+
+var errReadHost = errors.New("no host")
+
+// UnmarshalText reads host or host:port.
+func (r *ReadHost) UnmarshalText(text []byte) error {
+	host, port, err := net.SplitHostPort(string(text))
+	if err != nil { // without a port
+		r.Host = string(text)
+		if strings.Contains(r.Host, ":") && net.ParseIP(r.Host) == nil {
+			return errReadHost
+		}
+		return nil
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if host == "" || n == 0 || err != nil {
+		return errReadHost
+	}
+	r.Host, r.Port = host, int(n)
+	return nil
+}
+
 // API configures jpmovies api.
 type API struct {
 	Database
+	Replica
 	Process
 	Log
 	Serving
@@ -194,6 +227,8 @@ func expected(t reflect.Type) string {
 		return "a duration such as 20s or 5m"
 	case reflect.TypeFor[bool]():
 		return "true or false"
+	case reflect.TypeFor[ReadHost]():
+		return "host or host:port"
 	case reflect.TypeFor[Shard]():
 		return "i/n with i from 0 to n-1, such as 0/2"
 	case reflect.TypeFor[slog.Level]():

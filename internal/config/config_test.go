@@ -69,6 +69,7 @@ func TestSettings(t *testing.T) {
 	ca := write(t, "ca.pem", "")
 	set(t, map[string]string{
 		"MOVIES_DB_USER": "u", "MOVIES_DB_PASS": " p\n", "MOVIES_DB_NAME": "n", "MOVIES_DB_HOST": "::1", "MOVIES_DB_PORT": "65535", "MOVIES_DB_TLS": ca,
+		"MOVIES_DB_READ_HOST": "[::1]:3307",
 		"MOVIES_BUCKET_NAME": "b", "MOVIES_BUCKET_PREFIX": "in/", "MOVIES_BUCKET_PATH_STYLE": "true", "MOVIES_BUCKET_ITEMS_LIMIT": "1",
 		"MOVIES_WORKER_CONCURRENCY": "1", "MOVIES_WORKER_BATCH": "1", "MOVIES_WORKER_SHARD": "2/3", "MOVIES_WORKER_IDLE_MAX": "1m30s",
 		"MOVIES_SQS_URL": "http://localhost:4566/1/films", "MOVIES_WORKER_RECONCILE": "1s",
@@ -80,7 +81,8 @@ func TestSettings(t *testing.T) {
 	log := config.Log{LogLevel: slog.LevelDebug, LogFormat: "text"}
 	serving := config.Serving{APIAddr: ":80", Staleness: time.Second, CacheMB: 1}
 	parse(t, &config.Migrate{}, &config.Migrate{Database: database, Log: log})
-	parse(t, &config.API{}, &config.API{Database: database, Process: process, Log: log, Serving: serving})
+	replica := config.Replica{DBReadHost: config.ReadHost{Host: "::1", Port: 3307}}
+	parse(t, &config.API{}, &config.API{Database: database, Replica: replica, Process: process, Log: log, Serving: serving})
 	parse(t, &config.Demo{}, &config.Demo{Process: process, Log: log, Serving: serving})
 	parse(t, &config.Worker{}, &config.Worker{
 		Database: database, Process: process, Log: log,
@@ -218,6 +220,24 @@ func TestAPIAddr(t *testing.T) {
 		checkProblems(t, config.Parse(&config.API{}), want)
 		checkProblems(t, config.Parse(&config.Demo{}), want)
 	}
+}
+
+func TestReadHost(t *testing.T) {
+	for text, want := range map[string]config.ReadHost{
+		"": {}, "replica": {Host: "replica"}, "replica:3307": {Host: "replica", Port: 3307}, "::1": {Host: "::1"}, "[::1]:65535": {Host: "::1", Port: 65535},
+	} {
+		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_READ_HOST": text})
+		var c config.API
+		if err := config.Parse(&c); err != nil || c.DBReadHost != want {
+			t.Errorf("%q: %+v, %v", text, c.DBReadHost, err)
+		}
+	}
+	for _, text := range []string{"replica:", "replica:0", "replica:65536", "replica:x", ":3306", "a:b:c", "[::1]"} {
+		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_READ_HOST": text})
+		checkProblems(t, config.Parse(&config.API{}), map[string]string{"MOVIES_DB_READ_HOST": `is "` + text + `", expected host or host:port`})
+	}
+	set(t, map[string]string{"MOVIES_DB_FILE": "x.sqlite", "MOVIES_DB_READ_HOST": "replica"})
+	checkProblems(t, config.Parse(&config.API{}), map[string]string{"MOVIES_DB_READ_HOST": "is set and so is MOVIES_DB_FILE; a file has no replica"})
 }
 
 // checkProblems checks that exactly the variables at fault are named, each in a

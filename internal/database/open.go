@@ -40,6 +40,11 @@ type Options struct {
 
 	User, Password, Name, Host string
 	Port                       int
+	// ReplicaHost, when set, and ReplicaPort are a server that follows this one.
+	// Reads go to it. It must be one server: of several behind one name, a read might
+	// show less than the one before it.
+	ReplicaHost string
+	ReplicaPort int
 	// PasswordFile, when set, holds the password. It is read for each new
 	// connection, so that a password can be changed while the process runs.
 	PasswordFile string
@@ -60,6 +65,7 @@ type DB struct {
 	write, read *sql.DB
 	server      *mysql.Config // nil for a file
 	file        *sameFile     // nil for a server
+	replicated  bool          // read is another server, which follows
 	dialect     *dialect
 	logger      *slog.Logger
 	now         func() time.Time
@@ -97,23 +103,36 @@ func Open(o Options) (*DB, error) {
 	return db, db.openServer(o)
 }
 
-func (db *DB) openServer(o Options) error {
+func (db *DB) openServer(o Options) (err error) {
+	db.dialect = &mysqlDialect
+	if db.server, db.write, err = openPool(o); err != nil {
+		return err
+	}
+	db.read = db.write
+	if o.ReplicaHost == "" {
+		return nil
+	}
+	o.Host, o.Port, db.replicated = o.ReplicaHost, o.ReplicaPort, true
+	_, db.read, err = openPool(o)
+	return err
+}
+
+// openPool makes the pool of connections to a server.
+func openPool(o Options) (*mysql.Config, *sql.DB, error) {
 	config, err := serverConfig(o)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return fmt.Errorf("database settings: %w", err)
+		return nil, nil, fmt.Errorf("database settings: %w", err)
 	}
-	db.server, db.dialect = config, &mysqlDialect
-	db.write = o.OpenPool(connector)
-	db.write.SetMaxOpenConns(maxConnections)
-	db.write.SetMaxIdleConns(idleConnections)
-	db.write.SetConnMaxLifetime(connectionLife)
-	db.write.SetConnMaxIdleTime(connectionIdle)
-	db.read = db.write
-	return nil
+	pool := o.OpenPool(connector)
+	pool.SetMaxOpenConns(maxConnections)
+	pool.SetMaxIdleConns(idleConnections)
+	pool.SetConnMaxLifetime(connectionLife)
+	pool.SetConnMaxIdleTime(connectionIdle)
+	return config, pool, nil
 }
 
 func serverConfig(o Options) (*mysql.Config, error) {

@@ -21,5 +21,6 @@ func registerCA(file, host string) (string, error) {
 		return "", fmt.Errorf("MOVIES_DB_TLS: no certificate in %s", file)
 	}
 	config := &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12}
-	return file, mysql.RegisterTLSConfig(file, config)
+	name := host + " " + file
+	return name, mysql.RegisterTLSConfig(name, config)
 }

@@ -1,0 +1,53 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"jpmovies/internal/api"
+)
+
+// TestLag: answers tell how far a replica is behind its primary; and once the
+// primary cannot be asked, how long ago it could.
+func TestLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := stock(t)
+		var behind atomic.Int64 // below 0: the primary is away
+		a, _ := startWith(t, api.Options{
+			Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20,
+			Lag: func(context.Context) (time.Duration, error) {
+				if d := time.Duration(behind.Load()); d >= 0 {
+					return d, nil
+				}
+				return 0, errSecrets
+			},
+		})
+		check := func(want ...string) {
+			t.Helper()
+			for _, path := range append(keptPaths, "/changes", "/export", "/status", "/movies?limit=7") {
+				got := record(t, a, http.MethodGet, path)
+				if age := got.header.Get("Age"); got.status != http.StatusOK || age != want[0] && age != want[len(want)-1] {
+					t.Errorf("%s: %d, Age %q, want %q", path, got.status, age, want)
+				}
+			}
+		}
+		time.Sleep(time.Minute)
+		check("")
+		behind.Store(int64(time.Hour))
+		time.Sleep(time.Second)
+		check("3600")
+		behind.Store(-1)
+		time.Sleep(100 * time.Second)
+		check("3700", "3701")
+		behind.Store(0)
+		time.Sleep(time.Second)
+		check("")
+		behind.Store(-1)
+		time.Sleep(10 * time.Second)
+		check("10", "11")
+	})
+}
