@@ -57,7 +57,8 @@ CREATE TABLE worker_status (
 CREATE TABLE catalogue (
   id       TINYINT NOT NULL PRIMARY KEY, -- always 1
   revision BIGINT UNSIGNED NOT NULL,     -- grows by one per change
-  movies   BIGINT NOT NULL               -- visible ones
+  movies   BIGINT NOT NULL,              -- visible ones
+  paired   BIGINT UNSIGNED NOT NULL DEFAULT 0 -- movie_genre_pair is complete while this is the revision
 );
 
 INSERT INTO catalogue (id, revision, movies) VALUES (1, 0, 0);
@@ -82,4 +83,12 @@ CREATE TABLE ingest (
   part        VARBINARY(300) NOT NULL,   -- first-last position of what a batch held, ETag; 0-0: the object holds nothing
   outcome     VARBINARY(1100) NOT NULL,  -- Unix milliseconds, updates, changes, rejections, first movies as id@revision (0: no change)
   PRIMARY KEY (applied_day, object_key, object_time, part)
+);
+
+CREATE TABLE movie_genre_pair (
+  name     VARBINARY(1025) NOT NULL,        -- two genres of the movie, the lesser first, a NUL between; empty: it has too many
+  movie_id BIGINT UNSIGNED NOT NULL,
+  year     SMALLINT NOT NULL,
+  PRIMARY KEY (name, movie_id),
+  KEY by_year (name, year, movie_id)
 );

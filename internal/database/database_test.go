@@ -109,11 +109,13 @@ func merge(records map[movie.Identity]movie.Record, u movie.Update) movie.Record
 func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
 	titles := []string{"007", "1e3", "a", "A", "a ", "é", "e\u0301", "x' OR 1=1 --", "日本", "\U0001f3ac", "%", "\\", "\"q\""}
 	list := func() []string {
-		switch random.IntN(4) {
-		case 0:
+		switch random.IntN(16) {
+		case 0, 1, 2, 3:
 			return nil
-		case 1:
+		case 4, 5, 6, 7:
 			return []string{}
+		case 8:
+			return crowd(14 + random.IntN(6))
 		}
 		var names []string
 		for range 1 + random.IntN(4) {
@@ -140,7 +142,7 @@ func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
 // records that they should show.
 func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record) {
 	t.Helper()
-	var cast, genres, words, facets []string
+	var cast, genres, pairs, words, facets []string
 	counts := make(map[string]int)
 	visible := 0
 	seen := make(map[movie.Identity]bool)
@@ -176,6 +178,9 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 			genres = append(genres, name+"|"+r[0]+"|"+r[2])
 			counts["genre|"+name]++
 		}
+		for _, pair := range pairsOf(record.Genres.List) {
+			pairs = append(pairs, pair+"|"+r[0]+"|"+r[2])
+		}
 		counts[fmt.Sprintf("year|%04d", record.Year)]++
 		title := movie.Words(record.Title)
 		slices.Sort(title)
@@ -191,9 +196,25 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 	}
 	checkRows(t, raw, "SELECT name, movie_id FROM movie_cast", 2, cast)
 	checkRows(t, raw, "SELECT name, movie_id, year FROM movie_genre", 3, genres)
+	checkRows(t, raw, "SELECT name, movie_id, year FROM movie_genre_pair", 3, pairs)
 	checkRows(t, raw, "SELECT name, movie_id FROM movie_word", 2, words)
 	checkRows(t, raw, "SELECT kind, value, movies FROM facet", 3, facets)
-	checkRows(t, raw, "SELECT movies FROM catalogue", 1, []string{fmt.Sprint(visible)})
+	checkRows(t, raw, "SELECT movies, paired = revision FROM catalogue", 2, []string{fmt.Sprint(visible, "|1")})
+}
+
+// pairsOf are the names of a movie's pairs of genres, as the schema says.
+func pairsOf(genres []string) (pairs []string) {
+	if len(genres) > 16 {
+		return []string{""}
+	}
+	for _, one := range genres {
+		for _, other := range genres {
+			if one < other {
+				pairs = append(pairs, one+"\x00"+other)
+			}
+		}
+	}
+	return pairs
 }
 
 // checkReplay replays the change log from 0: its revisions have no holes, and

@@ -3,7 +3,6 @@ package database
 import (
 	"fmt"
 	"maps"
-	"slices"
 
 	"jpmovies/internal/movie"
 )
@@ -69,37 +68,6 @@ func (p *plan) movies() int {
 	return n
 }
 
-// link is a row of movie_cast, movie_genre or movie_word.
-type link struct {
-	name string
-	id   int64
-	year int
-}
-
-// links are the rows of a link table that a plan deletes and inserts.
-type links struct {
-	deleted, inserted []link
-}
-
-func (p *plan) links() (cast, genres, words links) {
-	for _, s := range p.steps {
-		cast.add(s, s.before.Cast.List, s.after.Cast.List)
-		genres.add(s, s.before.Genres.List, s.after.Genres.List)
-		if before, after := s.before.Visible(), s.after.Visible(); before != after {
-			title := titleWords(s.after.Title)
-			words.add(s, keep(title, before), keep(title, after))
-		}
-	}
-	return cast, genres, words
-}
-
-func keep(names []string, kept bool) []string {
-	if kept {
-		return names
-	}
-	return nil
-}
-
 // facet is a value of a kind, whose number of visible movies changes.
 type facet struct{ kind, value string }
 
@@ -131,31 +99,4 @@ func (p *plan) facets() map[facet]int {
 	}
 	maps.DeleteFunc(grows, func(_ facet, n int) bool { return n == 0 })
 	return grows
-}
-
-func (l *links) add(s step, before, after []string) {
-	for _, name := range before {
-		if !slices.Contains(after, name) {
-			l.deleted = append(l.deleted, link{name, s.id, s.after.Year})
-		}
-	}
-	for _, name := range after {
-		if !slices.Contains(before, name) {
-			l.inserted = append(l.inserted, link{name, s.id, s.after.Year})
-		}
-	}
-}
-
-func (l *links) gone() []any { return linkArgs(l.deleted, 2) }
-
-// come gives the first columns of name, movie_id, year.
-func (l *links) come(columns int) []any { return linkArgs(l.inserted, columns) }
-
-func linkArgs(rows []link, columns int) []any {
-	slices.SortFunc(rows, compareLinks)
-	args := make([]any, 0, columns*len(rows))
-	for _, r := range rows {
-		args = append(args, []any{r.name, r.id, r.year}[:columns]...)
-	}
-	return args
 }

@@ -43,7 +43,7 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o.File == "" {
-			exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, movie_word, change_log, rejection, facet, ingest")
+			exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, movie_genre_pair, movie_word, change_log, rejection, facet, ingest")
 		}
 		heard.forget()
 		runAll(t, db)
@@ -128,6 +128,8 @@ var filters = []movie.Filter{
 	{Cast: []string{"actor 1", "actor 2"}},
 	{Genres: []string{"genre 1"}},
 	{Genres: []string{"genre 1", "genre 2"}},
+	{Genres: []string{"genre 1", "genre 2", "genre 3"}, Year: 1999},
+	{Genres: []string{"genre 1", "genre 2"}, YearFrom: 1990, YearTo: 1991},
 	{Genres: []string{"genre 1"}, Year: 1999},
 	{Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
 	{Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, Year: 1999},

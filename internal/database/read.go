@@ -56,22 +56,11 @@ func (db *DB) movies(ctx context.Context, q querier, f movie.Filter, start int64
 // page selects one page by ranges of indexes. Of the filter's words it looks at
 // the exact ones alone, which are links like cast and genres.
 func (db *DB) page(ctx context.Context, q querier, f movie.Filter, exact []string, start int64, limit int) ([]movie.Row, error) {
-	// A year is a range of an index by falling id, and so are a few years
-	// together; a person's movies are so few that they are looked through.
-	ranged := f.YearFrom != 0 || f.YearTo != 0
-	if !ranged || f.Year != 0 || f.Title != "" || len(f.Cast) > 0 {
-		query, args := db.dialect.selectMovies(f, exact, start, limit)
-		return queryRows(ctx, q, query, args)
-	}
-	years, err := yearsBetween(ctx, q, f.YearFrom, f.YearTo)
-	if err != nil || len(years) == 0 {
+	branches, err := db.branches(ctx, q, f, exact)
+	if err != nil || len(branches) == 0 {
 		return nil, err
 	}
-	if len(years) > maxYears {
-		query, args := db.dialect.selectMovies(f, exact, start, limit)
-		return queryRows(ctx, q, query, args)
-	}
-	query, args := db.dialect.selectYears(f, years, exact, start, limit)
+	query, args := db.dialect.selectBranches(branches, exact, start, limit)
 	return queryRows(ctx, q, query, args)
 }
 

@@ -6,15 +6,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"jpmovies/internal/movie"
 )
-
-func compareLinks(a, b link) int {
-	return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id))
-}
 
 func compareFacets(a, b facet) int {
 	return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.value, b.value))
@@ -27,7 +24,12 @@ func compareFacets(a, b facet) int {
 func (db *DB) Repair(ctx context.Context, differences []Difference) (mended int, err error) {
 	counters := false
 	for _, d := range differences {
-		if i := slices.IndexFunc(linkTables, func(t linkTable) bool { return t.name == d.Table }); i >= 0 {
+		if d.Table == pairTable && d.Row == allPairs {
+			if err := db.fillPairs(ctx); err != nil {
+				return mended, fmt.Errorf("repair %s: %w", d, err)
+			}
+			mended++
+		} else if i := slices.IndexFunc(linkTables, func(t linkTable) bool { return t.name == d.Table }); i >= 0 {
 			if err := db.repairLinks(ctx, linkTables[i], d); err != nil {
 				return mended, fmt.Errorf("repair %s: %w", d, err)
 			}
@@ -70,14 +72,67 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 	})
 }
 
-func (db *DB) insertInto(t linkTable) insertion {
-	switch t.name {
-	case "movie_cast":
-		return db.insertCast()
-	case "movie_genre":
-		return db.insertGenre()
+// fillPairs makes pairTable anew, while programs that know of it may write. Those
+// that do not must have ended: their changes between now and the last statement
+// would go unnoticed.
+func (db *DB) fillPairs(ctx context.Context) error {
+	if err := db.clearPairs(ctx); err != nil {
+		return err
 	}
-	return db.insertWord()
+	for last := int64(0); ; {
+		before := last
+		err := db.transact(ctx, func(tx *sql.Tx, _ int) (err error) {
+			last, err = db.fillSomePairs(ctx, tx, before)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if last == before {
+			break
+		}
+	}
+	return db.transact(ctx, func(tx *sql.Tx, _ int) error {
+		_, err := tx.ExecContext(ctx, "UPDATE catalogue SET paired = revision WHERE id = 1")
+		return err
+	})
+}
+
+func (db *DB) clearPairs(ctx context.Context) error {
+	for {
+		rows, err := readLinks(ctx, db.write, "SELECT name, movie_id FROM "+pairTable+" LIMIT ?", verifyRows)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		gone := keys(slices.Collect(maps.Keys(rows)))
+		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.remove(ctx, tx, pairTable, gone) }); err != nil {
+			return err
+		}
+	}
+}
+
+// fillSomePairs inserts the pairs of the first movies after an id, under the locks
+// of their rows, and returns the last one's.
+func (db *DB) fillSomePairs(ctx context.Context, tx *sql.Tx, after int64) (last int64, err error) {
+	rows, err := queryRows(ctx, tx, "SELECT id, fields FROM movie WHERE id > ? AND hidden = 0 ORDER BY id LIMIT ?"+db.dialect.forUpdate,
+		[]any{after, verifyRows})
+	if err != nil {
+		return 0, err
+	}
+	last = after
+	var pairs []link
+	for _, r := range rows {
+		m, err := movie.ParseFields(r.Fields)
+		if err != nil {
+			return 0, fmt.Errorf("movie %d: %w", r.ID, err)
+		}
+		for _, name := range genrePairs(m.Genres) {
+			pairs = append(pairs, link{name, r.ID, m.Year})
+		}
+		last = r.ID
+	}
+	into := db.insertInto(linkTable{name: pairTable, dated: true})
+	return last, db.insert(ctx, tx, into, linkArgs(pairs, into.columns))
 }
 
 // recount counts all movies anew, while no writer with changes can commit.

@@ -10,37 +10,104 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// selectMovies walks one range of one index backwards: the links of a name, the
+// branch is a filter whose movies are one range of one index, by falling id.
+type branch struct {
+	movie.Filter
+	// paired branches begin with a range of pairTable; the pair's genres are no
+	// longer in the filter.
+	paired bool
+	pair   string
+}
+
+// branches divide what is looked for into ranges: a filter is one, unless it asks
+// for several genres or for a few years.
+func (db *DB) branches(ctx context.Context, q querier, f movie.Filter, words []string) ([]branch, error) {
+	all := []branch{{Filter: f}}
+	if f.Title != "" || len(f.Cast) > 0 { // so few that they are looked through
+		return all, nil
+	}
+	if genres := slices.Compact(slices.Sorted(slices.Values(f.Genres))); len(genres) > 1 && len(words) == 0 {
+		switch complete, err := pairsComplete(ctx, q); {
+		case err != nil:
+			return nil, err
+		case complete:
+			rest := f
+			rest.Genres = genres[2:]
+			all = []branch{{Filter: rest, paired: true, pair: pairName(genres[0], genres[1])}, {Filter: f, paired: true, pair: crowded}}
+		}
+	}
+	if f.Year != 0 || f.YearFrom == 0 && f.YearTo == 0 {
+		return all, nil
+	}
+	years, err := yearsBetween(ctx, q, f.YearFrom, f.YearTo)
+	if err != nil || len(years) == 0 {
+		return nil, err
+	}
+	if len(years) > maxYears {
+		return all, nil
+	}
+	first := all[0]
+	all = all[1:]
+	for _, year := range years {
+		first.Year, first.YearFrom, first.YearTo = year, 0, 0
+		all = append(all, first)
+	}
+	return all, nil
+}
+
+// pairsComplete tells whether pairTable has all pairs: else a program that does not
+// know of it has written, and pairs are looked for in movie_genre.
+func pairsComplete(ctx context.Context, q querier) (complete bool, err error) {
+	err = q.QueryRowContext(ctx, "SELECT paired = revision FROM catalogue WHERE id = 1").Scan(&complete)
+	return complete, err
+}
+
+// selectBranches joins the ids of the first movies of each branch, and then reads
+// the movies: fields in the branches would make servers write them to temporary
+// files.
+func (d *dialect) selectBranches(all []branch, words []string, start int64, limit int) (string, []any) {
+	if len(all) == 1 {
+		return d.selectBranch("m.id, m.fields", all[0], words, start, limit)
+	}
+	var selects []string
+	var args []any
+	for i, b := range all {
+		query, more := d.selectBranch("m.id", b, words, start, limit)
+		selects = append(selects, "SELECT id FROM ("+query+") b"+strconv.Itoa(i))
+		args = append(args, more...)
+	}
+	ids := strings.Join(selects, " UNION ALL ") + " ORDER BY id DESC LIMIT ?"
+	return "SELECT " + d.straight + "m.id, m.fields FROM (" + ids + ") page CROSS JOIN movie m ON m.id = page.id ORDER BY page.id DESC",
+		append(args, limit)
+}
+
+// selectBranch walks one range of one index backwards: the links of a name, the
 // movies of a year, or all movies; further names are looked up by full key.
 // Cast comes before words and genres, since a person has fewer movies than a
 // genre, and the movie itself is joined last.
-func (d *dialect) selectMovies(f movie.Filter, words []string, start int64, limit int) (string, []any) {
-	return d.selectColumns("m.id, m.fields", f, words, start, limit)
-}
-
-func (d *dialect) selectColumns(columns string, f movie.Filter, words []string, start int64, limit int) (string, []any) {
+func (d *dialect) selectBranch(columns string, b branch, words []string, start int64, limit int) (string, []any) {
 	s := &selection{dialect: d}
 	switch {
-	case f.Title != "":
+	case b.Title != "":
 		s.from("movie m", "identity", "m.id")
-		s.where("m.title = ?", f.Title)
-		s.links(f, words)
-	case len(f.Cast)+len(f.Genres)+len(words) > 0:
-		s.links(f, words)
+		s.where("m.title = ?", b.Title)
+		s.links(b, words)
+	case b.paired || len(b.Cast)+len(b.Genres)+len(words) > 0:
+		s.links(b, words)
 		s.joinMovie()
-	case f.Year != 0:
+	case b.Year != 0:
 		s.from("movie m", "by_year", "m.id")
 	default:
 		s.from("movie m", "PRIMARY", "m.id")
 	}
-	if f.Year != 0 && !s.yearBound {
-		s.where("m.year = ?", f.Year)
+	if b.Year != 0 && !s.yearBound {
+		s.where("m.year = ?", b.Year)
 	}
-	if f.YearFrom != 0 {
-		s.where("m.year >= ?", f.YearFrom)
+	if b.YearFrom != 0 {
+		s.where("m.year >= ?", b.YearFrom)
 	}
-	if f.YearTo != 0 {
-		s.where("m.year <= ?", f.YearTo)
+	if b.YearTo != 0 {
+		s.where("m.year <= ?", b.YearTo)
 	}
 	s.where("m.hidden = 0")
 	if start > 0 {
@@ -49,23 +116,6 @@ func (d *dialect) selectColumns(columns string, f movie.Filter, words []string, 
 	query := "SELECT " + d.straight + columns + " FROM " + s.tables.String() +
 		" WHERE " + strings.Join(s.conditions, " AND ") + " ORDER BY " + s.id + " DESC LIMIT ?"
 	return query, append(s.args, limit)
-}
-
-// selectYears joins the ids of the first movies of each year, and then reads the
-// movies: fields in the branches would make servers write them to temporary files.
-func (d *dialect) selectYears(f movie.Filter, years []int, words []string, start int64, limit int) (string, []any) {
-	f.YearFrom, f.YearTo = 0, 0
-	var branches []string
-	var args []any
-	for i, year := range years {
-		f.Year = year
-		branch, more := d.selectColumns("m.id", f, words, start, limit)
-		branches = append(branches, "SELECT id FROM ("+branch+") y"+strconv.Itoa(i))
-		args = append(args, more...)
-	}
-	ids := strings.Join(branches, " UNION ALL ") + " ORDER BY id DESC LIMIT ?"
-	return "SELECT " + d.straight + "m.id, m.fields FROM (" + ids + ") page CROSS JOIN movie m ON m.id = page.id ORDER BY page.id DESC",
-		append(args, limit)
 }
 
 // maxYears is how many years are joined; with more of them, most movies match,
@@ -121,32 +171,35 @@ func (s *selection) from(table, index, id string) {
 
 // links adds the link tables of the filter's names: to the table there is, or
 // as the first.
-func (s *selection) links(f movie.Filter, words []string) {
+func (s *selection) links(b branch, words []string) {
 	n := 0
-	add := func(table, name string) {
+	add := func(table, name string, dated bool) {
 		alias := "l" + strconv.Itoa(n)
 		n++
 		switch {
 		case s.id != "":
 			s.tables.WriteString(" CROSS JOIN " + table + " " + alias + s.dialect.force("PRIMARY") +
 				" ON " + alias + ".movie_id = " + s.id)
-		case table == "movie_genre" && f.Year != 0: // the index by year gives the range itself
+		case dated && b.Year != 0: // the index by year gives the range itself
 			s.from(table+" "+alias, "by_year", alias+".movie_id")
-			s.where(alias+".year = ?", f.Year)
+			s.where(alias+".year = ?", b.Year)
 			s.yearBound = true
 		default:
 			s.from(table+" "+alias, "PRIMARY", alias+".movie_id")
 		}
 		s.where(alias+".name = ?", name)
 	}
-	for _, name := range f.Cast {
-		add("movie_cast", name)
+	if b.paired {
+		add(pairTable, b.pair, true)
+	}
+	for _, name := range b.Cast {
+		add("movie_cast", name, false)
 	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(words))) {
-		add("movie_word", name)
+		add("movie_word", name, false)
 	}
-	for _, name := range f.Genres {
-		add("movie_genre", name)
+	for _, name := range b.Genres {
+		add("movie_genre", name, true)
 	}
 }
 

@@ -43,26 +43,6 @@ const (
 // verifyRows is how many movies or links are read at a time.
 const verifyRows = 500
 
-// linkTable is one of the tables that hold what movies can be found by.
-type linkTable struct {
-	name string
-	// of are the names that a visible movie has in it.
-	of func(movie.Movie) []string
-}
-
-var linkTables = []linkTable{
-	{"movie_cast", func(m movie.Movie) []string { return m.Cast }},
-	{"movie_genre", func(m movie.Movie) []string { return m.Genres }},
-	{"movie_word", func(m movie.Movie) []string { return titleWords(m.Title) }},
-}
-
-// titleWords are the words that a title is found by, each once.
-func titleWords(title string) []string {
-	words := movie.Words(title)
-	slices.Sort(words)
-	return slices.Compact(words)
-}
-
 // Verify compares everything that is derived from the movies' rows with them: the
 // link tables, the numbers of movies by genre and year, the counters, and the
 // change log's order. It reads one snapshot, so workers may go on. found is told
@@ -73,9 +53,9 @@ func (db *DB) Verify(ctx context.Context, found func(Difference), checked func(m
 		return fmt.Errorf("verify: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	v := &verification{DB: db, tx: tx, found: found, facets: map[facet]int{}, links: map[string]int64{}}
+	v := &verification{DB: db, tx: tx, found: found, tables: linkTables, facets: map[facet]int{}, links: map[string]int64{}}
 	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.compareFacets, v.counters, v.changes,
+		v.pairs, func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.compareFacets, v.counters, v.changes,
 	} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("verify: %w", err)
@@ -89,10 +69,26 @@ type verification struct {
 	*DB
 	tx     *sql.Tx
 	found  func(Difference)
+	tables []linkTable
 	facets map[facet]int    // as they should be
 	links  map[string]int64 // rows of each link table that are right
 	shown  int64            // visible movies
 }
+
+// pairs leaves pairTable alone if a program that does not know of it has written:
+// it is one difference then, and not one for each movie.
+func (v *verification) pairs(ctx context.Context) error {
+	complete, err := pairsComplete(ctx, v.tx)
+	if err != nil || complete {
+		return err
+	}
+	v.tables = slices.DeleteFunc(slices.Clone(linkTables), func(t linkTable) bool { return t.name == pairTable })
+	v.found(Difference{Table: pairTable, Row: allPairs, Found: "changes by a program that does not know of them", Expected: "all"})
+	return nil
+}
+
+// allPairs is the row of a Difference in which all of pairTable is meant.
+const allPairs = "pairs"
 
 // visible is a movie that readers see.
 type visible struct {
@@ -109,7 +105,7 @@ func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 			return err
 		}
 		v.count(some)
-		for _, t := range linkTables {
+		for _, t := range v.tables {
 			if err := v.missing(ctx, t, some); err != nil {
 				return err
 			}
@@ -190,11 +186,11 @@ func linkDifference(t linkTable, l link, found, expected string) Difference {
 
 func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
 	query := "SELECT name, movie_id FROM " + t.name + " WHERE " + v.dialect.in("name", "movie_id", len(group))
-	return v.readLinks(ctx, query, linkArgs(slices.Clone(group), 2)...)
+	return readLinks(ctx, v.tx, query, linkArgs(slices.Clone(group), 2)...)
 }
 
-func (v *verification) readLinks(ctx context.Context, query string, args ...any) (map[link]bool, error) {
-	rows, err := v.tx.QueryContext(ctx, query, args...)
+func readLinks(ctx context.Context, q querier, query string, args ...any) (map[link]bool, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +209,7 @@ func (v *verification) readLinks(ctx context.Context, query string, args ...any)
 // surplus looks for links that no movie has. There are some in a table only if
 // it has more rows than were found: then all of it is read.
 func (v *verification) surplus(ctx context.Context) error {
-	for _, t := range linkTables {
+	for _, t := range v.tables {
 		var rows int64
 		if err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name).Scan(&rows); err != nil {
 			return err
@@ -230,7 +226,7 @@ func (v *verification) surplus(ctx context.Context) error {
 
 func (v *verification) readAll(ctx context.Context, t linkTable) error {
 	for last := (link{}); ; {
-		some, err := v.readLinks(ctx, "SELECT name, movie_id FROM "+t.name+
+		some, err := readLinks(ctx, v.tx, "SELECT name, movie_id FROM "+t.name+
 			" WHERE name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
 		if err != nil || len(some) == 0 {
 			return err

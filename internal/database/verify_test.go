@@ -20,7 +20,7 @@ func TestVerify(t *testing.T) {
 		for i := range 1200 {
 			batch.Updates = append(batch.Updates, movie.Update{
 				Identity: movie.Identity{Title: fmt.Sprintf("Das Boot %d", i), Year: 1900 + i%100},
-				Cast:     []string{fmt.Sprint("A", i%7), "Ö'x\\"}, Genres: []string{fmt.Sprint("G", i%3)},
+				Cast:     []string{fmt.Sprint("A", i%7), "Ö'x\\"}, Genres: []string{fmt.Sprint("G", i%3), "G9"},
 				Deleted: i%10 == 0, Stamp: movie.Stamp{Time: 1},
 			})
 		}
@@ -38,7 +38,10 @@ func TestVerify(t *testing.T) {
 			mended    bool
 		}{
 			{"DELETE FROM movie_cast WHERE movie_id = 2 AND name <> 'A1'", `movie_cast "Ö'x\\" of movie 2: found nothing, expected a row`, 1, true},
-			{"DELETE FROM movie_genre WHERE movie_id = 5", `movie_genre "G1" of movie 5: found nothing, expected a row`, 1, true},
+			{"DELETE FROM movie_genre WHERE movie_id = 5 AND name <> 'G9'", `movie_genre "G1" of movie 5: found nothing, expected a row`, 1, true},
+			{"DELETE FROM movie_genre_pair WHERE movie_id = 9", `movie_genre_pair "G2\x00G9" of movie 9: found nothing, expected a row`, 1, true},
+			{"INSERT INTO movie_genre_pair (name, movie_id, year) VALUES ('', 2, 1901)", `movie_genre_pair "" of movie 2: found a row, expected nothing`, 1, true},
+			{"UPDATE catalogue SET paired = paired - 1", `movie_genre_pair pairs: found changes by a program`, 1, true},
 			{"DELETE FROM movie_word WHERE movie_id = 8", `movie_word "7" of movie 8: found nothing, expected a row`, 3, true},
 			{"INSERT INTO movie_cast (name, movie_id) VALUES ('Nobody', 3)", `movie_cast "Nobody" of movie 3: found a row, expected nothing`, 1, true},
 			{"INSERT INTO movie_word (name, movie_id) VALUES ('boot', 1)", `movie_word "boot" of movie 1: found a row, expected nothing`, 1, true}, // a tombstone
@@ -50,8 +53,8 @@ func TestVerify(t *testing.T) {
 			{"INSERT INTO facet (kind, value, movies) VALUES ('genre', 'Z', 3)", `facet genre "Z": found 3, expected 0`, 1, true},
 			{"UPDATE catalogue SET movies = 7", `catalogue movies: found 7, expected 1080`, 1, true},
 			{"DELETE FROM change_log WHERE revision = 500", `change_log revisions 1 to 1080: found 1079 rows, expected 1080`, 1, false},
-			{"UPDATE catalogue SET revision = 2000", `catalogue revision: found 2000, expected 1080, the last of change_log`, 2, false},
-			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 6, false},
+			{"UPDATE catalogue SET revision = 2000, paired = 2000", `catalogue revision: found 2000, expected 1080, the last of change_log`, 2, false},
+			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 7, false},
 		} {
 			if _, err := raw.ExecContext(t.Context(), damage.statement); err != nil {
 				t.Fatalf("%s: %v", damage.statement, err)

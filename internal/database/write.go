@@ -38,7 +38,7 @@ func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err er
 }
 
 // apply runs the statements in the one order that all writers share: movie,
-// cast, genre, rejection, and last the catalogue's row, whose lock every writer
+// links, rejection, and last the catalogue's row, whose lock every writer
 // with changes needs and which is therefore held for the logs alone.
 func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, batch movie.Batch) (int, error) {
 	known, err := db.lock(ctx, tx, records)
@@ -207,23 +207,17 @@ func (db *DB) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, i
 
 // writeLinks deletes and inserts the link rows that differ, sorted by key.
 func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
-	cast, genres, words := p.links()
-	if err := db.remove(ctx, tx, "movie_cast", cast.gone()); err != nil {
-		return err
+	for _, t := range linkTables {
+		l := p.links(t)
+		if err := db.remove(ctx, tx, t.name, keys(l.deleted)); err != nil {
+			return err
+		}
+		into := db.insertInto(t)
+		if err := db.insert(ctx, tx, into, linkArgs(l.inserted, into.columns)); err != nil {
+			return err
+		}
 	}
-	if err := db.remove(ctx, tx, "movie_genre", genres.gone()); err != nil {
-		return err
-	}
-	if err := db.remove(ctx, tx, "movie_word", words.gone()); err != nil {
-		return err
-	}
-	if err := db.insert(ctx, tx, db.insertCast(), cast.come(2)); err != nil {
-		return err
-	}
-	if err := db.insert(ctx, tx, db.insertGenre(), genres.come(3)); err != nil {
-		return err
-	}
-	return db.insert(ctx, tx, db.insertWord(), words.come(2))
+	return nil
 }
 
 // maxReason is the longest reason that is stored, in bytes.
@@ -245,8 +239,10 @@ func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movi
 // statement on, every other writer waits for our commit, and so revisions are
 // committed in their order.
 func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
-	_, err = tx.ExecContext(ctx,
-		"UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), movies)
+	// Pairs stay complete as long as each change since was made by a program that
+	// knows of them. First, since servers assign from left to right.
+	_, err = tx.ExecContext(ctx, "UPDATE catalogue SET paired = CASE WHEN paired = revision THEN paired + ? ELSE paired END, "+
+		"revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), len(changed), movies)
 	if err != nil {
 		return 0, fmt.Errorf("take revisions: %w", err)
 	}
@@ -295,23 +291,15 @@ func (db *DB) overwriteMovie() insertion {
 		db.dialect.onDuplicate("id", "hidden", "fields", "stamps")}
 }
 
-func (db *DB) insertCast() insertion {
-	return insertion{"INSERT INTO movie_cast (name, movie_id)", 2, db.dialect.onDuplicate("name, movie_id")}
-}
-
-func (db *DB) insertGenre() insertion {
-	return insertion{"INSERT INTO movie_genre (name, movie_id, year)", 3, db.dialect.onDuplicate("name, movie_id")}
-}
-
-func (db *DB) insertWord() insertion {
-	return insertion{"INSERT INTO movie_word (name, movie_id)", 2, db.dialect.onDuplicate("name, movie_id")}
-}
-
 func (db *DB) insertRejection() insertion {
 	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, rejected_at)", 6,
 		db.dialect.onDuplicate("object_key, object_etag, position")}
 }
 
 func (db *DB) prepareWrites(ctx context.Context) error {
-	return db.prepare(ctx, insertMovie, db.overwriteMovie(), db.insertCast(), db.insertGenre(), db.insertWord(), insertChange, db.insertIngest())
+	all := []insertion{insertMovie, db.overwriteMovie(), insertChange, db.insertIngest()}
+	for _, t := range linkTables {
+		all = append(all, db.insertInto(t))
+	}
+	return db.prepare(ctx, all...)
 }
