@@ -72,6 +72,7 @@ type DB struct {
 	logger      *slog.Logger
 	now         func() time.Time
 	prepared    statements
+	searching   searchLimits
 }
 
 // Connections of one process, at most. Readers queue for them: a server gives
@@ -92,7 +93,7 @@ const (
 // Open prepares the database. A server is not contacted yet, so that a process
 // can start before it; a SQLite file must exist unless Create is set.
 func Open(o Options) (*DB, error) {
-	db := &DB{logger: o.Logger, now: o.Now}
+	db := &DB{logger: o.Logger, now: o.Now, searching: defaultSearch}
 	if db.now == nil {
 		db.now = time.Now
 	}

@@ -47,6 +47,12 @@ func TestPlans(t *testing.T) {
 		}
 		heard.forget()
 		runAll(t, db)
+		db.SearchLittle()
+		for _, f := range filters {
+			if _, err := db.Movies(t.Context(), f, 0, 1); err != nil {
+				t.Error(err)
+			}
+		}
 		if len(heard.seen) < 40 {
 			t.Errorf("only %d statements were heard", len(heard.seen))
 		}
@@ -135,6 +141,8 @@ var filters = []movie.Filter{
 	{Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, Year: 1999},
 	{Words: movie.Words("the li")},
 	{Words: movie.Words("the lion zeb")},
+	{Words: movie.Words("zeb"), Cast: []string{"nobody"}},
+	{Words: movie.Words("spid"), Genres: []string{"none"}},
 	{Words: movie.Words("the li"), Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
 }
 

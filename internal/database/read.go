@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"jpmovies/internal/movie"
 )
@@ -39,28 +40,15 @@ func (db *DB) Movies(ctx context.Context, filter movie.Filter, start int64, limi
 }
 
 func (db *DB) movies(ctx context.Context, q querier, f movie.Filter, start int64, limit int) ([]movie.Row, error) {
-	if len(f.Words) == 0 {
-		return db.page(ctx, q, f, nil, start, limit)
+	if n := len(f.Words) - 1; n >= 0 {
+		s := &search{DB: db, querier: q, Filter: f, exact: slices.Clone(f.Words[:n]), prefix: f.Words[n], start: start, limit: limit}
+		return s.run(ctx)
 	}
-	exact, prefix := f.Words[:len(f.Words)-1], f.Words[len(f.Words)-1]
-	ids, all, err := prefixed(ctx, q, prefix, start)
-	if err != nil {
-		return nil, err
-	}
-	if all {
-		return pick(ctx, q, f, ids, limit)
-	}
-	return db.sift(ctx, q, f, exact, start, limit)
-}
-
-// page selects one page by ranges of indexes. Of the filter's words it looks at
-// the exact ones alone, which are links like cast and genres.
-func (db *DB) page(ctx context.Context, q querier, f movie.Filter, exact []string, start int64, limit int) ([]movie.Row, error) {
-	branches, err := db.branches(ctx, q, f, exact)
+	branches, err := db.branches(ctx, q, f, nil)
 	if err != nil || len(branches) == 0 {
 		return nil, err
 	}
-	query, args := db.dialect.selectBranches(branches, exact, start, limit)
+	query, args := db.dialect.selectBranches("m.fields", branches, start, limit)
 	return queryRows(ctx, q, query, args)
 }
 

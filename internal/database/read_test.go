@@ -26,6 +26,9 @@ func TestMoviesEqualsModel(t *testing.T) {
 			if i%2 == 1 {
 				f.Genres = []string{fmt.Sprint("genre ", random.IntN(6)), fmt.Sprint("genre ", random.IntN(6))}
 			}
+			if i == 50 {
+				db.SearchLittle()
+			}
 			if i == 200 { // a program that does not know of pairs has written since
 				raw := databasetest.Raw(t, o)
 				exec(t, raw, "UPDATE catalogue SET paired = paired - 1")

@@ -17,16 +17,19 @@ type branch struct {
 	// longer in the filter.
 	paired bool
 	pair   string
+	// words that titles have, the first one's range being walked. They take the place
+	// of the filter's.
+	words []string
 }
 
 // branches divide what is looked for into ranges: a filter is one, unless it asks
 // for several genres or for a few years.
 func (db *DB) branches(ctx context.Context, q querier, f movie.Filter, words []string) ([]branch, error) {
-	all := []branch{{Filter: f}}
-	if f.Title != "" || len(f.Cast) > 0 { // so few that they are looked through
+	all := []branch{{Filter: f, words: words}}
+	if f.Title != "" || len(f.Cast)+len(words) > 0 { // these ranges hold no year, and few movies
 		return all, nil
 	}
-	if genres := slices.Compact(slices.Sorted(slices.Values(f.Genres))); len(genres) > 1 && len(words) == 0 {
+	if genres := slices.Compact(slices.Sorted(slices.Values(f.Genres))); len(genres) > 1 {
 		switch complete, err := pairsComplete(ctx, q); {
 		case err != nil:
 			return nil, err
@@ -63,21 +66,25 @@ func pairsComplete(ctx context.Context, q querier) (complete bool, err error) {
 }
 
 // selectBranches joins the ids of the first movies of each branch, and then reads
-// the movies: fields in the branches would make servers write them to temporary
-// files.
-func (d *dialect) selectBranches(all []branch, words []string, start int64, limit int) (string, []any) {
+// a column of the movies: that in the branches would make servers write it to
+// temporary files.
+func (d *dialect) selectBranches(column string, all []branch, start int64, limit int) (string, []any) {
 	if len(all) == 1 {
-		return d.selectBranch("m.id, m.fields", all[0], words, start, limit)
+		return d.selectBranch("m.id, "+column, all[0], start, limit)
+	}
+	union := " UNION ALL "
+	if len(all[0].words) > 0 { // a movie may have several
+		union = " UNION "
 	}
 	var selects []string
 	var args []any
 	for i, b := range all {
-		query, more := d.selectBranch("m.id", b, words, start, limit)
+		query, more := d.selectBranch("m.id", b, start, limit)
 		selects = append(selects, "SELECT id FROM ("+query+") b"+strconv.Itoa(i))
 		args = append(args, more...)
 	}
-	ids := strings.Join(selects, " UNION ALL ") + " ORDER BY id DESC LIMIT ?"
-	return "SELECT " + d.straight + "m.id, m.fields FROM (" + ids + ") page CROSS JOIN movie m ON m.id = page.id ORDER BY page.id DESC",
+	ids := strings.Join(selects, union) + " ORDER BY id DESC LIMIT ?"
+	return "SELECT " + d.straight + "m.id, " + column + " FROM (" + ids + ") page CROSS JOIN movie m ON m.id = page.id ORDER BY page.id DESC",
 		append(args, limit)
 }
 
@@ -85,15 +92,15 @@ func (d *dialect) selectBranches(all []branch, words []string, start int64, limi
 // movies of a year, or all movies; further names are looked up by full key.
 // Cast comes before words and genres, since a person has fewer movies than a
 // genre, and the movie itself is joined last.
-func (d *dialect) selectBranch(columns string, b branch, words []string, start int64, limit int) (string, []any) {
+func (d *dialect) selectBranch(columns string, b branch, start int64, limit int) (string, []any) {
 	s := &selection{dialect: d}
 	switch {
 	case b.Title != "":
 		s.from("movie m", "identity", "m.id")
 		s.where("m.title = ?", b.Title)
-		s.links(b, words)
-	case b.paired || len(b.Cast)+len(b.Genres)+len(words) > 0:
-		s.links(b, words)
+		s.links(b)
+	case b.paired || len(b.Cast)+len(b.Genres)+len(b.words) > 0:
+		s.links(b)
 		s.joinMovie()
 	case b.Year != 0:
 		s.from("movie m", "by_year", "m.id")
@@ -171,7 +178,7 @@ func (s *selection) from(table, index, id string) {
 
 // links adds the link tables of the filter's names: to the table there is, or
 // as the first.
-func (s *selection) links(b branch, words []string) {
+func (s *selection) links(b branch) {
 	n := 0
 	add := func(table, name string, dated bool) {
 		alias := "l" + strconv.Itoa(n)
@@ -195,7 +202,7 @@ func (s *selection) links(b branch, words []string) {
 	for _, name := range b.Cast {
 		add("movie_cast", name, false)
 	}
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(words))) {
+	for _, name := range b.words {
 		add("movie_word", name, false)
 	}
 	for _, name := range b.Genres {
