@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -298,8 +299,37 @@ func secrets(t *testing.T, password string) {
 	}
 }
 
+type step struct {
+	name string
+	run  func(*testing.T)
+}
+
+// mainPath is how an installation comes to be, drains and serves, and how its
+// worker is replaced.
+var mainPath = []step{
+	{"secrets missing", secretsMissing}, {"wrong password", wrongPassword}, {"three migrate at once", migrateAtOnce}, {"two shards", sharded},
+	{"real movies", realMovies}, {"one worker instead", oneWorker},
+}
+
 // TestCluster is the life of an installation.
 func TestCluster(t *testing.T) {
+	follow(t, append(slices.Clone(mainPath), []step{
+		{"roll the API", rollAPI}, {"roll the worker", rollWorker},
+		{"pod deleted", podDeleted}, {"container killed", containerKilled}, {"out of memory", outOfMemory},
+		{"worker restarted in a drain", workerRestarted}, {"database away", databaseAway}, {"node drained", nodeDrained},
+		{"read-only root", readOnlyRoot}, {"memory under load", memoryUnderLoad},
+	}...))
+}
+
+// TestMainPath is the part of it that a database of another kind has to pass, in
+// a cluster of its own.
+func TestMainPath(t *testing.T) {
+	follow(t, append(slices.Clone(mainPath), step{"worker restarted in a drain", workerRestarted}))
+}
+
+// follow installs what is outside the cluster and takes the steps, up to the
+// first that fails.
+func follow(t *testing.T, steps []step) {
 	host := setting(t, hostVariable)
 	kubectl(t, "create", "-f", "../../deployment/k8s/overlays/local/namespace.yaml")
 	outside, err := os.ReadFile("testdata/outside.yaml")
@@ -309,17 +339,8 @@ func TestCluster(t *testing.T) {
 	if out, err := tryKubectl(t, strings.ReplaceAll(string(outside), "HOST", host), "apply", "-f", "-"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, step := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
-		{"secrets missing", secretsMissing}, {"wrong password", wrongPassword}, {"three migrate at once", migrateAtOnce}, {"two shards", sharded},
-		{"real movies", realMovies}, {"one worker instead", oneWorker}, {"roll the API", rollAPI}, {"roll the worker", rollWorker},
-		{"pod deleted", podDeleted}, {"container killed", containerKilled}, {"out of memory", outOfMemory},
-		{"worker restarted in a drain", workerRestarted}, {"database away", databaseAway}, {"node drained", nodeDrained},
-		{"read-only root", readOnlyRoot}, {"memory under load", memoryUnderLoad},
-	} {
-		if !t.Run(step.name, step.run) {
+	for _, s := range steps {
+		if !t.Run(s.name, s.run) {
 			return
 		}
 	}
