@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"jpmovies/internal/movie"
@@ -37,20 +36,14 @@ func (db *DB) Trace(ctx context.Context, key string) (movie.Trace, error) {
 
 // readIngests looks the key up on each day that is kept.
 func (db *DB) readIngests(ctx context.Context, t *movie.Trace) error {
-	var first, last sql.NullInt64
-	if err := db.read.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last); err != nil {
+	days, err := loggedDays(ctx, db.read, maxDays)
+	if err != nil || len(days) == 0 {
 		return err
 	}
-	if !first.Valid {
-		return nil
-	}
-	args := []any{t.Key}
-	for day := last.Int64; day >= first.Int64 && len(args) <= maxDays; day-- {
-		args = append(args, day)
-	}
+	args := append([]any{t.Key}, days...)
 	//nolint:gosec // made of constants
 	query := "SELECT object_time, part, outcome FROM ingest" + db.dialect.force("PRIMARY") +
-		" WHERE object_key = ? AND applied_day IN " + tuples(1, len(args)-1) + " ORDER BY applied_day DESC, object_time DESC, part DESC LIMIT ?"
+		" WHERE object_key = ? AND applied_day IN " + tuples(1, len(days)) + " ORDER BY applied_day DESC, object_time DESC, part DESC LIMIT ?"
 	rows, err := db.read.QueryContext(ctx, query, append(args, maxIngests)...)
 	if err != nil {
 		return err
