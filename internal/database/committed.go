@@ -87,15 +87,10 @@ func (db *DB) readCommitted(ctx context.Context, tx *sql.Tx, objects []movie.Obj
 	return nil
 }
 
-// queryer is a pool or a transaction.
-type queryer interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // loggedDays are the days of the ingest log, the last ones, the latest first.
-func loggedDays(ctx context.Context, from queryer, most int) ([]any, error) {
+func loggedDays(ctx context.Context, q querier, most int) ([]any, error) {
 	var first, last sql.NullInt64
-	err := from.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last)
+	err := q.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last)
 	if err != nil || !first.Valid {
 		return nil, err
 	}
