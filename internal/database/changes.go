@@ -67,19 +67,8 @@ func (db *DB) checkKept(ctx context.Context, since int64, later bool) error {
 // another; known is false when there are more than limit, or they are no longer
 // kept.
 func (db *DB) Touched(ctx context.Context, after, upTo int64, limit int) (ids []int64, known bool, err error) {
-	rows, err := db.read.QueryContext(ctx, "SELECT movie_id FROM change_log WHERE revision > ? AND revision <= ? LIMIT ?", after, upTo, limit+1)
+	ids, err = queryIDs(ctx, db.read, "SELECT movie_id FROM change_log WHERE revision > ? AND revision <= ? LIMIT ?", []any{after, upTo, limit + 1})
 	if err != nil {
-		return nil, false, fmt.Errorf("read changes: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, false, fmt.Errorf("read changes: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, false, fmt.Errorf("read changes: %w", err)
 	}
 	return ids, int64(len(ids)) == upTo-after, nil

@@ -143,6 +143,7 @@ var filters = []movie.Filter{
 	{Words: movie.Words("the lion zeb")},
 	{Words: movie.Words("zeb"), Cast: []string{"nobody"}},
 	{Words: movie.Words("spid"), Genres: []string{"none"}},
+	{Words: movie.Words("12"), Genres: []string{"genre 0"}},
 	{Words: movie.Words("the li"), Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
-	"strings"
 
 	"jpmovies/internal/movie"
 )
@@ -20,10 +19,10 @@ type searchLimits struct {
 	prefixed int // links that are read
 	words    int // that are joined
 	sift     int // titles that are looked through at a time, when no page is filled soon
-	pick     int // movies that are read at a time
+	pick     int // links that are looked up at a time
 }
 
-var defaultSearch = searchLimits{prefixed: 10_000, words: 8, sift: 4000, pick: 400}
+var defaultSearch = searchLimits{prefixed: 10_000, words: 8, sift: 4000, pick: 1000}
 
 // endOfPrefix is behind every text that begins with the same: no title holds it.
 const endOfPrefix = "\U0010FFFF"
@@ -126,29 +125,65 @@ func (s *search) sift(ctx context.Context, n int) error {
 	return nil
 }
 
-// pick finds the first of the movies with these ids that match. Most do, so few
-// are read that are not shown.
+// pick finds the first of the movies with these ids that match.
 func (s *search) pick(ctx context.Context, ids []int64) error {
 	for n := 2 * s.limit; len(ids) > 0 && s.limit > 0; n = max(n, min(2*n, s.searching.pick)) {
 		some := ids[:min(len(ids), n)]
 		ids = ids[len(some):]
-		args := make([]any, len(some))
-		for i, id := range some {
-			args[i] = id
-		}
-		query := "SELECT id, fields FROM movie WHERE hidden = 0 AND id IN (" + strings.Repeat(",?", len(some))[1:] + ") ORDER BY id DESC"
-		rows, err := queryRows(ctx, s, query, args)
+		some, err := s.linked(ctx, some)
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			m, err := movie.ParseFields(r.Fields)
-			if err != nil {
+		for few := range slices.Chunk(some, 2*max(s.limit, 1)) { // most match, so few are read that are not shown
+			if s.limit == 0 {
+				break
+			}
+			if err := s.read(ctx, few); err != nil {
 				return err
 			}
-			if s.limit > 0 && s.Matches(m) {
-				s.add(r)
-			}
+		}
+	}
+	return nil
+}
+
+// linked leaves of these ids those that have one of the filter's names: a link
+// costs less to look up than a movie.
+func (s *search) linked(ctx context.Context, ids []int64) ([]int64, error) {
+	table, name := "movie_cast", ""
+	switch {
+	case len(s.Cast) > 0:
+		name = s.Cast[0]
+	case len(s.Filter.Genres) > 0:
+		table, name = "movie_genre", s.Filter.Genres[0]
+	default:
+		return ids, nil
+	}
+	query := "SELECT movie_id FROM " + table + s.dialect.force("PRIMARY") + " WHERE name = ? AND movie_id IN " + tuples(1, len(ids)) + " ORDER BY movie_id DESC"
+	return queryIDs(ctx, s, query, append([]any{name}, anys(ids)...))
+}
+
+func anys(ids []int64) []any {
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	return args
+}
+
+// read reads movies, and adds those that match.
+func (s *search) read(ctx context.Context, ids []int64) error {
+	query := "SELECT id, fields FROM movie WHERE hidden = 0 AND id IN " + tuples(1, len(ids)) + " ORDER BY id DESC"
+	rows, err := queryRows(ctx, s, query, anys(ids))
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		m, err := movie.ParseFields(r.Fields)
+		if err != nil {
+			return err
+		}
+		if s.limit > 0 && s.Matches(m) {
+			s.add(r)
 		}
 	}
 	return nil
@@ -162,26 +197,16 @@ func (s *search) add(r movie.Row) {
 // prefixed are the ids below start of the movies that have a word with the
 // prefix, falling; all tells whether these are all of them.
 func (s *search) prefixed(ctx context.Context) (ids []int64, all bool, err error) {
-	query := "SELECT movie_id FROM movie_word WHERE name >= ? AND name < ? LIMIT ?"
-	rows, err := s.QueryContext(ctx, query, s.prefix, s.prefix+endOfPrefix, s.searching.prefixed+1)
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	n := 0
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, false, err
-		}
-		if n++; s.start == 0 || id < s.start {
-			ids = append(ids, id)
-		}
+	ids, err = queryIDs(ctx, s, "SELECT movie_id FROM movie_word WHERE name >= ? AND name < ? LIMIT ?",
+		[]any{s.prefix, s.prefix + endOfPrefix, s.searching.prefixed + 1})
+	all = len(ids) <= s.searching.prefixed
+	if s.start > 0 {
+		ids = slices.DeleteFunc(ids, func(id int64) bool { return id >= s.start })
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	slices.Reverse(ids)
-	return ids, n <= s.searching.prefixed, rows.Err()
+	return ids, all, err
 }
 
 // words are those with the prefix; all is false if they are more than a few.

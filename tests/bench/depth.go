@@ -110,6 +110,7 @@ func (b *bench) filters(ctx context.Context) ([]filter, error) {
 		{"genre and 30 years", drama + "&year_from=1980&year_to=2009"},
 		{"q, the beginning of many words", "&q=b"},
 		{"q, a word and a beginning", "&q=back+st"},
+		{"q and a genre that never meet", "&q=st&genre=" + url.QueryEscape(leftGenre)},
 		{"title", "&title=" + url.QueryEscape(title)},
 	}, nil
 }
