@@ -124,22 +124,29 @@ func (b *bench) mustHave(ctx context.Context, database string, movies int) error
 
 func perSecond(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
 
-// slowed is a proxy before the endpoint that answers later. Signatures cover the
-// host name, so that one is passed on as it came.
+// slowed is a proxy before the endpoint that answers later.
 func slowed(endpoint string) (address string, stop func(), err error) {
+	proxy, err := later(endpoint, s3Delay)
+	if err != nil {
+		return "", nil, err
+	}
+	return listen(proxy)
+}
+
+// later passes requests on, and the answers after a delay. Signatures cover the
+// host name, so that one is passed on as it came.
+func later(endpoint string, delay time.Duration) (*httputil.ReverseProxy, error) {
 	to, err := url.Parse(endpoint)
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", s3Variable, err)
+		return nil, err
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 2 * parallel, DisableCompression: true}
-	proxy := &httputil.ReverseProxy{
-		Transport: transport,
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 2 * parallel, DisableCompression: true},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
 		},
-		ModifyResponse: func(*http.Response) error { time.Sleep(s3Delay); return nil },
-	}
-	return listen(proxy)
+		ModifyResponse: func(*http.Response) error { time.Sleep(delay); return nil },
+	}, nil
 }
 
 // movieLines are movies in the form of the producers, one for each object.

@@ -70,12 +70,20 @@ func (s *store) fill(ctx context.Context, lines [][]byte) error {
 	for i, line := range lines {
 		group.Go(func() error {
 			_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-				Bucket: &s.name, Key: aws.String(fmt.Sprintf("inbox/%08d.json", i)), Body: bytes.NewReader(line),
+				Bucket: &s.name, Key: aws.String(objectKey(i)), Body: bytes.NewReader(line),
 			})
 			return err
 		})
 	}
 	return group.Wait()
+}
+
+func objectKey(i int) string { return fmt.Sprintf("inbox/%08d.json", i) }
+
+// empty tells whether nothing is in the bucket.
+func (s *store) empty(ctx context.Context) (bool, error) {
+	page, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.name, MaxKeys: aws.Int32(1)})
+	return err == nil && len(page.Contents) == 0, err
 }
 
 // drain is the limit: it lists, and reads and deletes each object as soon as it
