@@ -26,6 +26,8 @@ const (
 	// hintTime is how long a pass takes messages, so that it comes to an end and
 	// tells how it went.
 	hintTime = 10 * time.Second
+	// receivesMost is how many requests for messages a pass makes side by side.
+	receivesMost = 4
 	// laterMost is how many objects are put off before a pass ends.
 	laterMost = 1000
 )
@@ -88,10 +90,16 @@ func (w *Worker) planListing(last *pass) {
 	w.next.list = time.Now().Add(w.next.relist)
 }
 
-// receive asks the queue. When it does not answer, it is left alone for a while,
-// and the worker lists as if there were none.
+// receive asks the queue.
 func (w *Worker) receive(ctx context.Context, wait time.Duration) ([]queue.Message, error) {
 	messages, err := w.Hints.Queue.Receive(ctx, wait)
+	w.heard(ctx, messages, err)
+	return messages, err
+}
+
+// heard notes what the queue has answered. When it does not answer, it is left alone
+// for a while, and the worker lists as if there were none.
+func (w *Worker) heard(ctx context.Context, messages []queue.Message, err error) {
 	switch {
 	case err == nil:
 		if w.next.away {
@@ -105,7 +113,6 @@ func (w *Worker) receive(ctx context.Context, wait time.Duration) ([]queue.Messa
 		w.metrics.receiveFailures.Inc()
 		w.Logger.Warn("the queue does not answer; the bucket is listed meanwhile", "error", err, "retry", w.next.retry.String())
 	}
-	return messages, err
 }
 
 // hinted is the source that takes these messages, and more as long as there are
@@ -118,8 +125,42 @@ func hinted(messages []queue.Message) source {
 		if !n.send(later) {
 			return
 		}
-		for len(messages) > 0 && n.take(messages) {
-			messages, _ = p.receive(p.stop, hintMore) // it notes its error
+		if len(messages) > 0 && n.take(messages) {
+			n.takeMore()
+		}
+	}
+}
+
+// answer is what the queue says.
+type answer struct {
+	messages []queue.Message
+	err      error
+}
+
+// takeMore takes messages until there are none, or time is up. As long as they come
+// ten at a time, which is all that an answer holds, more is asked for side by side.
+func (n names) takeMore() {
+	answers := make(chan answer)
+	under, most, more := 0, 1, true
+	for {
+		for ; more && under < most; under++ {
+			go func() {
+				messages, err := n.Hints.Queue.Receive(n.stop, hintMore)
+				answers <- answer{messages, err}
+			}()
+		}
+		if under == 0 {
+			return
+		}
+		a := <-answers
+		under--
+		if a.err == nil || !n.next.away { // one failure tells it all
+			n.heard(n.stop, a.messages, a.err)
+		}
+		more = n.take(a.messages) && len(a.messages) > 0 && more
+		most = 1
+		if len(a.messages) == queue.MaxMessages {
+			most = min(under+2, receivesMost)
 		}
 	}
 }

@@ -294,6 +294,44 @@ func TestMessagesInHandAreBounded(t *testing.T) {
 	})
 }
 
+// TestReceivesSideBySide: the time of an answer does not bound how many messages
+// are taken, and no more is asked for than there is.
+func TestReceivesSideBySide(t *testing.T) {
+	const objects, answer = 2000, 50 * time.Millisecond
+	var under, most, receives atomic.Int32
+	onStage(t, func(s *stage) {
+		s.Concurrency = 64
+		s.queue.Fault = func(operation string) error {
+			if operation == "receive" {
+				receives.Add(1)
+				most.Store(max(most.Load(), under.Add(1)))
+				time.Sleep(answer)
+				under.Add(-1)
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		for i := range objects {
+			s.put(fmt.Sprintf("in/%04d", i), "A")
+		}
+		start := time.Now()
+		for len(s.store.Keys()) > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if alone := objects / queue.MaxMessages * answer; time.Since(start) > alone/3 {
+			t.Errorf("%s; one receive after the other takes %s", time.Since(start), alone)
+		}
+		if n := most.Load(); n != receivesMost {
+			t.Errorf("%d receives side by side", n)
+		}
+		before := receives.Load()
+		time.Sleep(5 * time.Minute)
+		if n := receives.Load() - before; n > 5*60/20+receivesMost {
+			t.Errorf("%d receives when there is nothing", n)
+		}
+	})
+}
+
 // TestLossyQueue: whatever the queue does, all is read in the end.
 func TestLossyQueue(t *testing.T) {
 	onStage(t, func(s *stage) {

@@ -17,6 +17,7 @@ import (
 type hintPlan struct {
 	on        bool
 	reconcile time.Duration
+	copies    int // of each message; many, so that answers come full and workers ask side by side
 }
 
 const queuedBucket = "films"
@@ -25,7 +26,7 @@ const queuedBucket = "films"
 // without a queue do not change with it.
 func (s *simulation) openQueue() {
 	r := s.draw("queue")
-	s.plan.hints = hintPlan{r.IntN(2) == 0, pick(r, time.Second, 5*time.Second, 20*time.Second, time.Minute)}
+	s.plan.hints = hintPlan{on: r.IntN(2) == 0, reconcile: pick(r, time.Second, 5*time.Second, 20*time.Second, time.Minute)}
 	s.queue = queuetest.Memory{
 		Visibility: pick(r, time.Second, 5*time.Second, 30*time.Second), Random: r,
 		Lose: pick(r, 0, 50, 300), Repeat: pick(r, 0, 50, 300), Delay: pick(r, 0, time.Second, 20*time.Second),
@@ -35,6 +36,7 @@ func (s *simulation) openQueue() {
 		s.plan.rates[kind] = rates{fail: pick(r, 0, 20, 200), lost: pick(r, 0, 20, 200), crash: pick(r, 0, 0, 5, 20)}
 	}
 	s.plan.rates[kindForget].late = pick(r, 0, 50)
+	s.plan.hints.copies = pick(r, 1, 1, 4, 20)
 }
 
 // told is a generation of an object that a message tells of.
@@ -60,7 +62,9 @@ func (p *producer) tell(o bucket.Object, number int) {
 	body := `{"Records": [` + strings.Join(p.events, ",") + `]}`
 	p.told[body] = p.untold
 	p.untold, p.events = nil, nil
-	p.queue.Send(body)
+	for range p.plan.hints.copies {
+		p.queue.Send(body)
+	}
 	if r.IntN(10) == 0 {
 		p.queue.Send(pick(r, `{"Event": "s3:TestEvent"}`, "no JSON", strings.ReplaceAll(body, queuedBucket, "others")))
 	}
@@ -79,9 +83,21 @@ type hintQueue struct{ *process }
 
 var _ queue.Queue = hintQueue{}
 
-// Receive takes what is there; the wait is drawn with the step.
+// Receive takes what is there; the wait is drawn with the step. Those that are under
+// way side by side have numbers, which no seed decides, but one is as good as another.
 func (q hintQueue) Receive(ctx context.Context, _ time.Duration) (messages []queue.Message, err error) {
-	err = q.step(ctx, kindReceive, "", func(fate) (err error) {
+	number := ""
+	q.locked(func() {
+		for q.receives[number] {
+			number += "+"
+		}
+		q.receives[number] = true
+		if number != "" {
+			q.stats.beside++
+		}
+	})
+	defer q.locked(func() { delete(q.receives, number) })
+	err = q.step(ctx, kindReceive, number, func(fate) (err error) {
 		messages, err = q.queue.Receive(context.Background(), 0)
 		return err
 	})

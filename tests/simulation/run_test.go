@@ -45,6 +45,7 @@ type simulation struct {
 	tables   []string // what the database holds in the end
 	stats    struct {
 		commits, faults, kills int
+		beside                 int // receives that began while others were under way
 		differs                bool
 	}
 

@@ -156,7 +156,7 @@ func at(lines []string, i int) string {
 // totals say what the seeds came to, so that nobody takes a simulation in which
 // nothing happens for a good one.
 type totals struct {
-	steps, commits, faults, kills, puts, overwritten, deletes, updates, rejections, twins, differs, example atomic.Int64
+	steps, commits, faults, kills, puts, overwritten, deletes, updates, rejections, beside, twins, differs, example atomic.Int64
 }
 
 func (n *totals) add(s *simulation) {
@@ -169,6 +169,7 @@ func (n *totals) add(s *simulation) {
 	n.deletes.Add(int64(s.ledger.stats.deletes))
 	n.updates.Add(int64(s.ledger.stats.updates))
 	n.rejections.Add(int64(s.ledger.stats.rejections))
+	n.beside.Add(int64(s.stats.beside))
 	n.twins.Add(int64(s.ledger.stats.outdated))
 	if s.stats.differs {
 		n.differs.Add(1)
@@ -178,7 +179,7 @@ func (n *totals) add(s *simulation) {
 
 func (n *totals) String() string {
 	return fmt.Sprintf("%d steps, %d faults, %d kills, %d objects written (%d over another), %d deleted, "+
-		"%d transactions with %d updates and %d rejections; %d generations deleted after only their twin had been read, seen by readers in %d seeds (as %d)",
+		"%d transactions with %d updates and %d rejections, %d receives beside others; %d generations deleted after only their twin had been read, seen by readers in %d seeds (as %d)",
 		n.steps.Load(), n.faults.Load(), n.kills.Load(), n.puts.Load(), n.overwritten.Load(), n.deletes.Load(),
-		n.commits.Load(), n.updates.Load(), n.rejections.Load(), n.twins.Load(), n.differs.Load(), n.example.Load())
+		n.commits.Load(), n.updates.Load(), n.rejections.Load(), n.beside.Load(), n.twins.Load(), n.differs.Load(), n.example.Load())
 }

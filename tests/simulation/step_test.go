@@ -36,6 +36,7 @@ type process struct {
 	killed     chan struct{}
 	dead       bool             // under the lock
 	times      map[stepName]int // how often each step was made, under the lock
+	receives   map[string]bool  // those under way, under the lock
 }
 
 // stepName is what tells a step from those that may be under way beside it: of
@@ -150,13 +151,16 @@ func (p *process) step(ctx context.Context, kind int, key string, effect func(fa
 }
 
 // slot is the step's share of time. A worker commits two batches at a time; their
-// digests, which are their keys, give them different ones.
+// digests, which are their keys, give them different ones. So do the keys of receives.
 func (p *process) slot(kind int, key string) slot {
 	lane := 1 + slices.Index(p.plan.keys, key)
-	if kind == kindApply {
+	switch kind {
+	case kindApply:
 		h := fnv.New32a()
 		_, _ = io.WriteString(h, key) // never fails
 		lane = int(h.Sum32() % keys)
+	case kindReceive:
+		lane = len(key)
 	}
 	return slot{p.seat, p.life, kind, lane}
 }

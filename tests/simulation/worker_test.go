@@ -40,7 +40,7 @@ func closed(c <-chan struct{}) bool {
 func (s *simulation) newProcess(seat, life int) *process {
 	return &process{
 		simulation: s, seat: seat, life: life, random: s.draw("process", seat, life),
-		killed: make(chan struct{}), times: make(map[stepName]int),
+		killed: make(chan struct{}), times: make(map[stepName]int), receives: make(map[string]bool),
 	}
 }
 
