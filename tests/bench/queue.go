@@ -180,7 +180,12 @@ func newGate(endpoint string, delay time.Duration) (g *gate, address string, sto
 	if err != nil {
 		return nil, "", nil, err
 	}
-	proxy.ErrorLog = log.New(io.Discard, "", 0) // workers that stop break off their wait
+	proxy.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+		if r.Context().Err() == nil { // workers that stop break off their wait
+			log.Printf("gate: %v", err)
+		}
+		w.WriteHeader(http.StatusBadGateway)
+	}
 	g = &gate{ReverseProxy: proxy, open: make(chan struct{})}
 	address, stop, err = listen(g)
 	return g, address, stop, err
