@@ -140,6 +140,13 @@ func (b s3Bucket) put(t *testing.T, key string, body []byte) {
 	}
 }
 
+func (b s3Bucket) remove(t *testing.T, key string) {
+	t.Helper()
+	if _, err := b.client.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &b.name, Key: &key}); err != nil {
+		t.Error(err)
+	}
+}
+
 func (b s3Bucket) keys(t *testing.T) []string {
 	t.Helper()
 	var keys []string

@@ -8,12 +8,18 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -268,6 +274,127 @@ func checkExemplar(t *testing.T, p *process) {
 	text, err := io.ReadAll(response.Body)
 	if err != nil || !strings.Contains(string(text), `# {trace_id="`) {
 		t.Errorf("no exemplar (%v) in %s", err, text)
+	}
+}
+
+// busyBucket is a bucket where others act at the worst moment: before what is
+// meant for this worker reaches the server.
+type busyBucket struct {
+	s3Bucket
+	*httptest.Server
+}
+
+// newBusyBucket calls act with the method and the key of each request; true means
+// that it is to be refused.
+func newBusyBucket(t *testing.T, act func(b s3Bucket, request string) (refuse bool)) busyBucket {
+	t.Helper()
+	b := busyBucket{s3Bucket: newS3Bucket(t).(s3Bucket)}
+	to, err := url.Parse(os.Getenv(s3Variable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host // the host is signed
+	}}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if act(b.s3Bucket, r.Method+" "+path.Base(r.URL.Path)) {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+func (b busyBucket) env() []string {
+	return append(b.s3Bucket.env(), "AWS_ENDPOINT_URL_S3="+b.URL) // the last one counts
+}
+
+// TestTracingOfEnds: the span of an object tells what became of it, also when
+// others were faster.
+func TestTracingOfEnds(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	from := newBusyBucket(t, func(b s3Bucket, request string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		first := !seen[request]
+		seen[request] = true
+		switch {
+		case !first:
+		case request == "DELETE overwritten.json":
+			b.put(t, "overwritten.json", []byte(`{"title": "New", "year": 2002}`))
+		case request == "GET gone.json":
+			b.remove(t, "gone.json")
+		case request == "GET left.json":
+			return true
+		}
+		return false
+	})
+	r := newReceiver(t)
+	s := newSite(t, databasetest.SQLite(t), from)
+	s.env = append(s.env, r.env()...)
+	for _, key := range []string{"overwritten.json", "gone.json", "left.json"} {
+		s.put(t, key, []byte(`{"title": "Old", "year": 2001}`))
+	}
+	s.drain(t)
+	got := map[string][]string{}
+	for _, object := range r.named("object") {
+		key := attribute(object, "object.key")
+		got[key] = append(got[key], attribute(object, "object.end")+" "+strings.TrimPrefix(object.GetStatus().GetCode().String(), "STATUS_CODE_"))
+	}
+	want := map[string][]string{
+		"overwritten.json": {"overwritten UNSET", "removed UNSET"}, "gone.json": {"gone UNSET"}, "left.json": {"left ERROR", "removed UNSET"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTracingOfMessages: the spans lead from an object to the receive of the
+// message that names it.
+func TestTracingOfMessages(t *testing.T) {
+	s, from := newNotifiedSite(t)
+	r := newReceiver(t)
+	s.env = append(s.env, r.env()...)
+	p := s.start(t, "worker")
+	p.logs(t, "pass: 0 updates")
+	for i := range 3 {
+		s.put(t, fmt.Sprint(i), fmt.Appendf(nil, `{"title": "Film", "year": %d}`, 2000+i))
+	}
+	s.waitDrained(t, from.queue)
+	if code := p.stop(t); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	name := path.Base(from.queue.url)
+	received := map[string]bool{}
+	for operation, kind := range map[string]string{"receive": "receive", "delete": "settle"} {
+		messages := 0
+		for _, span := range r.named(operation + " " + name) {
+			var got []string
+			for _, key := range []string{"messaging.system", "messaging.destination.name", "messaging.operation.name", "messaging.operation.type"} {
+				got = append(got, attribute(span, key))
+			}
+			if want := []string{"aws_sqs", name, operation, kind}; !slices.Equal(got, want) || span.GetKind() != spans.Span_SPAN_KIND_CLIENT {
+				t.Errorf("%s is %q, want %q", span.GetKind(), got, want)
+			}
+			n, _ := strconv.Atoi(attribute(span, "messaging.batch.message_count"))
+			messages += n
+			received[string(span.GetSpanId())] = operation == "receive"
+		}
+		if messages != 3 {
+			t.Errorf("%s: %d messages, want 3", operation, messages)
+		}
+	}
+	objects := r.named("object")
+	for _, object := range objects {
+		if links := object.GetLinks(); len(links) != 1 || !received[string(links[0].GetSpanId())] {
+			t.Errorf("%s is linked to %v", attribute(object, "object.key"), links)
+		}
+	}
+	if len(objects) != 3 {
+		t.Errorf("%d spans of objects, want 3", len(objects))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path"
 	"runtime/debug"
 	"time"
 
@@ -120,7 +121,7 @@ func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
 	}
 	events, err := sqsqueue.Open(ctx, c.QueueURL)
 	return worker.Hints{
-		Queue: events, Scope: queue.Scope{Bucket: c.BucketName, Prefix: c.BucketPrefix}, Reconcile: c.Reconcile,
+		Queue: events, Name: path.Base(c.QueueURL), Scope: queue.Scope{Bucket: c.BucketName, Prefix: c.BucketPrefix}, Reconcile: c.Reconcile,
 	}, err
 }
 

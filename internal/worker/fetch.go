@@ -94,7 +94,7 @@ func (p *pass) take(o found, parts chan<- part) {
 // the LIST or a hint: the object may have been overwritten in between.
 func (p *pass) fetch(listed found, parts chan<- part) {
 	key := listed.Key
-	ctx, story := p.tell(key)
+	ctx, story := p.tell(listed)
 	object, body, err := p.get(ctx, key)
 	if errors.Is(err, bucket.ErrNotFound) {
 		story.end(endGone, nil)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"jpmovies/internal/queue"
 )
 
@@ -11,6 +13,8 @@ import (
 type Hints struct {
 	// Queue has messages of S3; nil means that there are none.
 	Queue queue.Queue
+	// Name is what spans call it.
+	Name string
 	// Scope is the bucket, and the keys that count.
 	Scope queue.Scope
 	// Reconcile is the time between listings, which find what messages have missed.
@@ -63,15 +67,16 @@ func (w *Worker) rest(ctx context.Context, last *pass, pause time.Duration) sour
 		return (*pass).list
 	case w.next.away:
 	case len(w.next.later) > 0:
-		return hinted(nil)
+		return hinted(answer{})
 	default:
 		wait = min(hintWait, (untilList + time.Second - 1).Truncate(time.Second))
 	}
-	messages, err := w.receive(ctx, wait)
-	if err != nil {
+	a := w.receive(ctx, wait)
+	w.heard(ctx, a)
+	if a.err != nil {
 		return (*pass).list
 	}
-	return hinted(messages)
+	return hinted(a)
 }
 
 // planListing sets the time of the next listing. One that left something is
@@ -90,51 +95,49 @@ func (w *Worker) planListing(last *pass) {
 	w.next.list = time.Now().Add(w.next.relist)
 }
 
-// receive asks the queue.
-func (w *Worker) receive(ctx context.Context, wait time.Duration) ([]queue.Message, error) {
-	messages, err := w.Hints.Queue.Receive(ctx, wait)
-	w.heard(ctx, messages, err)
-	return messages, err
-}
-
-// heard notes what the queue has answered. When it does not answer, it is left alone
-// for a while, and the worker lists as if there were none.
-func (w *Worker) heard(ctx context.Context, messages []queue.Message, err error) {
-	switch {
-	case err == nil:
-		if w.next.away {
-			w.Logger.Info("the queue answers again")
-		}
-		w.next.away, w.next.retry = false, 0
-		w.metrics.received.Add(float64(len(messages)))
-	case ctx.Err() == nil:
-		w.next.away, w.next.retry = true, min(max(2*w.next.retry, w.IdleMin), w.IdleMax)
-		w.next.ask = time.Now().Add(jitter(w.next.retry))
-		w.metrics.receiveFailures.Inc()
-		w.Logger.Warn("the queue does not answer; the bucket is listed meanwhile", "error", err, "retry", w.next.retry.String())
-	}
-}
-
-// hinted is the source that takes these messages, and more as long as there are
-// any, for a while.
-func hinted(messages []queue.Message) source {
-	return func(p *pass, objects chan<- found) {
-		n := names{pass: p, objects: objects, begun: make(map[string]bool)}
-		later := p.next.later
-		p.next.later = nil
-		if !n.send(later) {
-			return
-		}
-		if len(messages) > 0 && n.take(messages) {
-			n.takeMore()
-		}
-	}
-}
-
 // answer is what the queue says.
 type answer struct {
 	messages []queue.Message
 	err      error
+	span     trace.SpanContext // of the receive
+}
+
+// receive asks the queue.
+func (w *Worker) receive(ctx context.Context, wait time.Duration) answer {
+	start := time.Now()
+	messages, err := w.Hints.Queue.Receive(ctx, wait)
+	return answer{messages, err, w.tellReceived(ctx, start, len(messages), err)}
+}
+
+// heard notes an answer. When the queue does not answer, it is left alone for a
+// while, and the worker lists as if there were none.
+func (w *Worker) heard(ctx context.Context, a answer) {
+	switch {
+	case a.err == nil:
+		if w.next.away {
+			w.Logger.Info("the queue answers again")
+		}
+		w.next.away, w.next.retry = false, 0
+		w.metrics.received.Add(float64(len(a.messages)))
+	case ctx.Err() == nil:
+		w.next.away, w.next.retry = true, min(max(2*w.next.retry, w.IdleMin), w.IdleMax)
+		w.next.ask = time.Now().Add(jitter(w.next.retry))
+		w.metrics.receiveFailures.Inc()
+		w.Logger.Warn("the queue does not answer; the bucket is listed meanwhile", "error", a.err, "retry", w.next.retry.String())
+	}
+}
+
+// hinted is the source that takes the messages of an answer, and more as long as
+// there are any, for a while.
+func hinted(a answer) source {
+	return func(p *pass, objects chan<- found) {
+		n := names{pass: p, objects: objects, begun: make(map[string]bool)}
+		later := p.next.later
+		p.next.later = nil
+		if n.send(later) && len(a.messages) > 0 && n.take(a) {
+			n.takeMore()
+		}
+	}
 }
 
 // takeMore takes messages until there are none, or time is up. As long as they come
@@ -144,10 +147,7 @@ func (n names) takeMore() {
 	under, most, more := 0, 1, true
 	for {
 		for ; more && under < most; under++ {
-			go func() {
-				messages, err := n.Hints.Queue.Receive(n.stop, hintMore)
-				answers <- answer{messages, err}
-			}()
+			go func() { answers <- n.receive(n.stop, hintMore) }()
 		}
 		if under == 0 {
 			return
@@ -155,9 +155,9 @@ func (n names) takeMore() {
 		a := <-answers
 		under--
 		if a.err == nil || !n.next.away { // one failure tells it all
-			n.heard(n.stop, a.messages, a.err)
+			n.heard(n.stop, a)
 		}
-		more = n.take(a.messages) && len(a.messages) > 0 && more
+		more = n.take(a) && len(a.messages) > 0 && more
 		most = 1
 		if len(a.messages) == queue.MaxMessages {
 			most = min(under+2, receivesMost)
@@ -173,9 +173,9 @@ type names struct {
 }
 
 // take sends what messages name, and tells whether the pass has time for more.
-func (n names) take(messages []queue.Message) bool {
-	for _, m := range messages {
-		if !n.send(n.open(m)) {
+func (n names) take(a answer) bool {
+	for _, m := range a.messages {
+		if !n.send(n.open(m, a.span)) {
 			return false
 		}
 	}

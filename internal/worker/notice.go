@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/queue"
 )
@@ -13,7 +15,8 @@ import (
 // message comes again.
 type notice struct {
 	queue.Message
-	open atomic.Int32 // objects that are not settled
+	received trace.SpanContext
+	open     atomic.Int32 // objects that are not settled
 }
 
 // settle notes an object that nothing is left to do with.
@@ -66,7 +69,10 @@ func (p *pass) deleteSettled() {
 // deleteMessages deletes what is settled. A message that survives does no harm:
 // it comes again, and its objects are gone.
 func (p *pass) deleteMessages(messages []queue.Message) {
-	if err := p.Hints.Queue.Delete(p.hard, messages); err != nil {
+	ctx, span := p.tellSettled(len(messages))
+	err := p.Hints.Queue.Delete(ctx, messages)
+	endWith(span, err)
+	if err != nil {
 		p.metrics.messageFailures.Inc()
 		p.Logger.Warn("messages not deleted; they come again", "error", err)
 		return
@@ -75,12 +81,12 @@ func (p *pass) deleteMessages(messages []queue.Message) {
 }
 
 // open takes a message apart. What is of no use is settled at once.
-func (p *pass) open(m queue.Message) []found {
+func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 	events, err := p.Hints.Scope.Events(m.Body)
 	if err != nil {
 		p.Logger.Info("message ignored, all of it or in part", "reason", err)
 	}
-	n := &notice{Message: m}
+	n := &notice{Message: m, received: received}
 	var objects []found
 	for _, e := range events {
 		o := bucket.Object{Ref: bucket.Ref{Key: e.Key}, Size: e.Size, LastModified: e.Time}

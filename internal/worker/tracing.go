@@ -27,13 +27,45 @@ type story struct {
 	rejections atomic.Int32
 }
 
-// tell begins the story of an object.
-func (p *pass) tell(key string) (context.Context, *story) {
-	ctx, span := p.tracer.Start(p.hard, "object", trace.WithSpanKind(trace.SpanKindConsumer))
+// tell begins the story of an object. It is linked to the receives of the messages
+// that name it.
+func (p *pass) tell(o found) (context.Context, *story) {
+	var links []trace.Link
+	for _, n := range o.notices[:min(len(o.notices), maxLinks)] {
+		if n.received.IsValid() {
+			links = append(links, trace.Link{SpanContext: n.received})
+		}
+	}
+	ctx, span := p.tracer.Start(p.hard, "object", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...))
 	if span.IsRecording() {
-		span.SetAttributes(attribute.String("object.key", key))
+		span.SetAttributes(attribute.String("object.key", o.Key))
 	}
 	return ctx, &story{Span: span}
+}
+
+// tellReceived makes the span of a receive that is over; none when it has waited
+// in vain, or was broken off.
+func (w *Worker) tellReceived(ctx context.Context, start time.Time, messages int, err error) trace.SpanContext {
+	if messages == 0 && (err == nil || ctx.Err() != nil) {
+		return trace.SpanContext{}
+	}
+	_, span := w.tracer.Start(ctx, "receive "+w.Hints.Name, w.aboutMessages("receive", "receive", messages), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient))
+	endWith(span, err)
+	return span.SpanContext()
+}
+
+// tellSettled begins the span of a request to delete messages.
+func (p *pass) tellSettled(messages int) (context.Context, trace.Span) {
+	return p.tracer.Start(p.hard, "delete "+p.Hints.Name, p.aboutMessages("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
+}
+
+// aboutMessages are OpenTelemetry's attributes for messaging.
+func (w *Worker) aboutMessages(name, kind string, n int) trace.SpanStartEventOption {
+	return trace.WithAttributes(
+		attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.destination.name", w.Hints.Name),
+		attribute.String("messaging.operation.name", name), attribute.String("messaging.operation.type", kind),
+		attribute.Int("messaging.batch.message_count", n),
+	)
 }
 
 // read tells what a GET has found.
