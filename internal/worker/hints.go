@@ -110,7 +110,8 @@ func (w *Worker) receive(ctx context.Context, wait time.Duration) answer {
 }
 
 // heard notes an answer. When the queue does not answer, it is left alone for a
-// while, and the worker lists as if there were none.
+// while, and the worker lists as if there were none. It does so in any case: messages
+// may be lost with an answer, and come again only after their visibility timeout.
 func (w *Worker) heard(ctx context.Context, a answer) {
 	switch {
 	case a.err == nil:
@@ -122,6 +123,7 @@ func (w *Worker) heard(ctx context.Context, a answer) {
 	case ctx.Err() == nil:
 		w.next.away, w.next.retry = true, min(max(2*w.next.retry, w.IdleMin), w.IdleMax)
 		w.next.ask = time.Now().Add(jitter(w.next.retry))
+		w.next.list = time.Now()
 		w.metrics.receiveFailures.Inc()
 		w.Logger.Warn("the queue does not answer; the bucket is listed meanwhile", "error", a.err, "retry", w.next.retry.String())
 	}

@@ -294,6 +294,28 @@ func TestMessagesInHandAreBounded(t *testing.T) {
 	})
 }
 
+// TestAnswerOfTheQueueIsLost: what it named is found by a listing at once, and not
+// only when the messages come again.
+func TestAnswerOfTheQueueIsLost(t *testing.T) {
+	var lost atomic.Bool
+	onStage(t, func(s *stage) {
+		s.queue.Fault = func(operation string) error {
+			if operation == "receive" && lost.CompareAndSwap(true, false) {
+				return errFault
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		lost.Store(true)
+		s.put("in/a", "A")                  // ends the long poll, and the next receive fails
+		s.store.Put("in/b", film("B", "x")) // what the lost messages told of
+		time.Sleep(10 * time.Second)
+		if keys := s.store.Keys(); lost.Load() || len(keys) > 0 {
+			t.Errorf("left are %v, the fault is still to come: %v", keys, lost.Load())
+		}
+	})
+}
+
 // TestReceivesSideBySide: the time of an answer does not bound how many messages
 // are taken, and no more is asked for than there is.
 func TestReceivesSideBySide(t *testing.T) {
