@@ -82,7 +82,7 @@ func newServing(c config.Serving, db *database.DB, logger *slog.Logger, metrics 
 		Metrics: metrics,
 	}
 	if db.Replicated() {
-		o.Lag = db.Lag
+		o.Missing = db.Missing
 	}
 	return api.New(o)
 }

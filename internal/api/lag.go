@@ -11,8 +11,8 @@ import (
 // primary. It asks apart from the watcher: a primary that does not answer must not
 // keep that from seeing what the replica has.
 type lag struct {
-	ask func(context.Context) (time.Duration, error)
-	now func() time.Time
+	missing func(context.Context) (since time.Time, err error)
+	now     func() time.Time
 
 	asked chan struct{} // closed when the primary was asked for the first time
 	once  sync.Once
@@ -21,8 +21,8 @@ type lag struct {
 	shown time.Time // all that was committed until then is shown
 }
 
-func newLag(ask func(context.Context) (time.Duration, error), now func() time.Time) *lag {
-	return &lag{ask: ask, now: now, shown: now(), asked: make(chan struct{})}
+func newLag(missing func(context.Context) (time.Time, error), now func() time.Time) *lag {
+	return &lag{missing: missing, now: now, shown: now(), asked: make(chan struct{})}
 }
 
 // askLag is how often the primary is asked: Age counts seconds.
@@ -33,9 +33,10 @@ const askLag = 500 * time.Millisecond
 func (l *lag) follow(ctx context.Context, logger *slog.Logger) {
 	ticker := time.NewTicker(askLag)
 	defer ticker.Stop()
-	log := reminder{logger: logger, now: l.now, fails: "the primary cannot be asked how far the replica is behind", succeeds: "the primary can be asked again"}
+	log := reminder{logger: logger, now: l.now, fails: "how far the replica is behind is not known", succeeds: "how far the replica is behind is known again"}
 	for {
-		log.note(ctx, l.look(ctx))
+		_, err := l.look(ctx)
+		log.note(ctx, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -44,19 +45,23 @@ func (l *lag) follow(ctx context.Context, logger *slog.Logger) {
 	}
 }
 
-func (l *lag) look(ctx context.Context) error {
+// look tells whether the replica misses anything.
+func (l *lag) look(ctx context.Context) (behind bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	defer l.once.Do(func() { close(l.asked) })
-	asked := l.now()
-	behind, err := l.ask(ctx)
-	if err != nil {
-		return err
+	shown := l.now()
+	var since time.Time
+	if err := guard(func() (err error) { since, err = l.missing(ctx); return err }); err != nil {
+		return false, err
+	}
+	if behind = !since.IsZero(); behind && since.Before(shown) {
+		shown = since
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.shown = asked.Add(-behind)
-	return nil
+	l.shown = shown
+	return behind, nil
 }
 
 // wait waits until the primary was asked, with or without success: else the first

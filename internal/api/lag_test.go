@@ -19,11 +19,14 @@ func TestLag(t *testing.T) {
 		var behind atomic.Int64 // below 0: the primary is away
 		a, _ := startWith(t, api.Options{
 			Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20,
-			Lag: func(context.Context) (time.Duration, error) {
-				if d := time.Duration(behind.Load()); d >= 0 {
-					return d, nil
+			Missing: func(context.Context) (since time.Time, err error) {
+				switch d := time.Duration(behind.Load()); {
+				case d < 0:
+					return since, errSecrets
+				case d > 0:
+					since = time.Now().Add(-d)
 				}
-				return 0, errSecrets
+				return since, nil
 			},
 		})
 		check := func(want ...string) {
@@ -49,5 +52,17 @@ func TestLag(t *testing.T) {
 		behind.Store(-1)
 		time.Sleep(10 * time.Second)
 		check("10", "11")
+		// A reader who has seen more elsewhere is to wait, unless nobody has more.
+		status := func(want int) {
+			t.Helper()
+			if got := record(t, a, http.MethodGet, "/changes?since=1000"); got.status != want {
+				t.Errorf("%d, want %d: %s", got.status, want, got.body)
+			}
+		}
+		status(http.StatusServiceUnavailable)
+		behind.Store(int64(time.Millisecond))
+		status(http.StatusServiceUnavailable)
+		behind.Store(0)
+		status(http.StatusGone)
 	})
 }

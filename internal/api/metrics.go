@@ -20,7 +20,7 @@ func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
 	if w.lag != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "movies", Subsystem: "api", Name: "replica_lag_seconds",
-			Help: "How far the read replica is behind its primary; it grows while the primary cannot be asked, too.",
+			Help: "How far the read replica is behind its primary; it grows while that cannot be found out, too.",
 		}, func() float64 { return w.lag.age().Seconds() })
 	}
 	requests := f.NewCounterVec(prometheus.CounterOpts{

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,9 +74,9 @@ type Options struct {
 	// Staleness is how long an answer may be behind the database, while that can
 	// be reached.
 	Staleness time.Duration
-	// Lag tells how long ago the first change was committed that the catalogue does
-	// not show yet, when it is a replica; else nil.
-	Lag func(context.Context) (time.Duration, error)
+	// Missing is when the first change was committed that the catalogue, a replica,
+	// does not show yet; zero when it shows all. Nil if it is none.
+	Missing func(context.Context) (time.Time, error)
 	// CacheBytes bounds the answers that are kept.
 	CacheBytes int64
 	// Metrics are registered here; nil for none.
@@ -107,8 +108,8 @@ func New(o Options) *API {
 	a.watcher = &watcher{
 		feed: o.Catalogue, logger: o.Logger, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
 	}
-	if o.Lag != nil {
-		a.watcher.lag = newLag(o.Lag, time.Now)
+	if o.Missing != nil {
+		a.watcher.lag = newLag(o.Missing, time.Now)
 	}
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
@@ -150,10 +151,12 @@ func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 // polls, so that the server can drain.
 func (a *API) Run(ctx context.Context) {
 	context.AfterFunc(ctx, func() { close(a.ending) })
+	var following sync.WaitGroup
 	if a.watcher.lag != nil {
-		go a.watcher.lag.follow(ctx, a.logger)
+		following.Go(func() { a.watcher.lag.follow(ctx, a.logger) })
 	}
 	a.watcher.watch(ctx)
+	following.Wait()
 	<-a.ending
 }
 

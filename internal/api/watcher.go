@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -160,6 +161,9 @@ func (w *watcher) peek() state {
 	return state{w.revision, w.text, confirmed, max(confirmed, w.lag.age()), w.moved}
 }
 
+// errBehind: another process, which reads elsewhere, has shown more.
+var errBehind = errors.New("the replica does not have that revision yet")
+
 // reach makes sure that the catalogue has a revision: another process may have
 // seen more of it.
 func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
@@ -173,10 +177,18 @@ func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 			s = w.peek()
 		}
 	}
-	if err == nil && revision > s.revision {
-		err = beyond(revision, s.revision)
+	if err != nil || revision <= s.revision {
+		return s, err
 	}
-	return s, err
+	if w.lag != nil {
+		switch behind, err := w.lag.look(ctx); {
+		case err != nil:
+			return s, err
+		case behind:
+			return s, errBehind
+		}
+	}
+	return s, beyond(revision, s.revision)
 }
 
 // unmoved runs do if no change was seen since a state: then what was read in

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -11,22 +10,24 @@ import (
 // Replicated tells whether reads go to a server that follows another.
 func (db *DB) Replicated() bool { return db.replicated }
 
-// Lag is how long ago the primary committed the first of the changes that a replica
-// does not show yet; 0 when it shows all of them. The clock of the worker that
-// committed it is compared with this process's.
-func (db *DB) Lag(ctx context.Context) (time.Duration, error) {
-	revision, err := db.Revision(ctx)
+// Missing is when the first of the changes was committed that a read replica does
+// not show yet, by the clock of the worker that did; zero when it shows all of them.
+func (db *DB) Missing(ctx context.Context) (since time.Time, err error) {
+	shown, err := db.Revision(ctx)
 	if err != nil {
-		return 0, err
+		return time.Time{}, fmt.Errorf("ask the replica: %w", err)
 	}
-	var changed int64
-	err = db.write.QueryRowContext(ctx,
-		"SELECT changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT 1", revision).Scan(&changed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
+	var revision int64
+	var changed sql.NullInt64
+	err = db.write.QueryRowContext(ctx, "SELECT revision, (SELECT changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT 1)"+
+		" FROM catalogue WHERE id = 1", shown).Scan(&revision, &changed)
+	switch {
+	case err != nil:
+		return time.Time{}, fmt.Errorf("ask the primary: %w", err)
+	case changed.Valid:
+		return fromMilli(changed.Int64), nil
+	case revision > shown:
+		return time.Time{}, fmt.Errorf("the replica is at revision %d, and the primary no longer keeps what came after it", shown)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("ask the primary for changes: %w", err)
-	}
-	return max(0, db.now().Sub(fromMilli(changed))), nil
+	return time.Time{}, nil
 }
