@@ -244,7 +244,10 @@ func TestImportOfAnotherFile(t *testing.T) {
 	check(2, 0)
 	put(`[{"title": "A", "year": 2000}, {"title": "C", "year": 2000}]`+padding, at)
 	check(0, 2)
-	check(2, 0)
+	// Of two contents of one time the later wins, so each is applied again.
+	check(0, 2)
+	put(`[{"title": "A", "year": 2000}, {"title": "B", "year": 2000}]`+padding, at)
+	check(0, 2)
 	if len(exported(t, db)) != 3 {
 		t.Errorf("there are %v", exported(t, db))
 	}

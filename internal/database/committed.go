@@ -117,7 +117,7 @@ func (db *DB) readParts(ctx context.Context, tx *sql.Tx, days []any, objects []m
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	logged := make([][]movie.Ingest, len(objects))
+	logged, others := make([][]movie.Ingest, len(objects)), make(map[int]bool)
 	for rows.Next() {
 		var from source
 		var part, outcome string
@@ -128,10 +128,20 @@ func (db *DB) readParts(ctx context.Context, tx *sql.Tx, days []any, objects []m
 		if err != nil {
 			return nil, err
 		}
-		if i, asked := at[from]; asked && entry.ObjectETag == objects[i].ETag {
+		i, asked := at[from]
+		switch {
+		case !asked:
+		case entry.ObjectETag != objects[i].ETag:
+			others[i] = true
+		default:
 			entry.Movies = nil // there may be many entries
 			logged[i] = append(logged[i], entry)
 		}
+	}
+	// Of equal stamps, the later commit wins: what another content of the same time has
+	// overwritten is to be applied again.
+	for i := range others {
+		logged[i] = nil
 	}
 	return logged, rows.Err()
 }
