@@ -23,13 +23,17 @@ type linkTable struct {
 var linkTables = []linkTable{
 	{name: "movie_cast", of: func(m movie.Movie) []string { return m.Cast }, from: movie.CastChanged},
 	{name: "movie_genre", of: func(m movie.Movie) []string { return m.Genres }, from: movie.GenresChanged, dated: true},
-	{name: pairTable, of: func(m movie.Movie) []string { return genrePairs(m.Genres) }, from: movie.GenresChanged, dated: true},
+	linkPairs,
 	{name: "movie_word", of: func(m movie.Movie) []string { return titleWords(m.Title) }},
 }
 
 // pairTable holds each two genres that a movie has: many movies may have the one,
 // many the other, and few or none both.
 const pairTable = "movie_genre_pair"
+
+var linkPairs = linkTable{
+	name: pairTable, of: func(m movie.Movie) []string { return genrePairs(m.Genres) }, from: movie.GenresChanged, dated: true,
+}
 
 // A movie with more than maxPaired genres would have too many pairs, and is filed
 // under crowded instead.

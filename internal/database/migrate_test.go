@@ -1,8 +1,10 @@
 package database_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
@@ -175,6 +178,95 @@ func TestPairsAreNotTrusted(t *testing.T) {
 		rows := query(t, raw, "SELECT movie_id FROM movie_genre_pair ORDER BY movie_id", 1)
 		if paired := query(t, raw, "SELECT paired = revision FROM catalogue", 1)[0][0]; len(rows) != 3 || rows[2][0] != "4" || paired != "1" {
 			t.Errorf("pairs %q, complete: %s", rows, paired)
+		}
+	})
+}
+
+// TestFillPairsBesideWriters: pairs are made anew while writers change movies.
+func TestFillPairsBesideWriters(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		raw := databasetest.Raw(t, o)
+		random := rand.New(rand.NewPCG(5, 6))
+		all := shelf(random, 2500)
+		if _, err := db.Apply(t.Context(), movie.Batch{Updates: all}); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, raw, "UPDATE catalogue SET paired = 0")
+		exec(t, raw, "DELETE FROM movie_genre_pair WHERE movie_id < 1500")
+		for id := range 600 { // what movies had before
+			exec(t, raw, fmt.Sprintf("INSERT INTO movie_genre_pair (name, movie_id, year) VALUES ('stale', %d, 2000)", 10*id+1))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var group errgroup.Group
+		for i := range 2 {
+			own := rand.New(rand.NewPCG(uint64(i), 7))
+			group.Go(func() error {
+				for turn := int64(1); ctx.Err() == nil; turn++ {
+					var changed []movie.Update
+					for range 50 {
+						u := all[own.IntN(len(all))]
+						u.Genres, u.Deleted, u.Stamp.Time = pickNames(own, "genre", 6), own.IntN(5) == 0, 10_000*turn+int64(i)
+						changed = append(changed, u)
+					}
+					if _, err := db.Apply(context.WithoutCancel(ctx), movie.Batch{Updates: changed}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		found := []database.Difference{{Table: "movie_genre_pair", Row: "pairs"}}
+		for range 2 { // and another who has found the same
+			group.Go(func() error {
+				defer stop()
+				_, err := db.Repair(context.WithoutCancel(ctx), found)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Verify(t.Context(), func(d database.Difference) { t.Errorf("after the repair: %s", d) }, func(int64) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestRestoreRecipe runs what the handbook says for a catalogue that was restored.
+func TestRestoreRecipe(t *testing.T) {
+	handbook, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipe, found := strings.Cut(string(handbook), "```sql\nDELETE FROM change_log;")
+	recipe, _, _ = strings.Cut(recipe, "```")
+	if !found {
+		t.Fatal("there is no recipe in the handbook")
+	}
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		apply(t, db, update(1, "one", 2000, nil, []string{"A", "B"}))
+		raw := databasetest.Raw(t, o)
+		exec(t, raw, "DELETE FROM change_log")
+		exec(t, raw, strings.TrimSpace(recipe))
+		check := func() {
+			t.Helper()
+			err := db.Verify(t.Context(), func(d database.Difference) { t.Error(d) }, func(int64) {})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		check()
+		apply(t, db, update(2, "two", 2000, nil, []string{"A", "B"}))
+		check()
+		if revision, err := db.Revision(t.Context()); err != nil || revision != 1_000_002 {
+			t.Errorf("revision %d, %v", revision, err)
+		}
+		if _, err := db.Changes(t.Context(), 1, 10); !errors.Is(err, movie.ErrPruned) {
+			t.Errorf("a reader from before gets %v", err)
 		}
 	})
 }

@@ -72,25 +72,26 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 	})
 }
 
-// fillPairs makes pairTable anew, while programs that know of it may write. Those
-// that do not must have ended: their changes between now and the last statement
-// would go unnoticed.
+// fillPairs makes pairTable what the rows say, while programs that know of it may
+// write, and others do the same. Programs that do not know of it must have ended:
+// their changes between now and the last statement would go unnoticed.
 func (db *DB) fillPairs(ctx context.Context) error {
-	if err := db.clearPairs(ctx); err != nil {
-		return err
-	}
 	for last := int64(0); ; {
-		before := last
-		err := db.transact(ctx, func(tx *sql.Tx, _ int) (err error) {
-			last, err = db.fillSomePairs(ctx, tx, before)
-			return err
-		})
+		some, err := queryIdentities(ctx, db.write, "SELECT id, title, year FROM movie WHERE id > ? AND hidden = 0 ORDER BY id LIMIT ?", last, verifyRows)
 		if err != nil {
 			return err
 		}
-		if last == before {
+		if len(some) == 0 {
 			break
 		}
+		last = slices.Max(slices.Collect(maps.Values(some)))
+		group := slices.SortedFunc(maps.Keys(some), movie.Identity.Compare)
+		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.insertPairs(ctx, tx, group) }); err != nil {
+			return err
+		}
+	}
+	if err := db.dropPairs(ctx); err != nil {
+		return err
 	}
 	return db.transact(ctx, func(tx *sql.Tx, _ int) error {
 		_, err := tx.ExecContext(ctx, "UPDATE catalogue SET paired = revision WHERE id = 1")
@@ -98,41 +99,70 @@ func (db *DB) fillPairs(ctx context.Context) error {
 	})
 }
 
-func (db *DB) clearPairs(ctx context.Context) error {
-	for {
-		rows, err := readLinks(ctx, db.write, "SELECT name, movie_id FROM "+pairTable+" LIMIT ?", verifyRows)
-		if err != nil || len(rows) == 0 {
+// insertPairs inserts the pairs of some movies under their locks, which are taken
+// in the order in which writers take them.
+func (db *DB) insertPairs(ctx context.Context, tx *sql.Tx, group []movie.Identity) error {
+	pairs, err := db.lockPairs(ctx, tx, group)
+	if err != nil {
+		return err
+	}
+	into := db.insertInto(linkPairs)
+	return db.insert(ctx, tx, into, linkArgs(pairs, into.columns))
+}
+
+// lockPairs are the pairs that some movies should have, who are locked.
+func (db *DB) lockPairs(ctx context.Context, tx *sql.Tx, group []movie.Identity) ([]link, error) {
+	locked := make(map[movie.Identity]row, len(group))
+	if err := db.lockGroup(ctx, tx, group, locked); err != nil {
+		return nil, err
+	}
+	var pairs []link
+	for _, r := range locked {
+		for _, name := range linkPairs.namesIf(r.record.Visible(), r.record) {
+			pairs = append(pairs, link{name, r.id, r.record.Year})
+		}
+	}
+	return pairs, nil
+}
+
+// dropPairs deletes the pairs that no movie has.
+func (db *DB) dropPairs(ctx context.Context) error {
+	for last := (link{}); ; {
+		some, err := linksAfter(ctx, db.write, linkPairs, last)
+		if err != nil || len(some) == 0 {
 			return err
 		}
-		gone := keys(slices.Collect(maps.Keys(rows)))
-		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.remove(ctx, tx, pairTable, gone) }); err != nil {
+		last = some[len(some)-1]
+		ids := make([]any, len(some))
+		for i, l := range some {
+			ids[i] = l.id
+		}
+		movies, err := queryIdentities(ctx, db.write, "SELECT id, title, year FROM movie WHERE id IN "+tuples(1, len(ids)), ids...)
+		if err != nil {
+			return err
+		}
+		group := slices.SortedFunc(maps.Keys(movies), movie.Identity.Compare)
+		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.removePairs(ctx, tx, group, some) }); err != nil {
 			return err
 		}
 	}
 }
 
-// fillSomePairs inserts the pairs of the first movies after an id, under the locks
-// of their rows, and returns the last one's.
-func (db *DB) fillSomePairs(ctx context.Context, tx *sql.Tx, after int64) (last int64, err error) {
-	rows, err := queryRows(ctx, tx, "SELECT id, fields FROM movie WHERE id > ? AND hidden = 0 ORDER BY id LIMIT ?"+db.dialect.forUpdate,
-		[]any{after, verifyRows})
-	if err != nil {
-		return 0, err
-	}
-	last = after
-	var pairs []link
-	for _, r := range rows {
-		m, err := movie.ParseFields(r.Fields)
-		if err != nil {
-			return 0, fmt.Errorf("movie %d: %w", r.ID, err)
+// removePairs deletes those of some pairs that the movies do not have.
+func (db *DB) removePairs(ctx context.Context, tx *sql.Tx, group []movie.Identity, some []link) error {
+	var owned []link
+	if len(group) > 0 {
+		var err error
+		if owned, err = db.lockPairs(ctx, tx, group); err != nil {
+			return err
 		}
-		for _, name := range genrePairs(m.Genres) {
-			pairs = append(pairs, link{name, r.ID, m.Year})
-		}
-		last = r.ID
 	}
-	into := db.insertInto(linkTable{name: pairTable, dated: true})
-	return last, db.insert(ctx, tx, into, linkArgs(pairs, into.columns))
+	has := make(map[link]bool, len(owned))
+	for _, l := range owned {
+		has[link{name: l.name, id: l.id}] = true
+	}
+	surplus := slices.DeleteFunc(slices.Clone(some), func(l link) bool { return has[l] })
+	return db.remove(ctx, tx, pairTable, keys(surplus))
 }
 
 // recount counts all movies anew, while no writer with changes can commit.

@@ -35,18 +35,20 @@ type search struct {
 	movie.Filter
 	exact  []string
 	prefix string
-	start  int64
-	limit  int
+	start  int64 // what is above was looked through
+	limit  int   // movies that are missing
 	found  []movie.Row
+	// candidates are ids of movies whose titles match.
+	candidates []int64
 }
 
 func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	err := s.rarestFirst(ctx)
-	for _, n := range []int{4 * s.limit, 16 * s.limit} {
-		if err != nil || s.limit == 0 {
-			return s.found, err
-		}
-		err = s.sift(ctx, n)
+	for i, n := 0, 4*s.limit; i < 2 && s.limit > 0 && err == nil; i++ {
+		n, err = s.sift(ctx, n)
+	}
+	if err == nil {
+		err = s.pickCandidates(ctx)
 	}
 	if err != nil || s.limit == 0 {
 		return s.found, err
@@ -60,15 +62,15 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	}
 	if len(s.exact) == 0 {
 		words, all, err := s.words(ctx)
-		if err != nil {
-			return nil, err
+		if err != nil || all && len(words) == 0 { // these links have just gone
+			return s.found, err
 		}
 		if all {
 			return s.joined(ctx, words)
 		}
 	}
 	for s.limit > 0 && err == nil {
-		err = s.sift(ctx, s.searching.sift)
+		_, err = s.sift(ctx, s.searching.sift)
 	}
 	return s.found, err
 }
@@ -95,34 +97,48 @@ func (s *search) rarestFirst(ctx context.Context) error {
 	return nil
 }
 
-// sift looks through the titles of the next movies that match all but the prefix.
-func (s *search) sift(ctx context.Context, n int) error {
+// sift looks through the titles of the next n movies that match all but the
+// prefix. It returns how many more are likely to hold the rest of the page.
+func (s *search) sift(ctx context.Context, n int) (more int, err error) {
 	branches, err := s.branches(ctx, s, s.Filter, s.exact)
 	if err != nil || len(branches) == 0 {
 		s.limit = 0
-		return err
+		return 0, err
 	}
 	query, args := s.dialect.selectBranches("m.title", branches, s.start, n)
 	titles, err := queryRows(ctx, s, query, args)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	wanted := movie.Filter{Words: s.Words}
-	var ids []int64
+	before := len(s.candidates)
 	for _, r := range titles {
 		if wanted.Matches(movie.Movie{Identity: movie.Identity{Title: string(r.Fields)}}) {
-			ids = append(ids, r.ID)
+			s.candidates = append(s.candidates, r.ID)
 		}
 	}
-	if err := s.pick(ctx, ids); err != nil {
-		return err
+	matched, missing := len(s.candidates)-before, s.limit-len(s.candidates)
+	more = 4 * n
+	if matched > 0 {
+		more = min(more, n*max(missing, 1)*5/(4*matched)) // a quarter to spare
 	}
-	if len(titles) < n {
+	ended := len(titles) < n
+	if !ended {
+		s.start = titles[len(titles)-1].ID
+	}
+	if ended || missing <= 0 {
+		err = s.pickCandidates(ctx)
+	}
+	if ended {
 		s.limit = 0
-		return nil
 	}
-	s.start = titles[len(titles)-1].ID
-	return nil
+	return max(more, 1), err
+}
+
+func (s *search) pickCandidates(ctx context.Context) error {
+	ids := s.candidates
+	s.candidates = nil
+	return s.pick(ctx, ids)
 }
 
 // pick finds the first of the movies with these ids that match.

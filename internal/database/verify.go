@@ -83,7 +83,7 @@ func (v *verification) pairs(ctx context.Context) error {
 		return err
 	}
 	v.tables = slices.DeleteFunc(slices.Clone(linkTables), func(t linkTable) bool { return t.name == pairTable })
-	v.found(Difference{Table: pairTable, Row: allPairs, Found: "changes by a program that does not know of them", Expected: "all"})
+	v.found(Difference{Table: pairTable, Row: allPairs, Found: "changes by a program that does not know of them", Expected: "all; end such programs before --repair"})
 	return nil
 }
 
@@ -226,17 +226,22 @@ func (v *verification) surplus(ctx context.Context) error {
 
 func (v *verification) readAll(ctx context.Context, t linkTable) error {
 	for last := (link{}); ; {
-		some, err := readLinks(ctx, v.tx, "SELECT name, movie_id FROM "+t.name+
-			" WHERE name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
+		some, err := linksAfter(ctx, v.tx, t, last)
 		if err != nil || len(some) == 0 {
 			return err
 		}
-		sorted := slices.SortedFunc(maps.Keys(some), compareLinks)
-		if err := v.owned(ctx, t, sorted); err != nil {
+		if err := v.owned(ctx, t, some); err != nil {
 			return err
 		}
-		last = sorted[len(sorted)-1]
+		last = some[len(some)-1]
 	}
+}
+
+// linksAfter are the next rows of a link table, by key.
+func linksAfter(ctx context.Context, q querier, t linkTable, last link) ([]link, error) {
+	some, err := readLinks(ctx, q, "SELECT name, movie_id FROM "+t.name+
+		" WHERE name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
+	return slices.SortedFunc(maps.Keys(some), compareLinks), err
 }
 
 // owned looks whether movies have these links.

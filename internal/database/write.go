@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -186,23 +187,30 @@ func (db *DB) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Ident
 }
 
 func (db *DB) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, ids map[movie.Identity]int64) error {
-	//nolint:gosec // made of constants
 	query := "SELECT id, title, year FROM movie" + db.dialect.force("identity") +
 		" WHERE " + db.dialect.in("title", "year", len(group))
-	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
+	some, err := queryIdentities(ctx, tx, query, identityArgs(group)...)
+	maps.Copy(ids, some)
+	return err
+}
+
+// queryIdentities reads rows of id, title and year.
+func queryIdentities(ctx context.Context, q querier, query string, args ...any) (map[movie.Identity]int64, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	ids := make(map[movie.Identity]int64)
 	for rows.Next() {
 		var id int64
 		var i movie.Identity
 		if err := rows.Scan(&id, &i.Title, &i.Year); err != nil {
-			return err
+			return nil, err
 		}
 		ids[i] = id
 	}
-	return rows.Err()
+	return ids, rows.Err()
 }
 
 // writeLinks deletes and inserts the link rows that differ, sorted by key.
