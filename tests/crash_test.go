@@ -43,8 +43,8 @@ func randomUpdate(random *rand.Rand) string {
 	case 2:
 		return fmt.Sprintf(`{"title": "film %d", "year": %d, "genres": ["g%d"]}`+"\n", title, year, random.IntN(9))
 	}
-	return fmt.Sprintf(`{"title": "film %d", "year": %d, "cast": ["a%d", "b%d"], "genres": ["g%d"]}`+"\n",
-		title, year, random.IntN(50), random.IntN(50), random.IntN(9))
+	return fmt.Sprintf(`{"title": "film %d", "year": %d, "cast": ["a%d", "b%d"], "genres": ["h%d", "g%d"]}`+"\n",
+		title, year, random.IntN(50), random.IntN(50), random.IntN(9), random.IntN(9))
 }
 
 // content is a catalogue without what depends on the order of arrival: the
