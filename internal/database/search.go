@@ -44,8 +44,11 @@ type search struct {
 
 func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	err := s.rarestFirst(ctx)
-	for i, n := 0, 4*s.limit; i < 2 && s.limit > 0 && err == nil; i++ {
+	left := 20 * s.limit // titles that are looked through before anything else
+	for n := left / 5; n > 0 && s.limit > 0 && err == nil; {
+		left -= n
 		n, err = s.sift(ctx, n)
+		n = min(n, left)
 	}
 	if err == nil {
 		err = s.pickCandidates(ctx)
