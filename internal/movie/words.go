@@ -15,6 +15,9 @@ const MaxWord = 64
 // Words are the words of a title as q looks for them: runs of letters and digits, without case, accents and apostrophes ("Spider-Man" is spider and
 // man, "Don't" is dont).
 func Words(text string) []string {
+	if isASCII(text) { // most titles: a quarter of the time
+		return asciiWords(text)
+	}
 	var words []string
 	var word []byte
 	end := func() {
@@ -33,6 +36,46 @@ func Words(text string) []string {
 		}
 	}
 	end()
+	return words
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// asciiWords are the words of a text that has nothing to fold but capitals.
+func asciiWords(text string) []string {
+	lower := strings.ToLower(text)
+	words := make([]string, 0, 2+len(text)/6)
+	start, apostrophes := -1, false
+	for i := 0; i <= len(lower); i++ {
+		if i < len(lower) {
+			c := lower[i]
+			if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
+				if start < 0 {
+					start = i
+				}
+				continue
+			}
+			if c == '\'' {
+				apostrophes = apostrophes || start >= 0
+				continue
+			}
+		}
+		if start >= 0 {
+			word := lower[start:i]
+			if apostrophes {
+				word = strings.ReplaceAll(word, "'", "")
+			}
+			words = append(words, cutWord(word))
+		}
+		start, apostrophes = -1, false
+	}
 	return words
 }
 

@@ -54,3 +54,26 @@ func TestHasWords(t *testing.T) {
 		}
 	}
 }
+
+// TestASCIIWords: a title without anything to fold gives the words that it gives
+// beside one that has.
+func TestASCIIWords(t *testing.T) {
+	letters := []rune("aAzZ09'' -.\"\x00\x7f\n")
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom(letters), 0, 200, -1).Draw(t, "text")
+		folded := Words(text + " é")
+		if got, want := Words(text), folded[:len(folded)-1]; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
+func BenchmarkWords(b *testing.B) {
+	for _, title := range []string{"The Lord of the Rings: The Return of the King", "Le Fabuleux Destin d'Amélie Poulain"} {
+		b.Run(title[:2], func(b *testing.B) {
+			for range b.N {
+				Words(title)
+			}
+		})
+	}
+}
