@@ -191,21 +191,7 @@ func (c *Committed) add(next run, rejected []int64) {
 // readRejected reads which updates of an object were rejected, by the database
 // or before.
 func (db *DB) readRejected(ctx context.Context, tx *sql.Tx, o movie.Object) ([]int64, error) {
-	//nolint:gosec // made of constants
 	query := "SELECT position FROM rejection" + db.dialect.force("generation") +
 		" WHERE object_key = ? AND object_etag = ? ORDER BY position LIMIT ?"
-	rows, err := tx.QueryContext(ctx, query, o.Key, o.ETag, committedRejections)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	var rejected []int64
-	for rows.Next() {
-		var position int64
-		if err := rows.Scan(&position); err != nil {
-			return nil, err
-		}
-		rejected = append(rejected, position)
-	}
-	return rejected, rows.Err()
+	return queryIDs(ctx, tx, query, []any{o.Key, o.ETag, committedRejections})
 }

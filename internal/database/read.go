@@ -69,6 +69,7 @@ func queryRows(ctx context.Context, q querier, query string, args []any) ([]movi
 	return found, rows.Err()
 }
 
+// queryIDs reads rows of one number.
 func queryIDs(ctx context.Context, q querier, query string, args []any) ([]int64, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -84,4 +85,12 @@ func queryIDs(ctx context.Context, q querier, query string, args []any) ([]int64
 		ids = append(ids, id)
 	}
 	return ids, rows.Err()
+}
+
+func anys(ids []int64) []any {
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	return args
 }

@@ -79,33 +79,16 @@ func (db *DB) prune(ctx context.Context, selectOld, deleteIn string, before time
 	for {
 		n := 0
 		err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-			keys, err := selectKeys(ctx, tx, selectOld, before.UnixMilli())
+			keys, err := queryIDs(ctx, tx, selectOld, []any{before.UnixMilli()})
 			n = len(keys)
 			if err != nil || n == 0 {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, deleteIn+tuples(1, n), keys...)
+			_, err = tx.ExecContext(ctx, deleteIn+tuples(1, n), anys(keys)...)
 			return err
 		})
 		if err != nil || n < pruneRows {
 			return err
 		}
 	}
-}
-
-func selectKeys(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]any, error) {
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	var keys []any
-	for rows.Next() {
-		var key int64
-		if err := rows.Scan(&key); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
 }

@@ -181,14 +181,6 @@ func (s *search) linked(ctx context.Context, ids []int64) ([]int64, error) {
 	return queryIDs(ctx, s, query, append([]any{name}, anys(ids)...))
 }
 
-func anys(ids []int64) []any {
-	args := make([]any, len(ids))
-	for i, id := range ids {
-		args[i] = id
-	}
-	return args
-}
-
 // read reads movies, and adds those that match.
 func (s *search) read(ctx context.Context, ids []int64) error {
 	query := "SELECT id, fields FROM movie WHERE hidden = 0 AND id IN " + tuples(1, len(ids)) + " ORDER BY id DESC"
