@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -133,10 +135,22 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.ScrollIntoView(selector), chromedp.Click(selector))
 }
 
+// press presses keys as a keyboard does: what a key types comes with its being
+// pressed. In an event of its own it may reach a dialog that has opened since.
 func (b *tab) press(keys ...string) {
 	b.Helper()
 	for _, k := range keys {
-		b.do(chromedp.KeyEvent(k))
+		down := *kb.Encode([]rune(k)[0])[0]
+		up := down
+		up.Type = kb.KeyUp
+		if k == kb.Enter {
+			down.Text, down.UnmodifiedText = k, k
+		}
+		run(b, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err1 := cdp.Call(ctx, target, input.DispatchKeyEvent, down)
+			_, err2 := cdp.Call(ctx, target, input.DispatchKeyEvent, up)
+			return errors.Join(err1, err2)
+		}))
 	}
 }
 
