@@ -35,6 +35,7 @@ type search struct {
 	movie.Filter
 	exact  []string
 	prefix string
+	ranges []branch // of the movies that match all but the prefix
 	start  int64 // what is above was looked through
 	limit  int   // movies that are missing
 	found  []movie.Row
@@ -44,6 +45,12 @@ type search struct {
 
 func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	err := s.rarestFirst(ctx)
+	if err == nil {
+		s.ranges, err = s.branches(ctx, s, s.Filter, s.exact)
+	}
+	if err != nil || len(s.ranges) == 0 {
+		return nil, err
+	}
 	left := 20 * s.limit // titles that are looked through before anything else
 	for n := left / 5; n > 0 && s.limit > 0 && err == nil; {
 		left -= n
@@ -103,12 +110,7 @@ func (s *search) rarestFirst(ctx context.Context) error {
 // sift looks through the titles of the next n movies that match all but the
 // prefix. It returns how many more are likely to hold the rest of the page.
 func (s *search) sift(ctx context.Context, n int) (more int, err error) {
-	branches, err := s.branches(ctx, s, s.Filter, s.exact)
-	if err != nil || len(branches) == 0 {
-		s.limit = 0
-		return 0, err
-	}
-	query, args := s.dialect.selectBranches("m.title", branches, s.start, n)
+	query, args := s.dialect.selectBranches("m.title", s.ranges, s.start, n)
 	titles, err := queryRows(ctx, s, query, args)
 	if err != nil {
 		return 0, err
