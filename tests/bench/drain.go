@@ -64,20 +64,16 @@ func (b *bench) nothing(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// drainRow fills the bucket at one endpoint and drains it at another.
-func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, goal *target) error {
-	filled, err := openStore(ctx, fillAt, bucketName)
-	if err != nil {
-		return err
+// bareDrain makes the bucket, and is the limit: it is filled at one endpoint, and
+// drained at another by a loop that does nothing else.
+func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte) (filled, drained *store, limit func() (float64, error), err error) {
+	if filled, err = openStore(ctx, fillAt, bucketName); err != nil {
+		return nil, nil, nil, err
 	}
-	drained, err := openStore(ctx, drainAt, bucketName)
-	if err != nil {
-		return err
+	if drained, err = openStore(ctx, drainAt, bucketName); err != nil {
+		return nil, nil, nil, err
 	}
-	if err := filled.create(ctx); err != nil {
-		return err
-	}
-	limit := func() (float64, error) {
+	limit = func() (float64, error) {
 		if err := filled.fill(ctx, lines); err != nil {
 			return 0, err
 		}
@@ -87,6 +83,15 @@ func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, line
 			err = fmt.Errorf("%d objects were there, not %d", n, len(lines))
 		}
 		return perSecond(n, time.Since(began)), err
+	}
+	return filled, drained, limit, filled.create(ctx)
+}
+
+// drainRow fills the bucket at one endpoint and drains it at another.
+func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, goal *target) error {
+	filled, drained, limit, err := bareDrain(ctx, fillAt, drainAt, lines)
+	if err != nil {
+		return err
 	}
 	turn := func(s subject) (float64, error) {
 		env, err := b.fresh(ctx, s, workName)

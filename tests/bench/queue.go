@@ -49,24 +49,9 @@ func (b *bench) queued(ctx context.Context) error {
 
 // queuedRows makes the rows of one worker and of four.
 func (b *bench) queuedRows(ctx context.Context, work, drainAt string, delay time.Duration, lines [][]byte) error {
-	filled, err := openStore(ctx, os.Getenv(s3Variable), bucketName)
+	filled, drained, limit, err := bareDrain(ctx, os.Getenv(s3Variable), drainAt, lines)
 	if err != nil {
 		return err
-	}
-	drained, err := openStore(ctx, drainAt, bucketName)
-	if err != nil {
-		return err
-	}
-	if err := filled.create(ctx); err != nil {
-		return err
-	}
-	limit := func() (float64, error) {
-		if err := filled.fill(ctx, lines); err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		n, err := drained.drain(ctx)
-		return perSecond(n, time.Since(began)), err
 	}
 	counts, names := []int{1, 4}, []string{"1 worker", "4 workers"}
 	figures, err := b.take(ctx, len(counts), limit, func(s subject) ([]float64, error) {
