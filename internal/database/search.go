@@ -36,8 +36,8 @@ type search struct {
 	exact  []string
 	prefix string
 	ranges []branch // of the movies that match all but the prefix
-	start  int64 // what is above was looked through
-	limit  int   // movies that are missing
+	start  int64    // what is above was looked through
+	limit  int      // movies that are missing
 	found  []movie.Row
 	// candidates are ids of movies whose titles match.
 	candidates []int64
