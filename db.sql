@@ -9,7 +9,7 @@ CREATE TABLE movie (
   fields MEDIUMBLOB NOT NULL,                                 -- the movie's JSON members, ready to be sent
   stamps BLOB NOT NULL,                                       -- of the tombstone, newest update, cast and genres
   UNIQUE KEY identity (title, year),
-  KEY by_year (year, id)                                      -- id spelled out: MySQL plans badly without it
+  KEY by_year (year, hidden, id)                              -- id spelled out: MySQL plans badly without it
 );
 
 CREATE TABLE movie_cast (
@@ -22,8 +22,9 @@ CREATE TABLE movie_genre (
   name     VARBINARY(512) NOT NULL,
   movie_id BIGINT UNSIGNED NOT NULL,
   year     SMALLINT NOT NULL,               -- the movie's, so that genre and year together are one range
+  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- of the title's words, a bit each: q and genre are looked for here; all: not known
   PRIMARY KEY (name, movie_id),
-  KEY by_year (name, year, movie_id)
+  KEY by_year (name, year, movie_id, beginnings)
 );
 
 CREATE TABLE change_log (
@@ -66,6 +67,7 @@ INSERT INTO catalogue (id, revision, movies) VALUES (1, 0, 0);
 CREATE TABLE movie_word (
   name     VARBINARY(64) NOT NULL,          -- a word of the title, folded: what q looks for
   movie_id BIGINT UNSIGNED NOT NULL,
+  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
   PRIMARY KEY (name, movie_id)
 );
 
@@ -89,6 +91,7 @@ CREATE TABLE movie_genre_pair (
   name     VARBINARY(1025) NOT NULL,        -- two genres of the movie, the lesser first, a NUL between; empty: it has too many
   movie_id BIGINT UNSIGNED NOT NULL,
   year     SMALLINT NOT NULL,
+  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
   PRIMARY KEY (name, movie_id),
-  KEY by_year (name, year, movie_id)
+  KEY by_year (name, year, movie_id, beginnings)
 );

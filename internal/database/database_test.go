@@ -171,21 +171,22 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 			continue
 		}
 		visible++
+		title := movie.Words(record.Title)
+		beginnings := fmt.Sprint("|", movie.BeginningsOf(title))
 		for _, name := range record.Cast.List {
 			cast = append(cast, name+"|"+r[0])
 		}
 		for _, name := range record.Genres.List {
-			genres = append(genres, name+"|"+r[0]+"|"+r[2])
+			genres = append(genres, name+"|"+r[0]+"|"+r[2]+beginnings)
 			counts["genre|"+name]++
 		}
 		for _, pair := range pairsOf(record.Genres.List) {
-			pairs = append(pairs, pair+"|"+r[0]+"|"+r[2])
+			pairs = append(pairs, pair+"|"+r[0]+"|"+r[2]+beginnings)
 		}
 		counts[fmt.Sprintf("year|%04d", record.Year)]++
-		title := movie.Words(record.Title)
 		slices.Sort(title)
 		for _, word := range slices.Compact(title) {
-			words = append(words, word+"|"+r[0])
+			words = append(words, word+"|"+r[0]+beginnings)
 		}
 	}
 	for facet, n := range counts {
@@ -195,9 +196,9 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 		t.Errorf("%d movies are stored, want %d", len(seen), len(want))
 	}
 	checkRows(t, raw, "SELECT name, movie_id FROM movie_cast", 2, cast)
-	checkRows(t, raw, "SELECT name, movie_id, year FROM movie_genre", 3, genres)
-	checkRows(t, raw, "SELECT name, movie_id, year FROM movie_genre_pair", 3, pairs)
-	checkRows(t, raw, "SELECT name, movie_id FROM movie_word", 2, words)
+	checkRows(t, raw, "SELECT name, movie_id, year, beginnings FROM movie_genre", 4, genres)
+	checkRows(t, raw, "SELECT name, movie_id, year, beginnings FROM movie_genre_pair", 4, pairs)
+	checkRows(t, raw, "SELECT name, movie_id, beginnings FROM movie_word", 3, words)
 	checkRows(t, raw, "SELECT kind, value, movies FROM facet", 3, facets)
 	checkRows(t, raw, "SELECT movies, paired = revision FROM catalogue", 2, []string{fmt.Sprint(visible, "|1")})
 }

@@ -13,6 +13,9 @@ type linkTable struct {
 	name string
 	// dated tables hold the movie's year, too: a name and a year are one range.
 	dated bool
+	// searched tables hold the beginnings of the title's words, too: many movies may
+	// have a name, many a word, and few or none both.
+	searched bool
 	// of are the names that a visible movie has in it, made of what changes with
 	// from; 0 is never.
 	of   func(movie.Movie) []string
@@ -22,9 +25,9 @@ type linkTable struct {
 // linkTables in the order in which all writers take them.
 var linkTables = []linkTable{
 	{name: "movie_cast", of: func(m movie.Movie) []string { return m.Cast }, from: movie.CastChanged},
-	{name: "movie_genre", of: func(m movie.Movie) []string { return m.Genres }, from: movie.GenresChanged, dated: true},
+	{name: "movie_genre", of: func(m movie.Movie) []string { return m.Genres }, from: movie.GenresChanged, dated: true, searched: true},
 	linkPairs,
-	{name: "movie_word", of: func(m movie.Movie) []string { return titleWords(m.Title) }},
+	{name: "movie_word", of: func(m movie.Movie) []string { return titleWords(m.Title) }, searched: true},
 }
 
 // pairTable holds each two genres that a movie has: many movies may have the one,
@@ -32,7 +35,7 @@ var linkTables = []linkTable{
 const pairTable = "movie_genre_pair"
 
 var linkPairs = linkTable{
-	name: pairTable, of: func(m movie.Movie) []string { return genrePairs(m.Genres) }, from: movie.GenresChanged, dated: true,
+	name: pairTable, of: func(m movie.Movie) []string { return genrePairs(m.Genres) }, from: movie.GenresChanged, dated: true, searched: true,
 }
 
 // A movie with more than maxPaired genres would have too many pairs, and is filed
@@ -69,33 +72,73 @@ func titleWords(title string) []string {
 	return slices.Compact(words)
 }
 
-// insertInto is the insertion into a link table.
-func (db *DB) insertInto(t linkTable) insertion {
+// columns of the table, the key first.
+func (t linkTable) columns() []string {
+	columns := []string{"name", "movie_id"}
 	if t.dated {
-		return insertion{"INSERT INTO " + t.name + " (name, movie_id, year)", 3, db.dialect.onDuplicate("name, movie_id")}
+		columns = append(columns, "year")
 	}
-	return insertion{"INSERT INTO " + t.name + " (name, movie_id)", 2, db.dialect.onDuplicate("name, movie_id")}
+	if t.searched {
+		columns = append(columns, "beginnings")
+	}
+	return columns
+}
+
+// insertInto is the insertion into a link table. A row that is there may be of a
+// program that does not know of beginnings.
+func (db *DB) insertInto(t linkTable) insertion {
+	columns := t.columns()
+	tail := db.dialect.onDuplicate("name, movie_id")
+	if t.searched {
+		tail = db.dialect.onDuplicate("name, movie_id", "beginnings")
+	}
+	return insertion{"INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ")", len(columns), tail}
+}
+
+// rows are the values of these links, sorted by key.
+func (t linkTable) rows(links []link) []any {
+	slices.SortFunc(links, compareLinks)
+	args := make([]any, 0, 4*len(links))
+	for _, l := range links {
+		args = append(args, l.name, l.id)
+		if t.dated {
+			args = append(args, l.year)
+		}
+		if t.searched {
+			args = append(args, l.beginnings)
+		}
+	}
+	return args
 }
 
 // link is a row of a link table.
 type link struct {
-	name string
-	id   int64
-	year int
+	linkKey
+	year       int
+	beginnings movie.Beginnings
 }
 
-func compareLinks(a, b link) int {
+type linkKey struct {
+	name string
+	id   int64
+}
+
+func compareLinks(a, b link) int { return compareKeys(a.linkKey, b.linkKey) }
+
+func compareKeys(a, b linkKey) int {
 	return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id))
 }
 
 // links are the rows of a link table that a plan deletes and inserts.
 type links struct {
-	deleted, inserted []link
+	deleted  []linkKey
+	inserted []link
 }
 
 func (p *plan) links(t linkTable) links {
 	var l links
-	for _, s := range p.steps {
+	for i := range p.steps {
+		s := &p.steps[i]
 		before, after := s.before.Visible(), s.after.Visible()
 		if before == after && (!before || movie.Difference(s.before, s.after)&t.from == 0) {
 			continue
@@ -105,6 +148,19 @@ func (p *plan) links(t linkTable) links {
 	return l
 }
 
+// linksOf are the rows of a movie's that is visible.
+func (t linkTable) linksOf(id int64, m movie.Movie) []link {
+	var beginnings movie.Beginnings
+	if t.searched {
+		beginnings = movie.BeginningsOf(movie.Words(m.Title))
+	}
+	var all []link
+	for _, name := range t.of(m) {
+		all = append(all, link{linkKey{name, id}, m.Year, beginnings})
+	}
+	return all
+}
+
 func (t linkTable) namesIf(visible bool, r movie.Record) []string {
 	if visible {
 		return t.of(r.Movie())
@@ -112,27 +168,25 @@ func (t linkTable) namesIf(visible bool, r movie.Record) []string {
 	return nil
 }
 
-func (l *links) add(s step, before, after []string) {
+func (l *links) add(s *step, before, after []string) {
 	for _, name := range before {
 		if !slices.Contains(after, name) {
-			l.deleted = append(l.deleted, link{name, s.id, s.after.Year})
+			l.deleted = append(l.deleted, linkKey{name, s.id})
 		}
 	}
 	for _, name := range after {
 		if !slices.Contains(before, name) {
-			l.inserted = append(l.inserted, link{name, s.id, s.after.Year})
+			l.inserted = append(l.inserted, link{linkKey{name, s.id}, s.after.Year, s.titleBeginnings()})
 		}
 	}
 }
 
 // keys are name and movie_id of each row, sorted.
-func keys(rows []link) []any { return linkArgs(rows, 2) }
-
-func linkArgs(rows []link, columns int) []any {
-	slices.SortFunc(rows, compareLinks)
-	args := make([]any, 0, columns*len(rows))
+func keys(rows []linkKey) []any {
+	slices.SortFunc(rows, compareKeys)
+	args := make([]any, 0, 2*len(rows))
 	for _, r := range rows {
-		args = append(args, []any{r.name, r.id, r.year}[:columns]...)
+		args = append(args, r.name, r.id)
 	}
 	return args
 }

@@ -140,7 +140,8 @@ func TestChangesSurviveTheUpgrade(t *testing.T) {
 }
 
 // TestPairsAreNotTrusted: once the release before, which does not know of pairs of
-// genres, has written, they are not looked at until they are made anew.
+// genres, has written, they are not looked at until they are made anew. With them
+// come the beginnings of words.
 func TestPairsAreNotTrusted(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
@@ -159,6 +160,9 @@ func TestPairsAreNotTrusted(t *testing.T) {
 		exec(t, raw, "DELETE FROM movie_genre WHERE movie_id = 3 AND name = 'B'")
 		exec(t, raw, "UPDATE movie SET fields = '"+strings.Replace(string(movieFields(t, db, 3)), `"A", "B"`, `"A"`, 1)+"' WHERE id = 3")
 		exec(t, raw, "UPDATE catalogue SET paired = paired - 2")
+		for _, table := range []string{"movie_genre", "movie_word"} { // it does not name the column
+			exec(t, raw, fmt.Sprintf("UPDATE %s SET beginnings = %d WHERE movie_id > 1", table, movie.AnyBeginnings))
+		}
 		count(2)
 		apply(t, db, update(3, "four", 2000, nil, []string{"A", "B"}))
 		count(3)
@@ -178,6 +182,13 @@ func TestPairsAreNotTrusted(t *testing.T) {
 		rows := query(t, raw, "SELECT movie_id FROM movie_genre_pair ORDER BY movie_id", 1)
 		if paired := query(t, raw, "SELECT paired = revision FROM catalogue", 1)[0][0]; len(rows) != 3 || rows[2][0] != "4" || paired != "1" {
 			t.Errorf("pairs %q, complete: %s", rows, paired)
+		}
+		for _, table := range []string{"movie_genre", "movie_genre_pair", "movie_word"} {
+			want := movie.BeginningsOf([]string{"two"})
+			some := query(t, raw, "SELECT DISTINCT beginnings FROM "+table+" WHERE movie_id = 2", 1)
+			if len(some) != 1 || some[0][0] != fmt.Sprint(want) {
+				t.Errorf("beginnings in %s: %q, want %d", table, some, want)
+			}
 		}
 	})
 }
@@ -292,7 +303,12 @@ func TestSchemaFileIsCurrent(t *testing.T) {
 		databasetest.Open(t, migrated)
 		written := databasetest.Server(t, dsn)
 		raw := databasetest.Raw(t, written)
-		for statement := range strings.SplitSeq(string(schema), ";\n") {
+		text := string(schema)
+		if strings.Contains(query(t, raw, "SELECT VERSION()", 1)[0][0], "TiDB") { // cannot exchange an index in one step
+			text = strings.Replace(text, "(year, hidden, id)", "(year, id)", 1)
+			text = strings.Replace(text, "(name, year, movie_id, beginnings)", "(name, year, movie_id)", 1)
+		}
+		for statement := range strings.SplitSeq(text, ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue
 			}

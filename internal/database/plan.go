@@ -17,6 +17,14 @@ type plan struct {
 type step struct {
 	id            int64 // 0 until a new movie is inserted
 	before, after movie.Record
+	beginnings    movie.Beginnings // of the title's words, once they are needed
+}
+
+func (s *step) titleBeginnings() movie.Beginnings {
+	if s.beginnings == 0 {
+		s.beginnings = movie.BeginningsOf(movie.Words(s.after.Title))
+	}
+	return s.beginnings
 }
 
 func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {

@@ -149,6 +149,8 @@ var filters = []movie.Filter{
 	{Words: movie.Words("zeb"), Cast: []string{"nobody"}},
 	{Words: movie.Words("spid"), Genres: []string{"none"}},
 	{Words: movie.Words("12"), Genres: []string{"genre 0"}},
+	{Words: movie.Words("3"), Genres: []string{"genre 3"}},
+	{Words: movie.Words("4"), Genres: []string{"genre 0", "genre 1"}},
 	{Words: movie.Words("the li"), Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
 }
 

@@ -25,7 +25,7 @@ func (db *DB) Repair(ctx context.Context, differences []Difference) (mended int,
 	counters := false
 	for _, d := range differences {
 		if d.Table == pairTable && d.Row == allPairs {
-			if err := db.fillPairs(ctx); err != nil {
+			if err := db.fillLinks(ctx); err != nil {
 				return mended, fmt.Errorf("repair %s: %w", d, err)
 			}
 			mended++
@@ -64,18 +64,20 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 				return err
 			}
 		}
-		if !slices.Contains(t.of(m), d.link) {
-			return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
+		for _, l := range t.linksOf(d.MovieID, m) {
+			if l.name == d.link {
+				return db.insert(ctx, tx, db.insertInto(t), t.rows([]link{l}))
+			}
 		}
-		into := db.insertInto(t)
-		return db.insert(ctx, tx, into, []any{d.link, d.MovieID, m.Year}[:into.columns])
+		return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
 	})
 }
 
-// fillPairs makes pairTable what the rows say, while programs that know of it may
-// write, and others do the same. Programs that do not know of it must have ended:
-// their changes between now and the last statement would go unnoticed.
-func (db *DB) fillPairs(ctx context.Context) error {
+// fillLinks writes what the release before did not know of, all pairs and
+// beginnings, while programs that know of them may write, and others do the same.
+// Programs that do not know of them must have ended: their changes between now and
+// the last statement would go unnoticed.
+func (db *DB) fillLinks(ctx context.Context) error {
 	for last := int64(0); ; {
 		some, err := queryIdentities(ctx, db.write, "SELECT id, title, year FROM movie WHERE id > ? AND hidden = 0 ORDER BY id LIMIT ?", last, verifyRows)
 		if err != nil {
@@ -86,7 +88,7 @@ func (db *DB) fillPairs(ctx context.Context) error {
 		}
 		last = slices.Max(slices.Collect(maps.Values(some)))
 		group := slices.SortedFunc(maps.Keys(some), movie.Identity.Compare)
-		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.insertPairs(ctx, tx, group) }); err != nil {
+		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.rewriteLinks(ctx, tx, group) }); err != nil {
 			return err
 		}
 	}
@@ -99,35 +101,46 @@ func (db *DB) fillPairs(ctx context.Context) error {
 	})
 }
 
-// insertPairs inserts the pairs of some movies under their locks, which are taken
-// in the order in which writers take them.
-func (db *DB) insertPairs(ctx context.Context, tx *sql.Tx, group []movie.Identity) error {
-	pairs, err := db.lockPairs(ctx, tx, group)
+// rewriteLinks writes the searched links of some movies under their locks, which
+// are taken in the order in which writers take them.
+func (db *DB) rewriteLinks(ctx context.Context, tx *sql.Tx, group []movie.Identity) error {
+	locked, err := db.lockVisible(ctx, tx, group)
 	if err != nil {
 		return err
 	}
-	into := db.insertInto(linkPairs)
-	return db.insert(ctx, tx, into, linkArgs(pairs, into.columns))
+	for _, t := range linkTables {
+		if !t.searched {
+			continue
+		}
+		var all []link
+		for id, m := range locked {
+			all = append(all, t.linksOf(id, m)...)
+		}
+		if err := db.insert(ctx, tx, db.insertInto(t), t.rows(all)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// lockPairs are the pairs that some movies should have, who are locked.
-func (db *DB) lockPairs(ctx context.Context, tx *sql.Tx, group []movie.Identity) ([]link, error) {
+// lockVisible locks some movies, and returns those that are visible, by id.
+func (db *DB) lockVisible(ctx context.Context, tx *sql.Tx, group []movie.Identity) (map[int64]movie.Movie, error) {
 	locked := make(map[movie.Identity]row, len(group))
 	if err := db.lockGroup(ctx, tx, group, locked); err != nil {
 		return nil, err
 	}
-	var pairs []link
+	shown := make(map[int64]movie.Movie, len(locked))
 	for _, r := range locked {
-		for _, name := range linkPairs.namesIf(r.record.Visible(), r.record) {
-			pairs = append(pairs, link{name, r.id, r.record.Year})
+		if r.record.Visible() {
+			shown[r.id] = r.record.Movie()
 		}
 	}
-	return pairs, nil
+	return shown, nil
 }
 
 // dropPairs deletes the pairs that no movie has.
 func (db *DB) dropPairs(ctx context.Context) error {
-	for last := (link{}); ; {
+	for last := (linkKey{}); ; {
 		some, err := linksAfter(ctx, db.write, linkPairs, last)
 		if err != nil || len(some) == 0 {
 			return err
@@ -149,19 +162,15 @@ func (db *DB) dropPairs(ctx context.Context) error {
 }
 
 // removePairs deletes those of some pairs that the movies do not have.
-func (db *DB) removePairs(ctx context.Context, tx *sql.Tx, group []movie.Identity, some []link) error {
-	var owned []link
+func (db *DB) removePairs(ctx context.Context, tx *sql.Tx, group []movie.Identity, some []linkKey) error {
+	var locked map[int64]movie.Movie
 	if len(group) > 0 {
 		var err error
-		if owned, err = db.lockPairs(ctx, tx, group); err != nil {
+		if locked, err = db.lockVisible(ctx, tx, group); err != nil {
 			return err
 		}
 	}
-	has := make(map[link]bool, len(owned))
-	for _, l := range owned {
-		has[link{name: l.name, id: l.id}] = true
-	}
-	surplus := slices.DeleteFunc(slices.Clone(some), func(l link) bool { return has[l] })
+	surplus := slices.DeleteFunc(slices.Clone(some), func(l linkKey) bool { return slices.Contains(linkPairs.of(locked[l.id]), l.name) })
 	return db.remove(ctx, tx, pairTable, keys(surplus))
 }
 

@@ -12,17 +12,20 @@ import (
 // searchLimits say how a search goes. Words that begin with a prefix are many
 // ranges, not one: their movies do not come by falling id. So movies are looked
 // through first: of a prefix that many have, a page is soon full. If it is not, and
-// few links begin so, all of these are read and sorted. Else a few words with many
-// movies each are joined; and if it is many words, the looking through goes on: the
-// more links there are, the sooner it ends.
+// few links begin so, all of these are read and sorted. Else the looking through
+// goes on: in links by the beginnings in their rows, else by the titles, since the
+// more links begin so, the sooner it ends; but a few words with many movies each are
+// joined.
 type searchLimits struct {
+	rare     int // a word with fewer links
+	first    int // titles that are looked through before anything else, for each movie that is wanted
 	prefixed int // links that are read
 	words    int // that are joined
 	sift     int // titles that are looked through at a time, when no page is filled soon
 	pick     int // links that are looked up at a time
 }
 
-var defaultSearch = searchLimits{prefixed: 10_000, words: 8, sift: 4000, pick: 1000}
+var defaultSearch = searchLimits{rare: 1000, first: 20, prefixed: 10_000, words: 8, sift: 4000, pick: 1000}
 
 // endOfPrefix is behind every text that begins with the same: no title holds it.
 const endOfPrefix = "\U0010FFFF"
@@ -44,18 +47,18 @@ type search struct {
 }
 
 func (s *search) run(ctx context.Context) ([]movie.Row, error) {
-	err := s.rarestFirst(ctx)
-	if err == nil {
-		s.ranges, err = s.branches(ctx, s, s.Filter, s.exact)
-	}
+	err := s.plan(ctx)
 	if err != nil || len(s.ranges) == 0 {
 		return nil, err
 	}
-	left := 20 * s.limit // titles that are looked through before anything else
-	for n := left / 5; n > 0 && s.limit > 0 && err == nil; {
+	linked := s.ranges[0].linked()
+	left := s.searching.first * s.limit
+	for n := left / 5; n > 0 && s.limit > 0 && err == nil; n = min(n, left) {
 		left -= n
 		n, err = s.sift(ctx, n)
-		n = min(n, left)
+		if linked && len(s.candidates) > 1 { // it is not far to the next ones
+			n = s.narrow(s.Words)
+		}
 	}
 	if err == nil {
 		err = s.pickCandidates(ctx)
@@ -63,14 +66,21 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	if err != nil || s.limit == 0 {
 		return s.found, err
 	}
-	ids, all, err := s.prefixed(ctx)
+	most := s.searching.prefixed
+	if linked {
+		most /= 2 // the looking through costs less there
+	}
+	ids, all, err := s.prefixed(ctx, most)
 	if err != nil {
 		return nil, err
 	}
 	if all {
 		return s.found, s.pick(ctx, ids)
 	}
-	if len(s.exact) == 0 {
+	n := s.searching.sift
+	if linked {
+		n = s.narrow(s.Words)
+	} else if len(s.exact) == 0 {
 		words, all, err := s.words(ctx)
 		if err != nil || all && len(words) == 0 { // these links have just gone
 			return s.found, err
@@ -80,31 +90,56 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 		}
 	}
 	for s.limit > 0 && err == nil {
-		_, err = s.sift(ctx, s.searching.sift)
+		n, err = s.sift(ctx, n)
+		n = min(n, s.searching.sift)
 	}
 	return s.found, err
 }
 
+// plan finds the ranges: of the rarest word, or, if none is rare, of the genres,
+// where the words' beginnings are looked for.
+func (s *search) plan(ctx context.Context) error {
+	rare, err := s.rarestFirst(ctx)
+	if err != nil {
+		return err
+	}
+	words := s.exact
+	if !rare && len(s.Filter.Genres) > 0 {
+		words = nil
+	}
+	s.ranges, err = s.branches(ctx, s, s.Filter, words)
+	s.narrow(s.exact)
+	return err
+}
+
+// narrow leaves out of the ranges most titles that do not have the words. It
+// returns how many of the others are likely to fill the page.
+func (s *search) narrow(words []string) int {
+	for i := range s.ranges {
+		s.ranges[i].beginnings = movie.BeginningsOf(words)
+	}
+	return 2 * (s.limit - len(s.candidates))
+}
+
 // rarestFirst makes the word that the fewest movies have the one whose range is
-// walked. Beyond maxRare they are all the same.
-func (s *search) rarestFirst(ctx context.Context) error {
-	const maxRare = 1000
+// walked; rare tells whether it has few. All that are not rare are the same.
+func (s *search) rarestFirst(ctx context.Context) (rare bool, err error) {
 	slices.Sort(s.exact)
 	s.exact = slices.Compact(s.exact)
-	if len(s.exact) < 2 {
-		return nil
+	if len(s.exact) == 0 || len(s.exact) == 1 && len(s.Filter.Genres) == 0 {
+		return false, nil
 	}
 	links := make(map[string]int)
 	for _, word := range s.exact {
 		var n int
-		err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM movie_word WHERE name = ? LIMIT ?) some", word, maxRare).Scan(&n)
+		err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM movie_word WHERE name = ? LIMIT ?) some", word, s.searching.rare).Scan(&n)
 		if err != nil {
-			return err
+			return false, err
 		}
 		links[word] = n
 	}
 	slices.SortStableFunc(s.exact, func(a, b string) int { return links[a] - links[b] })
-	return nil
+	return links[s.exact[0]] < s.searching.rare, nil
 }
 
 // sift looks through the titles of the next n movies that match all but the
@@ -208,11 +243,12 @@ func (s *search) add(r movie.Row) {
 }
 
 // prefixed are the ids below start of the movies that have a word with the
-// prefix, falling; all tells whether these are all of them.
-func (s *search) prefixed(ctx context.Context) (ids []int64, all bool, err error) {
+// prefix, falling; all tells whether these are all of them, since there are at most
+// so many.
+func (s *search) prefixed(ctx context.Context, most int) (ids []int64, all bool, err error) {
 	ids, err = queryIDs(ctx, s, "SELECT movie_id FROM movie_word WHERE name >= ? AND name < ? LIMIT ?",
-		[]any{s.prefix, s.prefix + endOfPrefix, s.searching.prefixed + 1})
-	all = len(ids) <= s.searching.prefixed
+		[]any{s.prefix, s.prefix + endOfPrefix, most + 1})
+	all = len(ids) <= most
 	if s.start > 0 {
 		ids = slices.DeleteFunc(ids, func(id int64) bool { return id >= s.start })
 	}

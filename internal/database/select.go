@@ -20,6 +20,13 @@ type branch struct {
 	// words that titles have, the first one's range being walked. They take the place
 	// of the filter's.
 	words []string
+	// beginnings of words that a title must have, looked for in the range itself.
+	beginnings movie.Beginnings
+}
+
+// linked tells whether the range is of a link table whose rows hold beginnings.
+func (b branch) linked() bool {
+	return b.Title == "" && len(b.Cast) == 0 && (b.paired || len(b.words)+len(b.Genres) > 0)
 }
 
 // branches divide what is looked for into ranges: a filter is one, unless it asks
@@ -70,16 +77,16 @@ func pairsComplete(ctx context.Context, q querier) (complete bool, err error) {
 // temporary files.
 func (d *dialect) selectBranches(column string, all []branch, start int64, limit int) (string, []any) {
 	if len(all) == 1 {
-		return d.selectBranch("m.id, "+column, all[0], start, limit)
+		return d.selectBranch(column, all[0], start, limit)
 	}
 	union := " UNION ALL "
-	if len(all[0].words) > 0 { // a movie may have several
+	if len(all[0].words) > 0 { // a movie may have several of them
 		union = " UNION "
 	}
 	var selects []string
 	var args []any
 	for i, b := range all {
-		query, more := d.selectBranch("m.id", b, start, limit)
+		query, more := d.selectBranch("", b, start, limit)
 		selects = append(selects, "SELECT id FROM ("+query+") b"+strconv.Itoa(i))
 		args = append(args, more...)
 	}
@@ -91,21 +98,24 @@ func (d *dialect) selectBranches(column string, all []branch, start int64, limit
 // selectBranch walks one range of one index backwards: the links of a name, the
 // movies of a year, or all movies; further names are looked up by full key.
 // Cast comes before words and genres, since a person has fewer movies than a
-// genre, and the movie itself is joined last.
-func (d *dialect) selectBranch(columns string, b branch, start int64, limit int) (string, []any) {
+// genre. The movie itself is joined last, and not at all where its id is enough:
+// links are of visible movies only.
+func (d *dialect) selectBranch(column string, b branch, start int64, limit int) (string, []any) {
 	s := &selection{dialect: d}
 	switch {
 	case b.Title != "":
-		s.from("movie m", "identity", "m.id")
+		s.fromMovie("identity")
 		s.where("m.title = ?", b.Title)
 		s.links(b)
 	case b.paired || len(b.Cast)+len(b.Genres)+len(b.words) > 0:
 		s.links(b)
-		s.joinMovie()
+		if column != "" || b.Year != 0 && !s.yearBound || b.YearFrom != 0 || b.YearTo != 0 {
+			s.joinMovie()
+		}
 	case b.Year != 0:
-		s.from("movie m", "by_year", "m.id")
+		s.fromMovie("by_year")
 	default:
-		s.from("movie m", "PRIMARY", "m.id")
+		s.fromMovie("PRIMARY")
 	}
 	if b.Year != 0 && !s.yearBound {
 		s.where("m.year = ?", b.Year)
@@ -116,9 +126,15 @@ func (d *dialect) selectBranch(columns string, b branch, start int64, limit int)
 	if b.YearTo != 0 {
 		s.where("m.year <= ?", b.YearTo)
 	}
-	s.where("m.hidden = 0")
+	if s.movie {
+		s.where("m.hidden = 0")
+	}
 	if start > 0 {
 		s.where(s.id+" < ?", start)
+	}
+	columns := s.id + " AS id"
+	if column != "" {
+		columns += ", " + column
 	}
 	query := "SELECT " + d.straight + columns + " FROM " + s.tables.String() +
 		" WHERE " + strings.Join(s.conditions, " AND ") + " ORDER BY " + s.id + " DESC LIMIT ?"
@@ -164,6 +180,7 @@ type selection struct {
 	conditions []string
 	args       []any
 	yearBound  bool // the driving range is of the filter's year
+	movie      bool // the movie's row is read
 }
 
 func (s *selection) where(condition string, args ...any) {
@@ -174,6 +191,11 @@ func (s *selection) where(condition string, args ...any) {
 func (s *selection) from(table, index, id string) {
 	s.tables.WriteString(table + s.dialect.force(index))
 	s.id = id
+}
+
+func (s *selection) fromMovie(index string) {
+	s.from("movie m", index, "m.id")
+	s.movie = true
 }
 
 // links adds the link tables of the filter's names: to the table there is, or
@@ -208,8 +230,12 @@ func (s *selection) links(b branch) {
 	for _, name := range b.Genres {
 		add("movie_genre", name, true)
 	}
+	if b.beginnings != 0 && b.linked() {
+		s.where("l0.beginnings & ? = ?", b.beginnings, b.beginnings)
+	}
 }
 
 func (s *selection) joinMovie() {
 	s.tables.WriteString(" CROSS JOIN movie m" + s.dialect.force("PRIMARY") + " ON m.id = " + s.id)
+	s.movie = true
 }

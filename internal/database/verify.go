@@ -161,9 +161,7 @@ func (v *verification) count(some []visible) {
 func (v *verification) missing(ctx context.Context, t linkTable, some []visible) error {
 	var wanted []link
 	for _, m := range some {
-		for _, name := range t.of(m.Movie) {
-			wanted = append(wanted, link{name: name, id: m.id})
-		}
+		wanted = append(wanted, t.linksOf(m.id, m.Movie)...)
 	}
 	for group := range slices.Chunk(wanted, bulkTuples) {
 		there, err := v.there(ctx, t, group)
@@ -172,36 +170,49 @@ func (v *verification) missing(ctx context.Context, t linkTable, some []visible)
 		}
 		v.links[t.name] += int64(len(there))
 		for _, l := range group {
-			if !there[l] {
-				v.found(linkDifference(t, l, nothing, aRow))
+			beginnings, found := there[l.linkKey]
+			switch {
+			case !found:
+				v.found(linkDifference(t, l.linkKey, nothing, aRow))
+			case !beginnings.Contain(l.beginnings): // a search would not find the movie
+				v.found(linkDifference(t, l.linkKey, fmt.Sprintf("beginnings %d", beginnings), fmt.Sprint(l.beginnings)))
 			}
 		}
 	}
 	return nil
 }
 
-func linkDifference(t linkTable, l link, found, expected string) Difference {
+func linkDifference(t linkTable, l linkKey, found, expected string) Difference {
 	return Difference{Table: t.name, Row: fmt.Sprintf("%q", l.name), MovieID: l.id, Found: found, Expected: expected, link: l.name}
 }
 
-func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
-	query := "SELECT name, movie_id FROM " + t.name + " WHERE " + v.dialect.in("name", "movie_id", len(group))
-	return readLinks(ctx, v.tx, query, linkArgs(slices.Clone(group), 2)...)
+func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[linkKey]movie.Beginnings, error) {
+	wanted := make([]linkKey, len(group))
+	for i, l := range group {
+		wanted[i] = l.linkKey
+	}
+	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), keys(wanted)...)
 }
 
-func readLinks(ctx context.Context, q querier, query string, args ...any) (map[link]bool, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
+// readLinks reads the rows of a link table for which a condition holds.
+func readLinks(ctx context.Context, q querier, t linkTable, condition string, args ...any) (map[linkKey]movie.Beginnings, error) {
+	beginnings := "0"
+	if t.searched {
+		beginnings = "beginnings"
+	}
+	rows, err := q.QueryContext(ctx, "SELECT name, movie_id, "+beginnings+" FROM "+t.name+" WHERE "+condition, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	links := make(map[link]bool)
+	links := make(map[linkKey]movie.Beginnings)
 	for rows.Next() {
-		var l link
-		if err := rows.Scan(&l.name, &l.id); err != nil {
+		var l linkKey
+		var b movie.Beginnings
+		if err := rows.Scan(&l.name, &l.id, &b); err != nil {
 			return nil, err
 		}
-		links[l] = true
+		links[l] = b
 	}
 	return links, rows.Err()
 }
@@ -225,7 +236,7 @@ func (v *verification) surplus(ctx context.Context) error {
 }
 
 func (v *verification) readAll(ctx context.Context, t linkTable) error {
-	for last := (link{}); ; {
+	for last := (linkKey{}); ; {
 		some, err := linksAfter(ctx, v.tx, t, last)
 		if err != nil || len(some) == 0 {
 			return err
@@ -238,14 +249,14 @@ func (v *verification) readAll(ctx context.Context, t linkTable) error {
 }
 
 // linksAfter are the next rows of a link table, by key.
-func linksAfter(ctx context.Context, q querier, t linkTable, last link) ([]link, error) {
-	some, err := readLinks(ctx, q, "SELECT name, movie_id FROM "+t.name+
-		" WHERE name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
-	return slices.SortedFunc(maps.Keys(some), compareLinks), err
+func linksAfter(ctx context.Context, q querier, t linkTable, last linkKey) ([]linkKey, error) {
+	some, err := readLinks(ctx, q, t,
+		"name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
+	return slices.SortedFunc(maps.Keys(some), compareKeys), err
 }
 
 // owned looks whether movies have these links.
-func (v *verification) owned(ctx context.Context, t linkTable, links []link) error {
+func (v *verification) owned(ctx context.Context, t linkTable, links []linkKey) error {
 	for _, l := range links {
 		var hidden bool
 		var fields []byte

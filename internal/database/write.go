@@ -220,8 +220,7 @@ func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 		if err := db.remove(ctx, tx, t.name, keys(l.deleted)); err != nil {
 			return err
 		}
-		into := db.insertInto(t)
-		if err := db.insert(ctx, tx, into, linkArgs(l.inserted, into.columns)); err != nil {
+		if err := db.insert(ctx, tx, db.insertInto(t), t.rows(l.inserted)); err != nil {
 			return err
 		}
 	}
