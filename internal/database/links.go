@@ -84,15 +84,10 @@ func (t linkTable) columns() []string {
 	return columns
 }
 
-// insertInto is the insertion into a link table. A row that is there may be of a
-// program that does not know of beginnings.
+// insertInto is the insertion into a link table.
 func (db *DB) insertInto(t linkTable) insertion {
 	columns := t.columns()
-	tail := db.dialect.onDuplicate("name, movie_id")
-	if t.searched {
-		tail = db.dialect.onDuplicate("name, movie_id", "beginnings")
-	}
-	return insertion{"INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ")", len(columns), tail}
+	return insertion{"INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ")", len(columns), db.dialect.onDuplicate("name, movie_id")}
 }
 
 // rows are the values of these links, sorted by key.
@@ -121,6 +116,14 @@ type link struct {
 type linkKey struct {
 	name string
 	id   int64
+}
+
+func linkKeys(links []link) []linkKey {
+	all := make([]linkKey, len(links))
+	for i, l := range links {
+		all[i] = l.linkKey
+	}
+	return all
 }
 
 func compareLinks(a, b link) int { return compareKeys(a.linkKey, b.linkKey) }

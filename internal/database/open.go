@@ -191,8 +191,10 @@ func (db *DB) openFile(o Options) error {
 	db.dialect, db.file = &sqliteDialect, &sameFile{path: path}
 	// The writer makes the file a WAL once and for all; two that do so at the same
 	// moment do not wait for each other, they fail. FULL: a commit is on the disk
-	// before the objects it came from are deleted.
-	const patient, writes = "_pragma=busy_timeout(10000)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
+	// before the objects it came from are deleted. A batch touches thousands of pages:
+	// 16 MB of them are kept, and 32 MB of log are copied into the file at a time.
+	const patient, writes = "_pragma=busy_timeout(10000)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate" +
+		"&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(8000)"
 	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
 	writer, err := sqlite.NewConnector(uri + "?" + patient + writes)
 	if err != nil {

@@ -64,13 +64,17 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 				return err
 			}
 		}
-		for _, l := range t.linksOf(d.MovieID, m) {
-			if l.name == d.link {
-				return db.insert(ctx, tx, db.insertInto(t), t.rows([]link{l}))
-			}
-		}
-		return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
+		right := slices.DeleteFunc(t.linksOf(d.MovieID, m), func(l link) bool { return l.name != d.link })
+		return db.replaceLinks(ctx, tx, t, []linkKey{{d.link, d.MovieID}}, right)
 	})
+}
+
+// replaceLinks deletes rows and inserts others: one that is there may be wrong.
+func (db *DB) replaceLinks(ctx context.Context, tx *sql.Tx, t linkTable, old []linkKey, right []link) error {
+	if err := db.remove(ctx, tx, t.name, keys(old)); err != nil {
+		return err
+	}
+	return db.insert(ctx, tx, db.insertInto(t), t.rows(right))
 }
 
 // fillLinks writes what the release before did not know of, all pairs and
@@ -112,11 +116,11 @@ func (db *DB) rewriteLinks(ctx context.Context, tx *sql.Tx, group []movie.Identi
 		if !t.searched {
 			continue
 		}
-		var all []link
+		var right []link
 		for id, m := range locked {
-			all = append(all, t.linksOf(id, m)...)
+			right = append(right, t.linksOf(id, m)...)
 		}
-		if err := db.insert(ctx, tx, db.insertInto(t), t.rows(all)); err != nil {
+		if err := db.replaceLinks(ctx, tx, t, linkKeys(right), right); err != nil {
 			return err
 		}
 	}

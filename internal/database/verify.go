@@ -187,11 +187,7 @@ func linkDifference(t linkTable, l linkKey, found, expected string) Difference {
 }
 
 func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[linkKey]movie.Beginnings, error) {
-	wanted := make([]linkKey, len(group))
-	for i, l := range group {
-		wanted[i] = l.linkKey
-	}
-	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), keys(wanted)...)
+	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), keys(linkKeys(group))...)
 }
 
 // readLinks reads the rows of a link table for which a condition holds.
