@@ -43,7 +43,7 @@ func (db *DB) insert(ctx context.Context, tx *sql.Tx, in insertion, args []any) 
 	for len(args) > 0 {
 		rows := chunk(args, in.columns)
 		var err error
-		if prepared := db.prepared.get(in.head); prepared != nil && rows == bulkRows {
+		if prepared := db.prepared.get(in); prepared != nil && rows == bulkRows {
 			//nolint:sqlclosecheck // closed with the transaction
 			_, err = tx.StmtContext(ctx, prepared).ExecContext(ctx, args[:rows*in.columns]...)
 		} else {
@@ -91,17 +91,16 @@ func (db *DB) remove(ctx context.Context, tx *sql.Tx, table string, args []any) 
 	return nil
 }
 
-// statements are the insertions of full chunks, prepared once per process, by
-// their head.
+// statements are the insertions of full chunks, prepared once per process.
 type statements struct {
 	mu    sync.Mutex
-	ready map[string]*sql.Stmt
+	ready map[insertion]*sql.Stmt
 }
 
-func (s *statements) get(head string) *sql.Stmt {
+func (s *statements) get(in insertion) *sql.Stmt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ready[head]
+	return s.ready[in]
 }
 
 // prepare must run outside a transaction: SQLite's one writing connection would
@@ -114,10 +113,10 @@ func (db *DB) prepare(ctx context.Context, all ...insertion) error {
 		return nil
 	}
 	if s.ready == nil {
-		s.ready = make(map[string]*sql.Stmt)
+		s.ready = make(map[insertion]*sql.Stmt)
 	}
 	for _, in := range all {
-		if s.ready[in.head] != nil {
+		if s.ready[in] != nil {
 			continue
 		}
 		stmt, err := db.write.PrepareContext( //nolint:sqlclosecheck // kept, see close
@@ -125,7 +124,7 @@ func (db *DB) prepare(ctx context.Context, all ...insertion) error {
 		if err != nil {
 			return fmt.Errorf("prepare %s: %w", in.head, err)
 		}
-		s.ready[in.head] = stmt
+		s.ready[in] = stmt
 	}
 	return nil
 }

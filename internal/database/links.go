@@ -84,10 +84,18 @@ func (t linkTable) columns() []string {
 	return columns
 }
 
-// insertInto is the insertion into a link table.
-func (db *DB) insertInto(t linkTable) insertion {
+// insertInto is the insertion into a link table. A row that is there stays.
+func (db *DB) insertInto(t linkTable) insertion { return db.insertion(t) }
+
+// overwrite is the insertion into a link table in which rows may be wrong.
+func (db *DB) overwrite(t linkTable) insertion { return db.insertion(t, t.columns()[2:]...) }
+
+func (db *DB) insertion(t linkTable, overwritten ...string) insertion {
 	columns := t.columns()
-	return insertion{"INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ")", len(columns), db.dialect.onDuplicate("name, movie_id")}
+	return insertion{
+		"INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ")", len(columns),
+		db.dialect.onDuplicate("name, movie_id", overwritten...),
+	}
 }
 
 // rows are the values of these links, sorted by key.
@@ -116,14 +124,6 @@ type link struct {
 type linkKey struct {
 	name string
 	id   int64
-}
-
-func linkKeys(links []link) []linkKey {
-	all := make([]linkKey, len(links))
-	for i, l := range links {
-		all[i] = l.linkKey
-	}
-	return all
 }
 
 func compareLinks(a, b link) int { return compareKeys(a.linkKey, b.linkKey) }

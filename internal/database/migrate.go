@@ -69,13 +69,15 @@ func begin(ctx context.Context, connections *sql.DB) error {
 }
 
 // patient is a pool whose statements may take as long as they like: a step may
-// build an index of millions of rows.
+// build an index of millions of rows. But none waits long for readers of its table
+// (an export, a dump), since all who come after it wait with it; it is tried again.
 func (db *DB) patient() (*sql.DB, error) {
 	if db.server == nil {
 		return db.write, nil
 	}
 	config := db.server.Clone()
 	config.ReadTimeout = 0
+	config.Params["lock_wait_timeout"] = "5" // seconds
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, fmt.Errorf("database settings: %w", err)
@@ -116,7 +118,8 @@ func (db *DB) steps() fs.FS {
 }
 
 // CheckSchema reports ErrNotMigrated when a step is missing. A schema that is
-// newer than this program is fine: steps only ever add (expand and contract).
+// newer than this program is fine: steps add, or exchange an index under its name
+// (expand and contract).
 // It needs no right but SELECT.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	if err := db.file.check(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -137,6 +138,129 @@ func TestChangesSurviveTheUpgrade(t *testing.T) {
 			t.Errorf("%+v, %v", events, err)
 		}
 	})
+}
+
+// TestLinksSurviveTheUpgrade: a catalogue of the release before pairs and beginnings
+// is read as before, and has both after a repair.
+func TestLinksSurviveTheUpgrade(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		raw := databasetest.Raw(t, o)
+		random := rand.New(rand.NewPCG(3, 4))
+		if _, err := db.Apply(t.Context(), movie.Batch{Updates: shelf(random, 500)}); err != nil {
+			t.Fatal(err)
+		}
+		tables := []string{"movie_genre", "movie_word", "movie_genre_pair"}
+		contents := func() (all [][]string) {
+			for _, table := range tables {
+				all = append(all, query(t, raw, "SELECT name, movie_id, beginnings FROM "+table+" ORDER BY name, movie_id", 3)...)
+			}
+			return all
+		}
+		searches := func() (all []string) {
+			for _, f := range filters {
+				rows, err := db.Movies(t.Context(), f, 0, 1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range rows {
+					all = append(all, fmt.Sprintf("%+v: %d", f, r.ID))
+				}
+			}
+			return all
+		}
+		links, found := contents(), searches()
+		for _, statement := range downgrade(o.File != "") {
+			exec(t, raw, statement)
+		}
+		if _, err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		db = databasetest.Open(t, o)
+		if diff := cmp.Diff(found, searches()); diff != "" {
+			t.Errorf("after the upgrade (-before +after):\n%s", diff)
+		}
+		var differences []database.Difference
+		if err := db.Verify(t.Context(), func(d database.Difference) { differences = append(differences, d) }, func(int64) {}); err != nil {
+			t.Fatal(err)
+		}
+		if mended, err := db.Repair(t.Context(), differences); err != nil || mended != 1 || len(differences) != 1 {
+			t.Errorf("%q, %d mended, %v", differences, mended, err)
+		}
+		if diff := cmp.Diff(links, contents()); diff != "" {
+			t.Errorf("links after the repair (-before +after):\n%s", diff)
+		}
+	})
+}
+
+// TestMigrateBesideAnExport: a step that waits for a long reader of its table does
+// not hold up all other readers, and is done once that has ended.
+func TestMigrateBesideAnExport(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		raw := databasetest.Raw(t, o)
+		if o.File != "" || strings.Contains(engine(t, db), "tidb") {
+			t.Skip("its steps do not wait for readers")
+		}
+		apply(t, db, update(1, "T", 2000, nil, nil))
+		for _, statement := range downgrade(false) {
+			exec(t, raw, statement)
+		}
+		export, err := raw.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = export.Rollback() }() // nothing was written
+		var movies int
+		if err := export.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM movie").Scan(&movies); err != nil {
+			t.Fatal(err)
+		}
+		var migration errgroup.Group
+		migration.Go(func() error {
+			_, err := db.Migrate(t.Context())
+			return err
+		})
+		waiting := func() bool {
+			return query(t, raw, "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%' AND info LIKE 'ALTER TABLE movie %' AND db = '"+o.Name+"'", 1)[0][0] != "0"
+		}
+		for end := time.Now().Add(30 * time.Second); !waiting(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("no step waits for the export")
+			}
+		}
+		reader, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		if err := raw.QueryRowContext(reader, "SELECT COUNT(*) FROM movie").Scan(&movies); err != nil {
+			t.Errorf("another reader: %v", err)
+		}
+		if err := export.Commit(); err != nil {
+			t.Error(err)
+		}
+		if err := migration.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// downgrade are the statements that lead back to the schema before pairs and
+// beginnings.
+func downgrade(sqlite bool) []string {
+	if sqlite {
+		return []string{
+			"DROP TABLE movie_genre_pair", "ALTER TABLE catalogue DROP COLUMN paired",
+			"DROP INDEX movie_genre_by_year", "ALTER TABLE movie_genre DROP COLUMN beginnings",
+			"CREATE INDEX movie_genre_by_year ON movie_genre (name, year, movie_id)", "ALTER TABLE movie_word DROP COLUMN beginnings",
+			"DROP INDEX movie_by_year", "CREATE INDEX movie_by_year ON movie (year, id)",
+			"DELETE FROM schema_migration WHERE version_id > 16",
+		}
+	}
+	return []string{
+		"DROP TABLE movie_genre_pair", "ALTER TABLE catalogue DROP COLUMN paired",
+		"ALTER TABLE movie_genre DROP KEY by_year", "ALTER TABLE movie_genre DROP COLUMN beginnings",
+		"ALTER TABLE movie_genre ADD KEY by_year (name, year, movie_id)", "ALTER TABLE movie_word DROP COLUMN beginnings",
+		"ALTER TABLE movie DROP KEY by_year", "ALTER TABLE movie ADD KEY by_year (year, id)",
+		"DELETE FROM schema_migration WHERE version_id > 13",
+	}
 }
 
 // TestPairsAreNotTrusted: once the release before, which does not know of pairs of

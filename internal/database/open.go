@@ -2,14 +2,15 @@
 // file.
 //
 //	movie        one row per movie ever heard of: its JSON, ready to send, and its stamps
-//	movie_cast   (name, movie)   every filter is a scan of one range of these,
-//	movie_genre  (name, movie, year, beginnings of the title's words)  by falling id
+//	movie_cast   (name, movie)
+//	movie_genre  (name, movie, year, beginnings of the title's words)
 //	movie_word   (name, movie, beginnings)
 //	movie_genre_pair (two genres' names, movie, year, beginnings)
 //	change_log   one row per change, numbered by the revision
 //	ingest       one row per object, or per part of a large one: what became of it
 //	rejection, worker_status, catalogue (the revision, one row)
 //
+// Every filter is a scan of one range of a link table, or of a few, by falling id.
 // The database decides nothing: [DB.Apply] locks the rows, lets [movie.Merge]
 // say what they become, and stores that, all in one transaction.
 package database

@@ -48,8 +48,27 @@ func (db *DB) movies(ctx context.Context, q querier, f movie.Filter, start int64
 	if err != nil || len(branches) == 0 {
 		return nil, err
 	}
-	query, args := db.dialect.selectBranches("m.fields", branches, start, limit)
-	return queryRows(ctx, q, query, args)
+	return db.page(ctx, q, "m.fields", branches, start, limit)
+}
+
+// page reads a column of the first movies of some ranges. An id that is of no
+// visible movie, which only tables that disagree have, is left out, and does not
+// end the page.
+func (db *DB) page(ctx context.Context, q querier, column string, ranges []branch, start int64, limit int) ([]movie.Row, error) {
+	var found []movie.Row
+	for {
+		missing := limit - len(found)
+		query, args := db.dialect.selectBranches(column, ranges, start, missing)
+		rows, err := queryRows(ctx, q, query, args)
+		ended := len(rows) < missing
+		if len(rows) > 0 {
+			start = rows[len(rows)-1].ID
+		}
+		found = append(found, slices.DeleteFunc(rows, func(r movie.Row) bool { return r.Fields == nil })...)
+		if err != nil || ended || len(found) == limit {
+			return found, err
+		}
+	}
 }
 
 func queryRows(ctx context.Context, q querier, query string, args []any) ([]movie.Row, error) {

@@ -45,6 +45,9 @@ func TestMoviesEqualsModel(t *testing.T) {
 				}
 			}
 			limit := 40 + random.IntN(300)
+			if i%7 == 0 {
+				limit = 1 + random.IntN(5)
+			}
 			for start := int64(0); ; {
 				page, err := db.Movies(t.Context(), f, start, limit)
 				if err != nil {
@@ -60,6 +63,46 @@ func TestMoviesEqualsModel(t *testing.T) {
 			}
 			if !slices.Equal(got, want) {
 				t.Fatalf("%+v, limit %d: %d ids, want %d\n%v\n%v", f, limit, len(got), len(want), got, want)
+			}
+		}
+	})
+}
+
+// TestSurplusLinks: links of movies that are not there, or hidden, which only a
+// damaged catalogue has, neither show nor end a page.
+func TestSurplusLinks(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := databasetest.Open(t, o)
+		var updates []movie.Update
+		for i := range 100 {
+			u := update(1, fmt.Sprint("T ", i), 2000+i%2, nil, []string{"G"})
+			u.Deleted = i%10 == 9
+			updates = append(updates, u)
+		}
+		apply(t, db, updates...)
+		raw := databasetest.Raw(t, o)
+		for id := 10; id < 1000; id += 10 {
+			exec(t, raw, fmt.Sprintf("INSERT INTO movie_genre (name, movie_id, year) VALUES ('G', %d, %d)", id, 2000+id/10%2))
+		}
+		f := movie.Filter{Genres: []string{"G"}, YearFrom: 2000, YearTo: 2001}
+		for _, words := range []string{"", "t"} {
+			f.Words = movie.Words(words)
+			for _, limit := range []int{1, 7, 1000} {
+				seen := 0
+				for start := int64(0); ; {
+					page, err := db.Movies(t.Context(), f, start, limit)
+					if err != nil {
+						t.Fatal(err)
+					}
+					seen += len(page)
+					if len(page) < limit {
+						break
+					}
+					start = page[len(page)-1].ID
+				}
+				if seen != 90 {
+					t.Errorf("q=%s, pages of %d: %d movies, want 90", words, limit, seen)
+				}
 			}
 		}
 	})

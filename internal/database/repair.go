@@ -24,7 +24,7 @@ func compareFacets(a, b facet) int {
 func (db *DB) Repair(ctx context.Context, differences []Difference) (mended int, err error) {
 	counters := false
 	for _, d := range differences {
-		if d.Table == pairTable && d.Row == allPairs {
+		if d.Row == allPairs || d.Row == allBeginnings {
 			if err := db.fillLinks(ctx); err != nil {
 				return mended, fmt.Errorf("repair %s: %w", d, err)
 			}
@@ -64,17 +64,13 @@ func (db *DB) repairLinks(ctx context.Context, t linkTable, d Difference) error 
 				return err
 			}
 		}
-		right := slices.DeleteFunc(t.linksOf(d.MovieID, m), func(l link) bool { return l.name != d.link })
-		return db.replaceLinks(ctx, tx, t, []linkKey{{d.link, d.MovieID}}, right)
+		for _, l := range t.linksOf(d.MovieID, m) {
+			if l.name == d.link {
+				return db.insert(ctx, tx, db.overwrite(t), t.rows([]link{l}))
+			}
+		}
+		return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
 	})
-}
-
-// replaceLinks deletes rows and inserts others: one that is there may be wrong.
-func (db *DB) replaceLinks(ctx context.Context, tx *sql.Tx, t linkTable, old []linkKey, right []link) error {
-	if err := db.remove(ctx, tx, t.name, keys(old)); err != nil {
-		return err
-	}
-	return db.insert(ctx, tx, db.insertInto(t), t.rows(right))
 }
 
 // fillLinks writes what the release before did not know of, all pairs and
@@ -120,7 +116,7 @@ func (db *DB) rewriteLinks(ctx context.Context, tx *sql.Tx, group []movie.Identi
 		for id, m := range locked {
 			right = append(right, t.linksOf(id, m)...)
 		}
-		if err := db.replaceLinks(ctx, tx, t, linkKeys(right), right); err != nil {
+		if err := db.insert(ctx, tx, db.overwrite(t), t.rows(right)); err != nil {
 			return err
 		}
 	}

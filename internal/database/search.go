@@ -17,15 +17,15 @@ import (
 // more links begin so, the sooner it ends; but a few words with many movies each are
 // joined.
 type searchLimits struct {
-	rare     int // a word with fewer links
 	first    int // titles that are looked through before anything else, for each movie that is wanted
+	least    int // links that are always few
 	prefixed int // links that are read
 	words    int // that are joined
 	sift     int // titles that are looked through at a time, when no page is filled soon
 	pick     int // links that are looked up at a time
 }
 
-var defaultSearch = searchLimits{rare: 1000, first: 20, prefixed: 10_000, words: 8, sift: 4000, pick: 1000}
+var defaultSearch = searchLimits{first: 20, least: 1000, prefixed: 10_000, words: 8, sift: 4000, pick: 1000}
 
 // endOfPrefix is behind every text that begins with the same: no title holds it.
 const endOfPrefix = "\U0010FFFF"
@@ -38,11 +38,12 @@ type search struct {
 	movie.Filter
 	exact  []string
 	prefix string
-	ranges []branch // of the movies that match all but the prefix
+	few    int      // links: they cost less to look up than looking through the ranges
+	ranges []branch // of the movies that may match
 	start  int64    // what is above was looked through
 	limit  int      // movies that are missing
 	found  []movie.Row
-	// candidates are ids of movies whose titles match.
+	// candidates are ids of movies that matched, but for what may have changed since.
 	candidates []int64
 }
 
@@ -51,13 +52,13 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	if err != nil || len(s.ranges) == 0 {
 		return nil, err
 	}
-	linked := s.ranges[0].linked()
+	linked, narrowed := s.ranges[0].linked(), false
 	left := s.searching.first * s.limit
 	for n := left / 5; n > 0 && s.limit > 0 && err == nil; n = min(n, left) {
 		left -= n
 		n, err = s.sift(ctx, n)
-		if linked && len(s.candidates) > 1 { // it is not far to the next ones
-			n = s.narrow(s.Words)
+		if linked && !narrowed && len(s.candidates) > 1 { // it is not far to the next ones
+			n, narrowed = s.narrow(s.Words), true
 		}
 	}
 	if err == nil {
@@ -66,16 +67,13 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	if err != nil || s.limit == 0 {
 		return s.found, err
 	}
-	most := s.searching.prefixed
-	if linked {
-		most /= 2 // the looking through costs less there
-	}
-	ids, all, err := s.prefixed(ctx, most)
+	ids, all, err := s.prefixed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if all {
-		return s.found, s.pick(ctx, ids)
+		err = s.pick(ctx, ids)
+		return s.found, err
 	}
 	n := s.searching.sift
 	if linked {
@@ -99,16 +97,47 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 // plan finds the ranges: of the rarest word, or, if none is rare, of the genres,
 // where the words' beginnings are looked for.
 func (s *search) plan(ctx context.Context) error {
-	rare, err := s.rarestFirst(ctx)
-	if err != nil {
-		return err
-	}
 	words := s.exact
-	if !rare && len(s.Filter.Genres) > 0 {
-		words = nil
+	s.few = s.searching.prefixed
+	if s.Title == "" && len(s.Cast) == 0 {
+		if err := s.weigh(ctx); err != nil {
+			return err
+		}
+		rare, err := s.rarestFirst(ctx)
+		if err != nil {
+			return err
+		}
+		words = s.exact
+		if !rare && len(s.Filter.Genres) > 0 {
+			words = nil
+		}
 	}
+	var err error
 	s.ranges, err = s.branches(ctx, s, s.Filter, words)
-	s.narrow(s.exact)
+	if len(words) != 1 { // its range has it
+		s.narrow(s.exact)
+	}
+	return err
+}
+
+// weigh says how many links are few: a row of a range costs about a sixteenth of a
+// link that is looked up with its movie.
+func (s *search) weigh(ctx context.Context) error {
+	genres := s.Filter.Genres
+	if len(genres) == 0 {
+		if len(s.exact) > 0 { // in how many titles is not known
+			s.few /= 4
+		}
+		return nil
+	}
+	args := []any{genreFacet}
+	for _, genre := range genres {
+		args = append(args, genre)
+	}
+	var smallest int
+	query := "SELECT COALESCE(MIN(movies), 0) FROM facet WHERE kind = ? AND value IN " + tuples(1, len(genres))
+	err := s.QueryRowContext(ctx, query, args...).Scan(&smallest)
+	s.few = min(max(smallest/16, s.searching.least), s.few)
 	return err
 }
 
@@ -122,7 +151,7 @@ func (s *search) narrow(words []string) int {
 }
 
 // rarestFirst makes the word that the fewest movies have the one whose range is
-// walked; rare tells whether it has few. All that are not rare are the same.
+// walked; rare tells whether they are few. All words that are not rare are the same.
 func (s *search) rarestFirst(ctx context.Context) (rare bool, err error) {
 	slices.Sort(s.exact)
 	s.exact = slices.Compact(s.exact)
@@ -132,21 +161,20 @@ func (s *search) rarestFirst(ctx context.Context) (rare bool, err error) {
 	links := make(map[string]int)
 	for _, word := range s.exact {
 		var n int
-		err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM movie_word WHERE name = ? LIMIT ?) some", word, s.searching.rare).Scan(&n)
+		err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM movie_word WHERE name = ? LIMIT ?) some", word, s.few).Scan(&n)
 		if err != nil {
 			return false, err
 		}
 		links[word] = n
 	}
 	slices.SortStableFunc(s.exact, func(a, b string) int { return links[a] - links[b] })
-	return links[s.exact[0]] < s.searching.rare, nil
+	return links[s.exact[0]] < s.few, nil
 }
 
-// sift looks through the titles of the next n movies that match all but the
-// prefix. It returns how many more are likely to hold the rest of the page.
+// sift looks through the titles of the next n movies of the ranges. It returns how
+// many more are likely to hold the rest of the page.
 func (s *search) sift(ctx context.Context, n int) (more int, err error) {
-	query, args := s.dialect.selectBranches("m.title", s.ranges, s.start, n)
-	titles, err := queryRows(ctx, s, query, args)
+	titles, err := s.page(ctx, s, "m.title", s.ranges, s.start, n)
 	if err != nil {
 		return 0, err
 	}
@@ -178,7 +206,7 @@ func (s *search) sift(ctx context.Context, n int) (more int, err error) {
 func (s *search) pickCandidates(ctx context.Context) error {
 	ids := s.candidates
 	s.candidates = nil
-	return s.pick(ctx, ids)
+	return s.read(ctx, ids)
 }
 
 // pick finds the first of the movies with these ids that match.
@@ -190,13 +218,8 @@ func (s *search) pick(ctx context.Context, ids []int64) error {
 		if err != nil {
 			return err
 		}
-		for few := range slices.Chunk(some, 2*max(s.limit, 1)) { // most match, so few are read that are not shown
-			if s.limit == 0 {
-				break
-			}
-			if err := s.read(ctx, few); err != nil {
-				return err
-			}
+		if err := s.read(ctx, some); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -218,37 +241,37 @@ func (s *search) linked(ctx context.Context, ids []int64) ([]int64, error) {
 	return queryIDs(ctx, s, query, append([]any{name}, anys(ids)...))
 }
 
-// read reads movies, and adds those that match.
+// read adds those of these movies that match, until the page is full. Most do, so
+// few are read that are not shown.
 func (s *search) read(ctx context.Context, ids []int64) error {
-	query := "SELECT id, fields FROM movie WHERE hidden = 0 AND id IN " + tuples(1, len(ids)) + " ORDER BY id DESC"
-	rows, err := queryRows(ctx, s, query, anys(ids))
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		m, err := movie.ParseFields(r.Fields)
+	for len(ids) > 0 && s.limit > 0 {
+		some := ids[:min(len(ids), 2*s.limit)]
+		ids = ids[len(some):]
+		query := "SELECT id, fields FROM movie WHERE hidden = 0 AND id IN " + tuples(1, len(some)) + " ORDER BY id DESC"
+		rows, err := queryRows(ctx, s, query, anys(some))
 		if err != nil {
 			return err
 		}
-		if s.limit > 0 && s.Matches(m) {
-			s.add(r)
+		for _, r := range rows {
+			m, err := movie.ParseFields(r.Fields)
+			if err != nil {
+				return err
+			}
+			if s.limit > 0 && s.Matches(m) {
+				s.found = append(s.found, r)
+				s.limit--
+			}
 		}
 	}
 	return nil
 }
 
-func (s *search) add(r movie.Row) {
-	s.found = append(s.found, r)
-	s.limit--
-}
-
 // prefixed are the ids below start of the movies that have a word with the
-// prefix, falling; all tells whether these are all of them, since there are at most
-// so many.
-func (s *search) prefixed(ctx context.Context, most int) (ids []int64, all bool, err error) {
+// prefix, falling; all tells whether these are all of them, since they are few.
+func (s *search) prefixed(ctx context.Context) (ids []int64, all bool, err error) {
 	ids, err = queryIDs(ctx, s, "SELECT movie_id FROM movie_word WHERE name >= ? AND name < ? LIMIT ?",
-		[]any{s.prefix, s.prefix + endOfPrefix, most + 1})
-	all = len(ids) <= most
+		[]any{s.prefix, s.prefix + endOfPrefix, s.few + 1})
+	all = len(ids) <= s.few
 	if s.start > 0 {
 		ids = slices.DeleteFunc(ids, func(id int64) bool { return id >= s.start })
 	}
@@ -281,7 +304,6 @@ func (s *search) joined(ctx context.Context, words []string) ([]movie.Row, error
 	for _, word := range words {
 		branches = append(branches, branch{Filter: s.Filter, words: []string{word}})
 	}
-	query, args := s.dialect.selectBranches("m.fields", branches, s.start, s.limit)
-	rows, err := queryRows(ctx, s, query, args)
+	rows, err := s.page(ctx, s, "m.fields", branches, s.start, s.limit)
 	return append(s.found, rows...), err
 }

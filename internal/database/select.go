@@ -74,7 +74,7 @@ func pairsComplete(ctx context.Context, q querier) (complete bool, err error) {
 
 // selectBranches joins the ids of the first movies of each branch, and then reads
 // a column of the movies: that in the branches would make servers write it to
-// temporary files.
+// temporary files. It is NULL where a link is of no visible movie.
 func (d *dialect) selectBranches(column string, all []branch, start int64, limit int) (string, []any) {
 	if len(all) == 1 {
 		return d.selectBranch(column, all[0], start, limit)
@@ -91,7 +91,7 @@ func (d *dialect) selectBranches(column string, all []branch, start int64, limit
 		args = append(args, more...)
 	}
 	ids := strings.Join(selects, union) + " ORDER BY id DESC LIMIT ?"
-	return "SELECT " + d.straight + "m.id, " + column + " FROM (" + ids + ") page CROSS JOIN movie m ON m.id = page.id ORDER BY page.id DESC",
+	return "SELECT " + d.straight + "page.id, " + column + " FROM (" + ids + ") page LEFT JOIN movie m ON m.id = page.id AND m.hidden = 0 ORDER BY page.id DESC",
 		append(args, limit)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"jpmovies/internal/movie"
 )
@@ -55,7 +56,7 @@ func (db *DB) Verify(ctx context.Context, found func(Difference), checked func(m
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	v := &verification{DB: db, tx: tx, found: found, tables: linkTables, facets: map[facet]int{}, links: map[string]int64{}}
 	for _, step := range []func(context.Context) error{
-		v.pairs, func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.compareFacets, v.counters, v.changes,
+		v.pairs, func(ctx context.Context) error { return v.movies(ctx, checked) }, v.beginnings, v.surplus, v.compareFacets, v.counters, v.changes,
 	} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("verify: %w", err)
@@ -70,6 +71,7 @@ type verification struct {
 	tx     *sql.Tx
 	found  func(Difference)
 	tables []linkTable
+	older  bool             // rows of a program that does not know of beginnings
 	facets map[facet]int    // as they should be
 	links  map[string]int64 // rows of each link table that are right
 	shown  int64            // visible movies
@@ -87,8 +89,20 @@ func (v *verification) pairs(ctx context.Context) error {
 	return nil
 }
 
-// allPairs is the row of a Difference in which all of pairTable is meant.
-const allPairs = "pairs"
+// beginnings that are not known are right, and only make searches slow: they are
+// one difference, and none beside the one of all pairs, with which they are mended.
+func (v *verification) beginnings(context.Context) error {
+	if v.older && len(v.tables) == len(linkTables) {
+		v.found(Difference{Table: "movie_word", Row: allBeginnings, Found: "rows of a program that does not know of them", Expected: "all"})
+	}
+	return nil
+}
+
+// Rows of a Difference in which all rows are meant.
+const (
+	allPairs      = "pairs"
+	allBeginnings = "beginnings"
+)
 
 // visible is a movie that readers see.
 type visible struct {
@@ -170,12 +184,16 @@ func (v *verification) missing(ctx context.Context, t linkTable, some []visible)
 		}
 		v.links[t.name] += int64(len(there))
 		for _, l := range group {
-			beginnings, found := there[l.linkKey]
+			stored, found := there[l.linkKey]
 			switch {
 			case !found:
 				v.found(linkDifference(t, l.linkKey, nothing, aRow))
-			case !beginnings.Contain(l.beginnings): // a search would not find the movie
-				v.found(linkDifference(t, l.linkKey, fmt.Sprintf("beginnings %d", beginnings), fmt.Sprint(l.beginnings)))
+			case t.dated && stored.year != l.year:
+				v.found(linkDifference(t, l.linkKey, fmt.Sprint("year ", stored.year), fmt.Sprint(l.year)))
+			case !stored.beginnings.Contain(l.beginnings): // a search would not find the movie
+				v.found(linkDifference(t, l.linkKey, fmt.Sprint("beginnings ", stored.beginnings), fmt.Sprint(l.beginnings)))
+			case stored.beginnings == movie.AnyBeginnings:
+				v.older = true
 			}
 		}
 	}
@@ -186,29 +204,35 @@ func linkDifference(t linkTable, l linkKey, found, expected string) Difference {
 	return Difference{Table: t.name, Row: fmt.Sprintf("%q", l.name), MovieID: l.id, Found: found, Expected: expected, link: l.name}
 }
 
-func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[linkKey]movie.Beginnings, error) {
-	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), keys(linkKeys(group))...)
+func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[linkKey]link, error) {
+	wanted := make([]linkKey, len(group))
+	for i, l := range group {
+		wanted[i] = l.linkKey
+	}
+	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), keys(wanted)...)
 }
 
 // readLinks reads the rows of a link table for which a condition holds.
-func readLinks(ctx context.Context, q querier, t linkTable, condition string, args ...any) (map[linkKey]movie.Beginnings, error) {
-	beginnings := "0"
-	if t.searched {
-		beginnings = "beginnings"
-	}
-	rows, err := q.QueryContext(ctx, "SELECT name, movie_id, "+beginnings+" FROM "+t.name+" WHERE "+condition, args...)
+func readLinks(ctx context.Context, q querier, t linkTable, condition string, args ...any) (map[linkKey]link, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+strings.Join(t.columns(), ", ")+" FROM "+t.name+" WHERE "+condition, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	links := make(map[linkKey]movie.Beginnings)
+	links := make(map[linkKey]link)
 	for rows.Next() {
-		var l linkKey
-		var b movie.Beginnings
-		if err := rows.Scan(&l.name, &l.id, &b); err != nil {
+		var l link
+		into := []any{&l.name, &l.id}
+		if t.dated {
+			into = append(into, &l.year)
+		}
+		if t.searched {
+			into = append(into, &l.beginnings)
+		}
+		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
-		links[l] = b
+		links[l.linkKey] = l
 	}
 	return links, rows.Err()
 }
