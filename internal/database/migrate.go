@@ -40,21 +40,31 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	wait := backoff.NewExponentialBackOff()
+	if db.server != nil {
+		wait.InitialInterval = 3 * time.Second // whoever waited behind a step goes on meanwhile
+	}
+	var steps []string
 	// SQLite has no lock across the steps; where two processes met in one, the
 	// later starts over and finds it done.
-	results, err := backoff.Retry(ctx, func() ([]*goose.MigrationResult, error) {
+	_, err = backoff.Retry(ctx, func() (struct{}, error) {
 		results, err := provider.Up(ctx)
+		if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, r := range results {
+			steps = append(steps, path.Base(r.Source.Path))
+		}
 		if err != nil && strings.Contains(err.Error(), "missing zero version") {
 			err = errors.Join(err, begin(ctx, connections))
 		}
-		return results, err
-	}, backoff.WithMaxTries(5))
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxTries(5), backoff.WithMaxElapsedTime(0), backoff.WithNotify(
+		func(err error, wait time.Duration) {
+			db.logger.Warn("a step of the migration failed, and is tried again", "error", err, "wait", wait)
+		}))
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
-	}
-	var steps []string
-	for _, r := range results {
-		steps = append(steps, path.Base(r.Source.Path))
 	}
 	return steps, nil
 }
@@ -77,7 +87,7 @@ func (db *DB) patient() (*sql.DB, error) {
 	}
 	config := db.server.Clone()
 	config.ReadTimeout = 0
-	config.Params["lock_wait_timeout"] = "5" // seconds
+	config.Params["lock_wait_timeout"] = "2" // seconds; readers of the revision give up after three
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, fmt.Errorf("database settings: %w", err)

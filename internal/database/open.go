@@ -10,7 +10,7 @@
 //	ingest       one row per object, or per part of a large one: what became of it
 //	rejection, worker_status, catalogue (the revision, one row)
 //
-// Every filter is a scan of one range of a link table, or of a few, by falling id.
+// Every filter is a scan of one range of one index, or of a few, by falling id.
 // The database decides nothing: [DB.Apply] locks the rows, lets [movie.Merge]
 // say what they become, and stores that, all in one transaction.
 package database

@@ -151,6 +151,9 @@ var filters = []movie.Filter{
 	{Words: movie.Words("12"), Genres: []string{"genre 0"}},
 	{Words: movie.Words("3"), Genres: []string{"genre 3"}},
 	{Words: movie.Words("4"), Genres: []string{"genre 0", "genre 1"}},
+	{Words: movie.Words("299"), Genres: []string{"genre 0"}},
+	{Words: movie.Words("299"), Cast: []string{"actor 1"}},
+	{Words: movie.Words("li"), Year: 1999},
 	{Words: movie.Words("the li"), Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
 }
 
@@ -245,7 +248,7 @@ func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []stri
 // bounded are statements that sort or look through what does not grow with the
 // catalogue: the values of facets, the movies of one title, a page of each of at
 // most 40 years, the workers.
-var bounded = regexp.MustCompile(`FROM (facet|worker_status) |m\.title = |UNION ALL`)
+var bounded = regexp.MustCompile(`FROM (facet|worker_status) |m\.title = |UNION`)
 
 // judge fails on a plan that costs more when the catalogue grows. A walk in the
 // order of the key that ends with the page is fine.

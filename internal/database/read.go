@@ -51,9 +51,9 @@ func (db *DB) movies(ctx context.Context, q querier, f movie.Filter, start int64
 	return db.page(ctx, q, "m.fields", branches, start, limit)
 }
 
-// page reads a column of the first movies of some ranges. An id that is of no
-// visible movie, which only tables that disagree have, is left out, and does not
-// end the page.
+// page reads a column of the first movies of some ranges. What only tables that
+// disagree have, an id of no visible movie or one that is in two ranges, is left out,
+// and does not end the page.
 func (db *DB) page(ctx context.Context, q querier, column string, ranges []branch, start int64, limit int) ([]movie.Row, error) {
 	var found []movie.Row
 	for {
@@ -64,7 +64,12 @@ func (db *DB) page(ctx context.Context, q querier, column string, ranges []branc
 		if len(rows) > 0 {
 			start = rows[len(rows)-1].ID
 		}
-		found = append(found, slices.DeleteFunc(rows, func(r movie.Row) bool { return r.Fields == nil })...)
+		last := int64(0)
+		found = append(found, slices.DeleteFunc(rows, func(r movie.Row) bool {
+			twice := r.ID == last
+			last = r.ID
+			return twice || r.Fields == nil
+		})...)
 		if err != nil || ended || len(found) == limit {
 			return found, err
 		}

@@ -26,6 +26,16 @@ func TestMoviesEqualsModel(t *testing.T) {
 			if i%2 == 1 {
 				f.Genres = []string{fmt.Sprint("genre ", random.IntN(6)), fmt.Sprint("genre ", random.IntN(6))}
 			}
+			limit := 40 + random.IntN(300)
+			if i%7 == 0 {
+				limit = 1 + random.IntN(5)
+			}
+			if i%14 == 0 { // few titles have it
+				f = movie.Filter{Words: movie.Words([]string{"12", "123", "29"}[random.IntN(3)]), Year: f.Year, Cast: []string{"actor 0"}}
+				if i%28 == 0 {
+					f.Cast, f.Genres = nil, []string{"genre 0"}
+				}
+			}
 			if i == 50 {
 				db.SearchLittle()
 			}
@@ -43,10 +53,6 @@ func TestMoviesEqualsModel(t *testing.T) {
 				} else if f.Matches(m) {
 					want = append(want, r.ID)
 				}
-			}
-			limit := 40 + random.IntN(300)
-			if i%7 == 0 {
-				limit = 1 + random.IntN(5)
 			}
 			for start := int64(0); ; {
 				page, err := db.Movies(t.Context(), f, start, limit)
@@ -75,16 +81,17 @@ func TestSurplusLinks(t *testing.T) {
 		db := databasetest.Open(t, o)
 		var updates []movie.Update
 		for i := range 100 {
-			u := update(1, fmt.Sprint("T ", i), 2000+i%2, nil, []string{"G"})
+			u := update(1, fmt.Sprint("T ", i), 2000+i%2, nil, []string{"G", "H"})
 			u.Deleted = i%10 == 9
 			updates = append(updates, u)
 		}
 		apply(t, db, updates...)
 		raw := databasetest.Raw(t, o)
 		for id := 10; id < 1000; id += 10 {
-			exec(t, raw, fmt.Sprintf("INSERT INTO movie_genre (name, movie_id, year) VALUES ('G', %d, %d)", id, 2000+id/10%2))
+			exec(t, raw, fmt.Sprintf("INSERT INTO movie_genre_pair (name, movie_id, year) VALUES ('G\\0H', %d, %d)", id, 2000+id/10%2))
 		}
-		f := movie.Filter{Genres: []string{"G"}, YearFrom: 2000, YearTo: 2001}
+		exec(t, raw, "INSERT INTO movie_genre_pair (name, movie_id, year) VALUES ('', 1, 2000)")
+		f := movie.Filter{Genres: []string{"G", "H"}, YearFrom: 2000, YearTo: 2001}
 		for _, words := range []string{"", "t"} {
 			f.Words = movie.Words(words)
 			for _, limit := range []int{1, 7, 1000} {
@@ -165,7 +172,7 @@ func randomFilter(random *rand.Rand) movie.Filter {
 		f.Cast = pickNames(random, "actor", 40)
 	}
 	if often(2) {
-		f.Words = movie.Words([]string{"lion", "l", "the z", "spider man", "dont", "日", "a", "the 12", "zebra zebra", "none", "elan lion"}[random.IntN(11)])
+		f.Words = movie.Words([]string{"lion", "l", "the z", "spider man", "dont", "日", "a", "the 12", "zebra zebra", "none", "elan lion", "123", "29"}[random.IntN(13)])
 	}
 	if often(20) {
 		f.Title = "Lion lions 7"

@@ -19,7 +19,7 @@ import (
 type searchLimits struct {
 	first    int // titles that are looked through before anything else, for each movie that is wanted
 	least    int // links that are always few
-	prefixed int // links that are read
+	prefixed int // links that are read, at most: what is few depends on the ranges
 	words    int // that are joined
 	sift     int // titles that are looked through at a time, when no page is filled soon
 	pick     int // links that are looked up at a time
@@ -38,7 +38,7 @@ type search struct {
 	movie.Filter
 	exact  []string
 	prefix string
-	few    int      // links: they cost less to look up than looking through the ranges
+	few    int      // so many links cost less to look up than the ranges to look through
 	ranges []branch // of the movies that may match
 	start  int64    // what is above was looked through
 	limit  int      // movies that are missing
@@ -57,12 +57,12 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	for n := left / 5; n > 0 && s.limit > 0 && err == nil; n = min(n, left) {
 		left -= n
 		n, err = s.sift(ctx, n)
-		if linked && !narrowed && len(s.candidates) > 1 { // it is not far to the next ones
+		if linked && !narrowed && len(s.candidates) > 1 { // several have the words: the next ones are not far
 			n, narrowed = s.narrow(s.Words), true
 		}
 	}
 	if err == nil {
-		err = s.pickCandidates(ctx)
+		err = s.readCandidates(ctx)
 	}
 	if err != nil || s.limit == 0 {
 		return s.found, err
@@ -94,8 +94,8 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	return s.found, err
 }
 
-// plan finds the ranges: of the rarest word, or, if none is rare, of the genres,
-// where the words' beginnings are looked for.
+// plan finds the ranges: of the rarest word, or, if none is rare and there are
+// genres, of these, where the words' beginnings are looked for.
 func (s *search) plan(ctx context.Context) error {
 	words := s.exact
 	s.few = s.searching.prefixed
@@ -125,7 +125,7 @@ func (s *search) plan(ctx context.Context) error {
 func (s *search) weigh(ctx context.Context) error {
 	genres := s.Filter.Genres
 	if len(genres) == 0 {
-		if len(s.exact) > 0 { // in how many titles is not known
+		if len(s.exact) > 0 { // how many titles have the words is not known
 			s.few /= 4
 		}
 		return nil
@@ -195,7 +195,7 @@ func (s *search) sift(ctx context.Context, n int) (more int, err error) {
 		s.start = titles[len(titles)-1].ID
 	}
 	if ended || missing <= 0 {
-		err = s.pickCandidates(ctx)
+		err = s.readCandidates(ctx)
 	}
 	if ended {
 		s.limit = 0
@@ -203,7 +203,7 @@ func (s *search) sift(ctx context.Context, n int) (more int, err error) {
 	return max(more, 1), err
 }
 
-func (s *search) pickCandidates(ctx context.Context) error {
+func (s *search) readCandidates(ctx context.Context) error {
 	ids := s.candidates
 	s.candidates = nil
 	return s.read(ctx, ids)

@@ -24,6 +24,7 @@ func TestVerify(t *testing.T) {
 				Deleted: i%10 == 0, Stamp: movie.Stamp{Time: 1},
 			})
 		}
+		batch.Updates[1199].Title = longTitle()
 		if _, err := db.Apply(t.Context(), batch); err != nil {
 			t.Fatal(err)
 		}
@@ -80,6 +81,15 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
+}
+
+// longTitle has words enough for all beginnings that there are.
+func longTitle() string {
+	var words []string
+	for i := range 250 {
+		words = append(words, string([]byte{'a' + byte(i%26), 'a' + byte(i*7/26%26), 'a' + byte(i*11%26)}))
+	}
+	return strings.Join(words, " ")
 }
 
 func verify(t *testing.T, db *database.DB) []database.Difference {
