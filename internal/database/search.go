@@ -48,7 +48,7 @@ type search struct {
 }
 
 func (s *search) run(ctx context.Context) ([]movie.Row, error) {
-	err := s.plan(ctx)
+	err := s.findRanges(ctx)
 	if err != nil || len(s.ranges) == 0 {
 		return nil, err
 	}
@@ -94,9 +94,9 @@ func (s *search) run(ctx context.Context) ([]movie.Row, error) {
 	return s.found, err
 }
 
-// plan finds the ranges: of the rarest word, or, if none is rare and there are
-// genres, of these, where the words' beginnings are looked for.
-func (s *search) plan(ctx context.Context) error {
+// findRanges takes those of the rarest word, or, if none is rare and there are genres,
+// of these, where the words' beginnings are looked for.
+func (s *search) findRanges(ctx context.Context) error {
 	words := s.exact
 	s.few = s.searching.prefixed
 	if s.Title == "" && len(s.Cast) == 0 {
