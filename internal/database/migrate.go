@@ -129,8 +129,7 @@ func (db *DB) steps() fs.FS {
 
 // CheckSchema reports ErrNotMigrated when a step is missing. A schema that is
 // newer than this program is fine: steps add, or exchange an index under its name
-// (expand and contract).
-// It needs no right but SELECT.
+// (expand and contract). It needs no right but SELECT.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	if err := db.file.check(); err != nil {
 		return err

@@ -247,7 +247,7 @@ func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []stri
 
 // bounded are statements that sort or look through what does not grow with the
 // catalogue: the values of facets, the movies of one title, a page of each of at
-// most 40 years, the workers.
+// most 40 years or 8 words, the workers.
 var bounded = regexp.MustCompile(`FROM (facet|worker_status) |m\.title = |UNION`)
 
 // judge fails on a plan that costs more when the catalogue grows. A walk in the

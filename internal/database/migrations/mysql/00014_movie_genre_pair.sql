@@ -3,7 +3,6 @@ CREATE TABLE IF NOT EXISTS movie_genre_pair (
   name     VARBINARY(1025) NOT NULL,        -- two genres of the movie, the lesser first, a NUL between; empty: it has too many
   movie_id BIGINT UNSIGNED NOT NULL,
   year     SMALLINT NOT NULL,
-  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
   PRIMARY KEY (name, movie_id),
-  KEY by_year (name, year, movie_id, beginnings)
+  KEY by_year (name, year, movie_id)
 );

@@ -3,6 +3,5 @@ CREATE TABLE IF NOT EXISTS movie_genre_pair (
   name     TEXT NOT NULL,
   movie_id INTEGER NOT NULL,
   year     INTEGER NOT NULL,
-  beginnings INTEGER NOT NULL DEFAULT 9223372036854775807,
   PRIMARY KEY (name, movie_id)
 ) WITHOUT ROWID;
