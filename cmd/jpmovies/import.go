@@ -1,10 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,9 +28,7 @@ func newImport() *cobra.Command {
 		Long: `Reads files as the worker reads objects (NDJSON, arrays, gzip, zstd; the time of
 a file is the time of its updates) and puts them into the database by the same
 rules, rejections included. The files stay. After an interruption run it again:
-a file that is still the same is read again, and what the ingest log proves to
-be applied of it is skipped. Files of up to 16 KiB are applied again, which
-changes nothing.`,
+applying an update twice changes nothing.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, names []string) error {
 			return runImport(command.Context(), command.OutOrStdout(), names)
@@ -67,7 +61,7 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 		return err
 	}
 	store.progress = bar.set
-	counted := &imported{catalogue: db, large: store.large, before: make(map[generation]int64)}
+	counted := &imported{Catalogue: db}
 	limitMemory()
 	w := worker.New(worker.Options{
 		// One at a time, so that ids follow the order of the files.
@@ -86,9 +80,6 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 		return err
 	}
 	took := time.Since(start)
-	if err := counted.sayBefore(out); err != nil {
-		return err
-	}
 	_, err = fmt.Fprintf(out, "%d updates from %d files, %d movies changed, %d updates rejected, in %s (%.0f updates/s)\n",
 		counted.updates.Load(), len(names), counted.changes.Load(), counted.rejections.Load(), took.Round(time.Millisecond),
 		float64(counted.updates.Load())/took.Seconds())
@@ -106,15 +97,10 @@ type files struct {
 	mu       sync.Mutex
 	waiting  []bucket.Object
 	paths    map[string]string // by key
-	large    map[string]bool   // keys of files worth going on with in the middle
 }
 
-// largeFile is more than this many bytes. It takes longer to ask whether a smaller
-// one was applied than to apply it again.
-const largeFile = 16 << 10
-
 func openFiles(names []string) (*files, int64, error) {
-	f := &files{paths: make(map[string]string), large: make(map[string]bool), progress: func(int64) {}}
+	f := &files{paths: make(map[string]string), progress: func(int64) {}}
 	total := int64(0)
 	for _, name := range names {
 		info, err := os.Stat(name)
@@ -129,9 +115,6 @@ func openFiles(names []string) (*files, int64, error) {
 			continue
 		}
 		f.paths[key] = name
-		if info.Size() > largeFile {
-			f.large[key] = true
-		}
 		f.waiting = append(f.waiting, describeFile(key, info))
 		total += info.Size()
 	}
@@ -139,12 +122,8 @@ func openFiles(names []string) (*files, int64, error) {
 }
 
 func describeFile(key string, info os.FileInfo) bucket.Object {
-	return bucket.Object{Ref: bucket.Ref{Key: key, ETag: `"` + mark(info) + `"`}, Size: info.Size(), LastModified: info.ModTime()}
-}
-
-// mark changes when a file is written.
-func mark(info os.FileInfo) string {
-	return fmt.Sprintf("%x-%x", info.Size(), info.ModTime().UnixNano())
+	etag := fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()) // changes when the file is written
+	return bucket.Object{Ref: bucket.Ref{Key: key, ETag: etag}, Size: info.Size(), LastModified: info.ModTime()}
 }
 
 // List yields the files that are not imported yet.
@@ -159,10 +138,8 @@ func (f *files) List(context.Context) iter.Seq2[[]bucket.Object, error] {
 	}
 }
 
-// Get opens a file. The ETag of a large one tells of the content, too: another
-// file of the same name, size and time, as archives make them, must not pass for
-// one that was imported.
-func (f *files) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+// Get opens a file.
+func (f *files) Get(_ context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	file, err := os.Open(f.paths[key])
 	if err != nil {
 		return bucket.Object{}, nil, err
@@ -171,31 +148,7 @@ func (f *files) Get(ctx context.Context, key string) (bucket.Object, io.ReadClos
 	if err != nil {
 		return bucket.Object{}, nil, errors.Join(err, file.Close())
 	}
-	object := describeFile(key, info)
-	if f.large[key] {
-		sum, err := digest(ctx, file)
-		if err != nil {
-			return bucket.Object{}, nil, errors.Join(err, file.Close())
-		}
-		object.ETag = `"` + mark(info) + "-" + sum + `"`
-	}
-	return object, &countedFile{file, f}, nil
-}
-
-// digest reads a file to its end and goes back to its beginning.
-func digest(ctx context.Context, file *os.File) (string, error) {
-	sum := sha256.New()
-	for {
-		_, err := io.CopyN(sum, file, 1<<20)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err := cmp.Or(err, ctx.Err()); err != nil {
-			return "", err
-		}
-	}
-	_, err := file.Seek(0, io.SeekStart)
-	return hex.EncodeToString(sum.Sum(nil)[:8]), err
+	return describeFile(key, info), &countedFile{file, f}, nil
 }
 
 // Delete notes that files are imported; one that has changed since it was read
@@ -206,7 +159,7 @@ func (f *files) Delete(_ context.Context, refs []bucket.Ref) []error {
 	errs := make([]error, len(refs))
 	for i, ref := range refs {
 		info, err := os.Stat(f.paths[ref.Key])
-		if err == nil && !strings.HasPrefix(strings.TrimRight(ref.ETag, `"`)+"-", `"`+mark(info)+"-") {
+		if err == nil && ref.ETag != describeFile(ref.Key, info).ETag {
 			errs[i] = bucket.ErrChanged
 			continue
 		}

@@ -116,7 +116,6 @@ func runAll(t *testing.T, db *database.DB) {
 	check(nil, err)
 	check(db.Rejections(ctx, 1000, 100))
 	check(db.Trace(ctx, "k"))
-	check(db.Committed(ctx, []movie.Object{{Key: "k", ETag: "e"}}))
 	check(db.Missing(ctx))
 	check(db.History(ctx, 1, 0, 25))
 	check(db.History(ctx, 1, 9000, 25))

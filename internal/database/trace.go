@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"jpmovies/internal/movie"
@@ -102,4 +103,18 @@ func (db *DB) supersede(ctx context.Context, t *movie.Trace) error {
 		}
 	}
 	return rows.Err()
+}
+
+// loggedDays are the days of the ingest log, the last ones, the latest first.
+func loggedDays(ctx context.Context, q querier, most int) ([]any, error) {
+	var first, last sql.NullInt64
+	err := q.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last)
+	if err != nil || !first.Valid {
+		return nil, err
+	}
+	var days []any
+	for day := last.Int64; day >= first.Int64 && len(days) < most; day-- {
+		days = append(days, day)
+	}
+	return days, nil
 }
