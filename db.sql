@@ -52,7 +52,7 @@ CREATE TABLE worker_status (
   last_pass       BIGINT NOT NULL,                    -- times in Unix milliseconds, 0 = never
   last_commit     BIGINT NOT NULL,
   objects_waiting BIGINT NOT NULL,
-  oldest_waiting  BIGINT NOT NULL
+  oldest_waiting  BIGINT
 );
 
 CREATE TABLE catalogue (
@@ -81,7 +81,7 @@ CREATE TABLE facet (
 CREATE TABLE ingest (
   applied_day INT NOT NULL,              -- since 1970; in front, so that writers and pruning each keep to one end
   object_key  VARBINARY(1024) NOT NULL,
-  object_time BIGINT NOT NULL,           -- LastModified, Unix nanoseconds, as in stamps
+  object_time VARBINARY(30) NOT NULL,    -- LastModified as in stamps: RFC 3339 with nanoseconds
   part        VARBINARY(300) NOT NULL,   -- first-last position of what a batch held, ETag; 0-0: the object holds nothing
   outcome     VARBINARY(1100) NOT NULL,  -- Unix milliseconds, updates, changes, rejections, first movies as id@revision (0: no change)
   PRIMARY KEY (applied_day, object_key, object_time, part)

@@ -35,7 +35,7 @@ func expected(t *testing.T, from s3Bucket) []string {
 				return nil
 			}
 			u := item.Update
-			u.Stamp = movie.Stamp{Time: object.LastModified.UnixNano(), Key: key, Position: item.Position}
+			u.Stamp = movie.Stamp{Time: movie.At(*object.LastModified), Key: key, Position: item.Position}
 			before := records[u.Identity]
 			before.Identity = u.Identity
 			records[u.Identity] = movie.Merge(before, u.Record())

@@ -92,7 +92,7 @@ func lookInto(ctx context.Context, key string) (*movie.Waiting, error) {
 	if bucket.Ignored(object) {
 		return nil, nil //nolint:nilnil // it is no input
 	}
-	return &movie.Waiting{ObjectETag: object.ETag, ObjectTime: object.LastModified, Size: object.Size}, nil
+	return &movie.Waiting{ObjectETag: object.ETag, ObjectTime: &object.LastModified, Size: object.Size}, nil
 }
 
 // describeTrace is a trace for people.

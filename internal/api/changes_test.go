@@ -117,14 +117,14 @@ func TestChangesPruned(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
 		for i, m := range samples {
-			apply(t, db, movie.Update{Identity: m.Identity, Stamp: movie.Stamp{Time: int64(i + 1)}})
+			apply(t, db, movie.Update{Identity: m.Identity, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}})
 		}
 		url := serve(t, db, logless)
 		if err := db.Prune(t.Context(), time.Now(), time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range samples[:2] {
-			apply(t, db, movie.Update{Identity: m.Identity, Cast: []string{"New"}, Stamp: movie.Stamp{Time: int64(i + 10)}})
+			apply(t, db, movie.Update{Identity: m.Identity, Cast: []string{"New"}, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 10)}}})
 		}
 		settle(t, url, db)
 		for since, status := range []int{410, 410, 410, 410, 410, 200, 200, 200, 410} {

@@ -94,7 +94,7 @@ type shownWorker struct {
 
 func newStatus(s movie.Status, now time.Time) shownStatus {
 	shown := shownStatus{Revision: s.Revision, Movies: s.Movies, Workers: []shownWorker{}}
-	var oldest time.Time
+	var oldest *time.Time
 	for _, w := range s.Workers {
 		if shown.LastCommit == nil || w.LastCommit.After(*shown.LastCommit) {
 			shown.LastCommit = orNull(w.LastCommit)
@@ -103,12 +103,16 @@ func newStatus(s movie.Status, now time.Time) shownStatus {
 	for _, w := range movie.Current(s.Workers) {
 		shown.Workers = append(shown.Workers, shownWorker{w.Shard, orNull(w.LastPass)})
 		shown.ObjectsWaiting += w.ObjectsWaiting
-		if oldest.IsZero() || !w.OldestWaiting.IsZero() && w.OldestWaiting.Before(oldest) {
+		if oldest == nil || w.OldestWaiting != nil && w.OldestWaiting.Before(*oldest) {
 			oldest = w.OldestWaiting
 		}
 	}
-	if !oldest.IsZero() {
-		seconds := max(0, int64(now.Sub(oldest)/time.Second))
+	if oldest != nil {
+		seconds := now.Unix() - oldest.Unix() // a Duration ends after 292 years
+		if now.Nanosecond() < oldest.Nanosecond() {
+			seconds--
+		}
+		seconds = max(0, seconds)
 		shown.OldestSeconds = &seconds
 	}
 	return shown

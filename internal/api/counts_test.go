@@ -83,9 +83,13 @@ func TestNoCounts(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ago := func(seconds int64) *time.Time {
+		then := time.Unix(time.Now().Unix()-seconds, 0)
+		return &then
+	}
 	workers := []movie.WorkerStatus{
-		{Shard: "0/3", LastPass: at, LastCommit: at.Add(-time.Hour), ObjectsWaiting: 3, OldestWaiting: time.Now().Add(-100 * time.Second)},
-		{Shard: "1/3", LastPass: at, LastCommit: at, ObjectsWaiting: 4, OldestWaiting: time.Now().Add(-200 * time.Second)},
+		{Shard: "0/3", LastPass: at, LastCommit: at.Add(-time.Hour), ObjectsWaiting: 3, OldestWaiting: ago(100)},
+		{Shard: "1/3", LastPass: at, LastCommit: at, ObjectsWaiting: 4, OldestWaiting: ago(200)},
 		{Shard: "2/3", LastPass: at},
 	}
 	check := func(t *testing.T, name string, got answer, want string) {
@@ -110,10 +114,10 @@ func TestStatus(t *testing.T) {
 		db := databasetest.Open(t, o)
 		url := serve(t, db, logless)
 		check(t, "none", ask(t, http.MethodGet, url+"/status"), none)
-		update := movie.Update{Identity: samples[0].Identity, Stamp: movie.Stamp{Time: 1}}
-		gone := movie.Update{Identity: samples[1].Identity, Stamp: movie.Stamp{Time: 2}}
+		update := movie.Update{Identity: samples[0].Identity, Stamp: movie.Stamp{Position: 1}}
+		gone := movie.Update{Identity: samples[1].Identity, Stamp: movie.Stamp{Position: 2}}
 		apply(t, db, update, gone)
-		gone.Deleted, gone.Stamp.Time = true, 3
+		gone.Deleted, gone.Stamp.Position = true, 3
 		apply(t, db, gone)
 		for _, w := range workers {
 			if err := db.Report(t.Context(), w); err != nil {

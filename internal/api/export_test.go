@@ -94,7 +94,7 @@ func many(n, generation int) []movie.Update {
 	for i := range n {
 		updates = append(updates, movie.Update{
 			Identity: movie.Identity{Title: fmt.Sprint("Movie ", i), Year: 2000}, Cast: []string{fmt.Sprint("generation ", generation)},
-			Deleted: generation > 1 && i%10 == 0, Stamp: movie.Stamp{Time: int64(generation)},
+			Deleted: generation > 1 && i%10 == 0, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(generation)}},
 		})
 	}
 	return updates

@@ -79,8 +79,8 @@ func TestObjects(t *testing.T) {
 		defer server.Close()
 		const key = " e\u0301 /a.json" // neither trimmed nor normalised
 		_, err := db.Apply(t.Context(), movie.Batch{
-			Objects:    []movie.Object{{Key: key, ETag: `"tag"`, Time: 1}},
-			Updates:    []movie.Update{{Identity: movie.Identity{Title: "One", Year: 2000}, Stamp: movie.Stamp{Time: 1, Key: key, Position: 1}}},
+			Objects:    []movie.Object{{Key: key, ETag: `"tag"`, Time: movie.Time{Sec: 1}}},
+			Updates:    []movie.Update{{Identity: movie.Identity{Title: "One", Year: 2000}, Stamp: movie.Stamp{Time: movie.Time{Sec: 1}, Key: key, Position: 1}}},
 			Rejections: []movie.Rejection{{Key: key, ObjectETag: `"tag"`, Position: 2, Reason: "title: missing"}},
 		})
 		if err != nil {

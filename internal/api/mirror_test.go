@@ -83,7 +83,7 @@ func commitAtRandom(t *testing.T, db *database.DB, random *rand.Rand, batches in
 		for range 1 + random.IntN(60) {
 			updates = append(updates, movie.Update{
 				Identity: movie.Identity{Title: fmt.Sprint("Movie ", random.IntN(100)), Year: 2000 + random.IntN(2)},
-				Cast:     []string{fmt.Sprint(random.IntN(5))}, Deleted: random.IntN(4) == 0, Stamp: movie.Stamp{Time: random.Int64N(1000)},
+				Cast:     []string{fmt.Sprint(random.IntN(5))}, Deleted: random.IntN(4) == 0, Stamp: movie.Stamp{Time: movie.Time{Sec: random.Int64N(1000)}},
 			})
 		}
 		if _, err := db.Apply(context.WithoutCancel(t.Context()), movie.Batch{Updates: updates}); err != nil {

@@ -345,10 +345,10 @@ func eachCatalogue(t *testing.T, test func(t *testing.T, url string)) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
 		for i, m := range samples {
-			update := movie.Update{Identity: m.Identity, Cast: m.Cast, Genres: m.Genres, Stamp: movie.Stamp{Time: int64(i + 1)}}
+			update := movie.Update{Identity: m.Identity, Cast: m.Cast, Genres: m.Genres, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}}
 			apply(t, db, update)
 		}
-		apply(t, db, movie.Update{Identity: samples[deleted-1].Identity, Deleted: true, Stamp: movie.Stamp{Time: 99}})
+		apply(t, db, movie.Update{Identity: samples[deleted-1].Identity, Deleted: true, Stamp: movie.Stamp{Time: movie.Time{Sec: 99}}})
 		test(t, serve(t, db, slog.DiscardHandler))
 	})
 }

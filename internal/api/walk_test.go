@@ -88,7 +88,7 @@ func (w *walker) change() {
 		u := movie.Update{
 			Identity: movie.Identity{Title: w.one(oddTitles), Year: 2000 + w.random.IntN(walkYears)},
 			Cast:     w.some(oddNames, 6), Genres: w.some(oddGenres, 4), Deleted: w.random.IntN(5) == 0,
-			Stamp: movie.Stamp{Time: w.time},
+			Stamp: movie.Stamp{Time: movie.Time{Sec: w.time}},
 		}
 		updates = append(updates, u)
 		r, known := w.records[u.Identity]
@@ -405,7 +405,7 @@ func TestWalkWhileWriting(t *testing.T) {
 		stay := func(i, time int) movie.Update {
 			return movie.Update{
 				Identity: movie.Identity{Title: fmt.Sprint("Stays put ", i), Year: 1990 + i%3}, Genres: []string{"Drama", "War"},
-				Cast: []string{"Ann", "Bob", fmt.Sprint(time)}, Stamp: movie.Stamp{Time: int64(time)},
+				Cast: []string{"Ann", "Bob", fmt.Sprint(time)}, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(time)}},
 			}
 		}
 		stir := func(time int) (updates []movie.Update) {

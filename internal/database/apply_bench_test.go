@@ -26,7 +26,7 @@ func BenchmarkApply(b *testing.B) {
 				Identity: movie.Identity{Title: fmt.Sprintf("The movie number %d", n*7919%1_000_003), Year: 1950 + n%70},
 				Cast:     []string{fmt.Sprint("Actor ", n%997), fmt.Sprint("Actor ", n%4999), fmt.Sprint("Star ", n%101)},
 				Genres:   []string{fmt.Sprint("Genre ", n%17), fmt.Sprint("Genre ", 20+n%7)},
-				Stamp:    movie.Stamp{Time: int64(1_700_000_000+n) * 1e9, Key: key, Position: 1},
+				Stamp:    movie.Stamp{Time: movie.Time{Sec: int64(1_700_000_000 + n)}, Key: key, Position: 1},
 			})
 			batch.Objects = append(batch.Objects, movie.Object{Key: key, ETag: fmt.Sprintf(`"%032x"`, n*2654435761), Time: batch.Updates[len(batch.Updates)-1].Stamp.Time})
 		}

@@ -126,13 +126,19 @@ func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
 		}
 		return names
 	}
+	var times []movie.Time
+	for _, year := range []int{1, 1601, 1677, 1969, 1970, 2000, 2262, 9999} {
+		for second := range 6 {
+			times = append(times, movie.At(time.Date(year, 1, 1, 0, 0, second, 0, time.UTC)))
+		}
+	}
 	updates := make([]movie.Update, n)
 	for i := range updates {
 		m := random.IntN(movies)
 		updates[i] = movie.Update{
 			Identity: movie.Identity{Title: fmt.Sprint(titles[m%len(titles)], m/len(titles)), Year: 2000 + m%3},
 			Cast:     list(), Genres: list(), Deleted: random.IntN(6) == 0,
-			Stamp: movie.Stamp{Time: int64(random.IntN(50)), Key: fmt.Sprint("key", random.IntN(9)), Position: int64(i + 1)},
+			Stamp: movie.Stamp{Time: times[random.IntN(len(times))], Key: fmt.Sprint("key", random.IntN(9)), Position: int64(i + 1)},
 		}
 	}
 	return updates
@@ -291,7 +297,7 @@ func atoi(t *testing.T, text string) int {
 func update(position int64, title string, year int, cast, genres []string) movie.Update {
 	return movie.Update{
 		Identity: movie.Identity{Title: title, Year: year}, Cast: cast, Genres: genres,
-		Stamp: movie.Stamp{Time: position, Key: "key", Position: 1},
+		Stamp: movie.Stamp{Time: movie.Time{Sec: position}, Key: "key", Position: 1},
 	}
 }
 
@@ -433,16 +439,18 @@ func TestReport(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
 		at := time.UnixMilli
+		oldest := time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)
 		for _, s := range []movie.WorkerStatus{
-			{Shard: "0/2", LastPass: at(10), LastCommit: at(9), ObjectsWaiting: 3, OldestWaiting: at(5)},
+			{Shard: "0/2", LastPass: at(10), LastCommit: at(9), ObjectsWaiting: 3, OldestWaiting: &oldest},
 			{Shard: "0/2", LastPass: at(20)},
-			{LastPass: at(30)},
+			{LastPass: at(30), OldestWaiting: &oldest},
 		} {
 			if err := db.Report(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 		}
-		checkRows(t, databasetest.Raw(t, o), "SELECT * FROM worker_status", 5, []string{"0/2|20|9|0|0", "|30|0|0|0"})
+		checkRows(t, databasetest.Raw(t, o), "SELECT shard, last_pass, last_commit, objects_waiting, COALESCE(oldest_waiting, 'none') FROM worker_status", 5,
+			[]string{"0/2|20|9|0|none", "|30|0|0|-1000"})
 	})
 }
 
@@ -459,7 +467,7 @@ func TestFileReplaced(t *testing.T) {
 			o := databasetest.SQLite(t)
 			db := databasetest.Open(t, o)
 			batch := func(title string) movie.Batch {
-				return movie.Batch{Updates: []movie.Update{{Identity: movie.Identity{Title: title, Year: 2000}, Stamp: movie.Stamp{Time: 1}}}}
+				return movie.Batch{Updates: []movie.Update{{Identity: movie.Identity{Title: title, Year: 2000}, Stamp: movie.Stamp{Position: 1}}}}
 			}
 			if _, err := db.Apply(t.Context(), batch("one")); err != nil {
 				t.Fatal(err)

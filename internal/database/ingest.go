@@ -36,7 +36,7 @@ type ingestion struct {
 // source names an object as stamps do.
 type source struct {
 	key  string
-	time int64
+	time movie.Time
 }
 
 // ingestions are the entries of a batch, sorted by their keys. touched are the
@@ -73,7 +73,7 @@ func ingestions(batch movie.Batch, touched map[movie.Identity]movie.Touched) []i
 	all = slices.DeleteFunc(all, func(e ingestion) bool {
 		return e.last == 0 && !e.Blank || len(e.Key) > maxObjectKey || len(e.ETag) > maxObjectETag
 	})
-	slices.SortFunc(all, func(a, b ingestion) int { return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Time, b.Time)) })
+	slices.SortFunc(all, func(a, b ingestion) int { return cmp.Or(strings.Compare(a.Key, b.Key), a.Time.Compare(b.Time)) })
 	return all
 }
 
@@ -118,7 +118,7 @@ func (db *DB) writeIngest(ctx context.Context, tx *sql.Tx, entries []ingestion) 
 	day, at := dayOf(now), now.UnixMilli()
 	args := make([]any, 0, 5*len(entries))
 	for _, e := range entries {
-		args = append(args, day, e.Key, e.Time, e.part(), e.outcome(at))
+		args = append(args, day, e.Key, e.Time.String(), e.part(), e.outcome(at))
 	}
 	return db.insert(ctx, tx, db.insertIngest(), args)
 }

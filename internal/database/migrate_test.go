@@ -362,7 +362,7 @@ func TestFillPairsBesideWriters(t *testing.T) {
 					var changed []movie.Update
 					for range 50 {
 						u := all[own.IntN(len(all))]
-						u.Genres, u.Deleted, u.Stamp.Time = pickNames(own, "genre", 6), own.IntN(5) == 0, 10_000*turn+int64(i)
+						u.Genres, u.Deleted, u.Stamp.Time = pickNames(own, "genre", 6), own.IntN(5) == 0, movie.Time{Sec: 10_000*turn + int64(i)}
 						changed = append(changed, u)
 					}
 					if _, err := db.Apply(context.WithoutCancel(ctx), movie.Batch{Updates: changed}); err != nil {

@@ -106,7 +106,7 @@ func runAll(t *testing.T, db *database.DB) {
 	}
 	check(db.Apply(ctx, movie.Batch{Objects: []movie.Object{{Key: "k", ETag: "e"}}, Updates: changed, Rejections: []movie.Rejection{{Key: "k", ObjectETag: "e", Position: 1, Reason: "bad"}}}))
 	for i := range changed {
-		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, 9010
+		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, movie.Time{Sec: 9010}
 	}
 	check(db.Apply(ctx, movie.Batch{Updates: changed}))
 	gone := update(9020, "quite new", 1999, nil, nil)

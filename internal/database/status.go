@@ -14,8 +14,12 @@ import (
 func (db *DB) Report(ctx context.Context, s movie.WorkerStatus) error {
 	report := insertion{"INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", 5,
 		db.dialect.onDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
+	var oldest any // NULL: none waits
+	if s.OldestWaiting != nil {
+		oldest = s.OldestWaiting.UnixMilli()
+	}
 	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-		err := db.insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, milli(s.OldestWaiting)})
+		err := db.insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
 		if err != nil || s.LastCommit.IsZero() {
 			return err
 		}
@@ -51,11 +55,16 @@ func (db *DB) Status(ctx context.Context) (movie.Status, error) {
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
 	for rows.Next() {
 		var w movie.WorkerStatus
-		var pass, commit, oldest int64
+		var pass, commit int64
+		var oldest sql.NullInt64
 		if err := rows.Scan(&w.Shard, &pass, &commit, &w.ObjectsWaiting, &oldest); err != nil {
 			return movie.Status{}, fmt.Errorf("read status: %w", err)
 		}
-		w.LastPass, w.LastCommit, w.OldestWaiting = fromMilli(pass), fromMilli(commit), fromMilli(oldest)
+		w.LastPass, w.LastCommit = fromMilli(pass), fromMilli(commit)
+		if oldest.Valid {
+			at := time.UnixMilli(oldest.Int64).UTC()
+			w.OldestWaiting = &at
+		}
 		s.Workers = append(s.Workers, w)
 	}
 	if err := rows.Err(); err != nil {

@@ -51,8 +51,7 @@ func (db *DB) readIngests(ctx context.Context, t *movie.Trace) error {
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
 	for rows.Next() {
-		var modified int64
-		var part, outcome string
+		var modified, part, outcome string
 		if err := rows.Scan(&modified, &part, &outcome); err != nil {
 			return err
 		}
@@ -60,7 +59,11 @@ func (db *DB) readIngests(ctx context.Context, t *movie.Trace) error {
 		if err != nil {
 			return err
 		}
-		i.ObjectTime = movie.FromNano(modified)
+		at, err := movie.ParseTime(modified)
+		if err != nil {
+			return err
+		}
+		i.ObjectTime = at.Time()
 		t.Applied = append(t.Applied, i)
 	}
 	return rows.Err()
@@ -99,7 +102,7 @@ func (db *DB) supersede(ctx context.Context, t *movie.Trace) error {
 	for _, i := range t.Applied {
 		for n := range i.Movies {
 			m := &i.Movies[n]
-			m.SupersededBy = records[m.ID].SupersededBy(t.Key, i.ObjectTime.UnixNano())
+			m.SupersededBy = records[m.ID].SupersededBy(t.Key, movie.At(i.ObjectTime))
 		}
 	}
 	return rows.Err()

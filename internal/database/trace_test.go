@@ -16,10 +16,11 @@ import (
 
 // object holds updates; their stamps become the object's.
 func object(time int64, key string, updates ...movie.Update) movie.Batch {
+	at := movie.Time{Nsec: int32(time)}
 	for i := range updates {
-		updates[i].Stamp = movie.Stamp{Time: time, Key: key, Position: int64(i + 1)}
+		updates[i].Stamp = movie.Stamp{Time: at, Key: key, Position: int64(i + 1)}
 	}
-	return movie.Batch{Objects: []movie.Object{{Key: key, ETag: fmt.Sprintf(`"%d"`, time), Time: time, Blank: len(updates) == 0}}, Updates: updates}
+	return movie.Batch{Objects: []movie.Object{{Key: key, ETag: fmt.Sprintf(`"%d"`, time), Time: at, Blank: len(updates) == 0}}, Updates: updates}
 }
 
 func commit(t *testing.T, db *database.DB, b movie.Batch) {
@@ -75,7 +76,7 @@ func TestTrace(t *testing.T) {
 		bad := movie.Rejection{Key: "mixed", ObjectETag: `"20"`, Position: 2, Reason: "year: missing"}
 		none := movie.Rejection{Key: "none", ObjectETag: `"21"`, Position: 1, Reason: "title: missing"}
 		commit(t, db, movie.Batch{
-			Objects:    []movie.Object{a.Objects[0], mixed.Objects[0], {Key: "none", ETag: `"21"`, Time: 21}, {Key: "unread", Time: 22}, {Key: "blank", ETag: `"23"`, Time: 23, Blank: true}},
+			Objects:    []movie.Object{a.Objects[0], mixed.Objects[0], {Key: "none", ETag: `"21"`, Time: movie.Time{Sec: 21}}, {Key: "unread", Time: movie.Time{Sec: 22}}, {Key: "blank", ETag: `"23"`, Time: movie.Time{Sec: 23}, Blank: true}},
 			Updates:    slices.Concat(a.Updates, mixed.Updates),
 			Rejections: []movie.Rejection{bad, none},
 		})

@@ -21,7 +21,7 @@ func TestVerify(t *testing.T) {
 			batch.Updates = append(batch.Updates, movie.Update{
 				Identity: movie.Identity{Title: fmt.Sprintf("Das Boot %d", i), Year: 1900 + i%100},
 				Cast:     []string{fmt.Sprint("A", i%7), "Ö'x\\"}, Genres: []string{fmt.Sprint("G", i%3), "G9"},
-				Deleted: i%10 == 0, Stamp: movie.Stamp{Time: 1},
+				Deleted: i%10 == 0, Stamp: movie.Stamp{Position: 1},
 			})
 		}
 		batch.Updates[1199].Title = longTitle()

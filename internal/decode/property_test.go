@@ -127,7 +127,7 @@ func problem(item Item, position int) string {
 		return "negative size"
 	case item.Reason != "":
 		return reasonProblem(item)
-	case item.Bytes != nil || u.Stamp.Position != item.Position || u.Stamp.Time != 0 || u.Stamp.Key != "":
+	case item.Bytes != nil || u.Stamp.Position != item.Position || u.Stamp.Time.Sec != 0 || u.Stamp.Key != "":
 		return "stamp or bytes of a valid item"
 	case u.Year < 1 || u.Year > 9999:
 		return "year"

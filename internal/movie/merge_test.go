@@ -2,17 +2,25 @@ package movie
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
+// someTimes are where clocks and integers begin and end, and neighbours.
+var someTimes = []Time{
+	minTime, At(time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC)), At(time.Unix(0, math.MinInt64)), {Sec: -1}, {Sec: -1, Nsec: 1},
+	{}, {Nsec: 1}, {Sec: 1}, At(time.Unix(0, math.MaxInt64)), At(time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)), maxTime,
+}
+
 // drawStamp draws from few values, so that parts of stamps are often equal.
 func drawStamp(t *rapid.T) Stamp {
 	return Stamp{
-		Time:     rapid.Int64Range(1, 4).Draw(t, "time"),
+		Time:     rapid.SampledFrom(someTimes).Draw(t, "time"),
 		Key:      rapid.SampledFrom([]string{"", "a", "b", "a/b"}).Draw(t, "key"),
 		Position: rapid.Int64Range(1, 4).Draw(t, "position"),
 	}
@@ -50,7 +58,7 @@ func replay(updates []Update) map[Identity]Record {
 	slices.SortStableFunc(sorted, func(a, b Update) int {
 		switch {
 		case a.Stamp.Time != b.Stamp.Time:
-			return cmp.Compare(a.Stamp.Time, b.Stamp.Time)
+			return a.Stamp.Time.Time().Compare(b.Stamp.Time.Time())
 		case a.Stamp.Key != b.Stamp.Key:
 			return cmp.Compare(a.Stamp.Key, b.Stamp.Key)
 		}
@@ -182,7 +190,7 @@ func TestCollect(t *testing.T) {
 
 // TestTies is about different updates with equal stamps: the later one wins.
 func TestTies(t *testing.T) {
-	s := Stamp{Time: 5, Key: "k", Position: 1}
+	s := Stamp{Time: Time{Sec: 5}, Key: "k", Position: 1}
 	update := func(cast, genres []string) Update { return Update{Cast: cast, Genres: genres, Stamp: s} }
 	tombstone := Update{Deleted: true, Stamp: s}
 	both := update([]string{"A"}, []string{"G"})

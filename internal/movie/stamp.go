@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Stamp is the total order of updates: newest wins, field by field. The zero
-// Stamp is older than every real one.
+// Stamp is the total order of updates: newest wins, field by field. The zero Stamp
+// is none: older than every stamp of an update, whatever its time. No update has
+// it, since positions begin at 1.
 type Stamp struct {
-	// Time is the LastModified of the object's GET, in Unix nanoseconds.
-	Time int64
+	// Time is the LastModified of the object's GET.
+	Time Time
 	// Key of the object, compared as bytes.
 	Key string
 	// Position of the update in its object, from 1.
@@ -20,8 +21,16 @@ type Stamp struct {
 
 // Compare is negative when s is older than other, positive when it is newer.
 func (s Stamp) Compare(other Stamp) int {
+	switch none := other.IsZero(); {
+	case s.IsZero() && none:
+		return 0
+	case s.IsZero():
+		return -1
+	case none:
+		return 1
+	}
 	return cmp.Or(
-		cmp.Compare(s.Time, other.Time),
+		s.Time.Compare(other.Time),
 		strings.Compare(s.Key, other.Key),
 		cmp.Compare(s.Position, other.Position),
 	)
@@ -49,7 +58,8 @@ func (r Record) AppendStamps(dst []byte) []byte {
 			dst = append(dst, stampZero)
 		default:
 			dst = append(dst, stampFull)
-			dst = binary.AppendVarint(dst, s.Time)
+			dst = binary.AppendVarint(dst, s.Time.Sec)
+			dst = binary.AppendUvarint(dst, uint64(s.Time.Nsec)) //nolint:gosec // never negative
 			dst = binary.AppendVarint(dst, s.Position)
 			dst = binary.AppendUvarint(dst, uint64(len(s.Key)))
 			dst = append(dst, s.Key...)
@@ -101,9 +111,15 @@ func cutStamp(stored []byte, before Stamp) (Stamp, []byte, error) {
 
 func cutFullStamp(stored []byte) (s Stamp, rest []byte, err error) {
 	var n int
-	if s.Time, n = binary.Varint(stored); n <= 0 {
+	if s.Time.Sec, n = binary.Varint(stored); n <= 0 {
 		return Stamp{}, nil, errStamps
 	}
+	stored = stored[n:]
+	nsec, n := binary.Uvarint(stored)
+	if n <= 0 || nsec > 999_999_999 {
+		return Stamp{}, nil, errStamps
+	}
+	s.Time.Nsec = int32(nsec) //nolint:gosec // just checked
 	stored = stored[n:]
 	if s.Position, n = binary.Varint(stored); n <= 0 {
 		return Stamp{}, nil, errStamps

@@ -6,7 +6,7 @@ import (
 )
 
 // WorkerStatus is what a worker tells about itself after each pass. Zero times
-// mean never, or nothing.
+// of its own clock mean never.
 type WorkerStatus struct {
 	// Shard is i/n, or empty for the whole bucket.
 	Shard      string
@@ -14,8 +14,8 @@ type WorkerStatus struct {
 	LastCommit time.Time
 	// ObjectsWaiting in the bucket when the pass ended.
 	ObjectsWaiting int
-	// OldestWaiting is the LastModified of the oldest of them.
-	OldestWaiting time.Time
+	// OldestWaiting is the LastModified of the oldest of them; nil when none waits.
+	OldestWaiting *time.Time
 }
 
 // Current are the workers that share the bucket as it is shared now: by as many

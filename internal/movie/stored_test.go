@@ -13,9 +13,10 @@ import (
 func TestStamps(t *testing.T) {
 	stamp := rapid.Custom(func(t *rapid.T) Stamp {
 		if rapid.Bool().Draw(t, "few") {
-			return rapid.SampledFrom([]Stamp{{}, {Time: 1, Key: "k", Position: 1}, {Time: -1}, {Key: "\x00"}, {Position: 1}}).Draw(t, "stamp")
+			return rapid.SampledFrom([]Stamp{{}, {Time: minTime, Key: "k", Position: 1}, {Time: Time{Sec: -1}}, {Key: "\x00"}, {Position: 1}}).Draw(t, "stamp")
 		}
-		return Stamp{rapid.Int64().Draw(t, "time"), rapid.String().Draw(t, "key"), rapid.Int64().Draw(t, "position")}
+		at := Time{rapid.Int64().Draw(t, "time"), rapid.Int32Range(0, 999_999_999).Draw(t, "nanoseconds")}
+		return Stamp{at, rapid.String().Draw(t, "key"), rapid.Int64().Draw(t, "position")}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		want := Record{Deleted: stamp.Draw(t, "deleted"), Updated: stamp.Draw(t, "updated")}
@@ -41,8 +42,8 @@ func TestStamps(t *testing.T) {
 
 // FuzzSetStamps reads damaged stamps.
 func FuzzSetStamps(f *testing.F) {
-	s := Stamp{Time: 1, Key: "key", Position: 2}
-	for _, r := range []Record{{}, {Updated: s}, {Deleted: s, Updated: Stamp{Time: 2}, Cast: Names{Stamp: s}}} {
+	s := Stamp{Time: Time{Sec: 1}, Key: "key", Position: 2}
+	for _, r := range []Record{{}, {Updated: s}, {Deleted: s, Updated: Stamp{Time: maxTime}, Cast: Names{Stamp: s}}} {
 		f.Add(r.AppendStamps(nil))
 	}
 	f.Add([]byte("\x02\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))

@@ -21,10 +21,11 @@ type Trace struct {
 // Waiting is an object that is in the bucket.
 type Waiting struct {
 	// Settling: it may still be being written, and no more is known yet.
-	Settling   bool      `json:"settling"`
-	ObjectETag string    `json:"object_etag,omitempty"`
-	ObjectTime time.Time `json:"object_time,omitzero"`
-	Size       int64     `json:"size,omitempty"`
+	Settling   bool   `json:"settling"`
+	ObjectETag string `json:"object_etag,omitempty"`
+	// ObjectTime is its LastModified; nil while it is settling.
+	ObjectTime *time.Time `json:"object_time,omitempty"`
+	Size       int64      `json:"size,omitempty"`
 }
 
 // Ingest is one entry of the ingest log: an object, or as much of it as one
@@ -63,7 +64,7 @@ type Source struct {
 
 // SupersededBy tells by which update a record has superseded all that an object
 // said; nil while one of its stamps is the object's.
-func (r Record) SupersededBy(key string, time int64) *Source {
+func (r Record) SupersededBy(key string, time Time) *Source {
 	newest := r.Updated
 	for _, s := range []Stamp{r.Updated, r.Deleted, r.Cast.Stamp, r.Genres.Stamp} {
 		if s.Key == key && s.Time == time {
@@ -73,11 +74,8 @@ func (r Record) SupersededBy(key string, time int64) *Source {
 			newest = s
 		}
 	}
-	return &Source{Key: newest.Key, Time: FromNano(newest.Time)}
+	return &Source{Key: newest.Key, Time: newest.Time.Time()}
 }
-
-// FromNano is a stamp's time.
-func FromNano(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // Conclude sets States: waiting, applied or superseded (when that is so of every
 // movie listed), rejected; unknown when there is nothing.

@@ -36,8 +36,8 @@ type Rejection struct {
 type Object struct {
 	Key  string
 	ETag string
-	// Time is the LastModified of its GET, in Unix nanoseconds, as in stamps.
-	Time int64
+	// Time is the LastModified of its GET, as in stamps.
+	Time Time
 	// Blank: it holds nothing, neither updates nor rejections.
 	Blank bool
 }

@@ -62,7 +62,7 @@ func (b *batch) add(next part) {
 		from.open.Add(1)
 		b.objects = append(b.objects, from)
 		b.Objects = append(b.Objects, movie.Object{
-			Key: from.Key, ETag: from.ETag, Time: from.modified.UnixNano(),
+			Key: from.Key, ETag: from.ETag, Time: movie.At(from.modified),
 			Blank: from.batch == 0 && next.ok && len(next.updates)+len(next.rejections) == 0,
 		})
 		from.batch = b.number

@@ -116,7 +116,7 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 	story.read(object)
 	next := part{from: &taken{Ref: object.Ref, notices: listed.notices, modified: object.LastModified, story: story}}
 	next.from.open.Store(1)
-	stamp := movie.Stamp{Time: object.LastModified.UnixNano(), Key: key}
+	stamp := movie.Stamp{Time: movie.At(object.LastModified), Key: key}
 	items, rejections := 0, 0
 	err = decode.Read(body, func(item decode.Item) error {
 		next.add(item, stamp)

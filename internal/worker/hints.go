@@ -48,7 +48,7 @@ type schedule struct {
 	later []found
 	// left is what the last listing left in the bucket, and the oldest of it.
 	left   int
-	oldest time.Time
+	oldest *time.Time
 }
 
 // rest is the pause after a pass; it returns what the next one takes.

@@ -77,7 +77,7 @@ func (m *metrics) finish(p *pass) {
 	m.waiting.Set(float64(waiting))
 	m.lastPass.SetToCurrentTime()
 	m.oldest.Set(0)
-	if !oldest.IsZero() {
+	if oldest != nil {
 		m.oldest.Set(float64(oldest.Unix()))
 	}
 }

@@ -25,9 +25,9 @@ type pass struct {
 
 	mu sync.Mutex
 	counts
-	oldest   time.Time // LastModified of the oldest object that is left in the bucket
-	failures []error   // the first few
-	broken   error     // why bucket or catalogue as a whole could not be used
+	oldest   *time.Time // LastModified of the oldest object that is left in the bucket
+	failures []error    // the first few
+	broken   error      // why bucket or catalogue as a whole could not be used
 }
 
 // counts of one pass.
@@ -79,15 +79,19 @@ func (w *Worker) pass(stop, hard context.Context, from source) *pass {
 
 // backlog is what is left in the bucket, and the oldest of it, as far as this is
 // known: messages name only a part.
-func (p *pass) backlog() (waiting int, oldest time.Time) {
+func (p *pass) backlog() (waiting int, oldest *time.Time) {
 	if p.listing {
 		return p.Waiting(), p.oldest
 	}
-	oldest = p.next.oldest
-	if oldest.IsZero() || !p.oldest.IsZero() && p.oldest.Before(oldest) {
-		oldest = p.oldest
+	return max(p.Waiting(), p.next.left), earlier(p.next.oldest, p.oldest)
+}
+
+// earlier is the earlier of two times, of which nil is none.
+func earlier(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		return b
 	}
-	return max(p.Waiting(), p.next.left), oldest
+	return a
 }
 
 // count changes the counters under their lock.
@@ -124,9 +128,7 @@ func (p *pass) breakOff(err error, change func(*counts)) {
 func (p *pass) leave(modified time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.oldest.IsZero() || modified.Before(p.oldest) {
-		p.oldest = modified
-	}
+	p.oldest = earlier(p.oldest, &modified)
 }
 
 // err joins the failures of single objects.

@@ -207,7 +207,7 @@ func TestStampIsOfTheGet(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := to.records[movie.Identity{Title: "F", Year: 2000}].Updated
-	if want := (movie.Stamp{Time: time.Unix(2000, 0).UnixNano(), Key: "key", Position: 1}); got != want {
+	if want := (movie.Stamp{Time: movie.At(time.Unix(2000, 0)), Key: "key", Position: 1}); got != want {
 		t.Errorf("stamp is %+v, want %+v", got, want)
 	}
 }

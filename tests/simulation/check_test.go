@@ -148,7 +148,11 @@ func (s *simulation) checkIngestLog(ctx context.Context) {
 		if _, err := fmt.Sscanf(r[2], "%d-%d", &first, &last); err != nil {
 			panic(err)
 		}
-		at := movie.Stamp{Key: r[0], Time: number64(r[1])}
+		at := movie.Stamp{Key: r[0]}
+		var err error
+		if at.Time, err = movie.ParseTime(r[1]); err != nil {
+			panic(err)
+		}
 		if !slices.ContainsFunc(s.ledger.all[at.Key], func(g *generation) bool {
 			return g.time == at.Time && strings.HasSuffix(r[2], " "+g.ETag) && last <= int64(len(g.items))
 		}) {
@@ -161,7 +165,7 @@ func (s *simulation) checkIngestLog(ctx context.Context) {
 	for g, positions := range s.ledger.own {
 		for position := range positions {
 			if !logged[movie.Stamp{Key: g.Key, Time: g.time, Position: position}] {
-				s.failLocked("update %d of %q (%d) was committed and is not logged", position, g.Key, g.time)
+				s.failLocked("update %d of %q (%s) was committed and is not logged", position, g.Key, g.time.Time())
 			}
 		}
 	}

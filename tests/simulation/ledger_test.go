@@ -38,7 +38,7 @@ type ledger struct {
 type generation struct {
 	bucket.Ref
 	number int
-	time   int64
+	time   movie.Time
 	body   []byte
 	items  []item
 }
@@ -62,7 +62,7 @@ func (l *ledger) put(o bucket.Object, body []byte, items []item) int {
 	if l.there[o.Key] != nil {
 		l.stats.overwritten++
 	}
-	g := &generation{Ref: o.Ref, number: l.stats.puts, time: o.LastModified.UnixNano(), body: body, items: items}
+	g := &generation{Ref: o.Ref, number: l.stats.puts, time: movie.At(o.LastModified), body: body, items: items}
 	l.last[o.Key], l.there[o.Key] = g, g
 	l.all[o.Key] = append(l.all[o.Key], g)
 	l.own[g] = make(map[int64]bool)
@@ -70,6 +70,11 @@ func (l *ledger) put(o bucket.Object, body []byte, items []item) int {
 		l.done[o.Ref] = make(map[int64]bool)
 	}
 	return g.number
+}
+
+// has tells whether a generation of the key has that time.
+func (l *ledger) has(key string, at movie.Time) bool {
+	return slices.ContainsFunc(l.all[key], func(g *generation) bool { return g.time == at })
 }
 
 // removed is told of an object that a worker deleted, and says what is wrong
@@ -251,9 +256,9 @@ func (h *history) view() view {
 
 func compareStamps(a, b movie.Stamp) int {
 	switch {
-	case a.Time < b.Time:
+	case a.Time.Time().Before(b.Time.Time()):
 		return -1
-	case a.Time > b.Time:
+	case b.Time.Time().Before(a.Time.Time()):
 		return 1
 	case a.Key != b.Key:
 		return strings.Compare(a.Key, b.Key)

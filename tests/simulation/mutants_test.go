@@ -35,7 +35,7 @@ var mutants = []mutant{
 	{"a body that broke off is taken for a whole one", "decode/source.go",
 		"if s.err == nil || s.err == io.EOF {", "if s.err == nil || s.err == io.EOF || s.read > 0 {"},
 	{"the stamp of the LIST", "worker/fetch.go",
-		"Time: object.LastModified.UnixNano()", "Time: listed.LastModified.UnixNano()"},
+		"Time: movie.At(object.LastModified)", "Time: movie.At(listed.LastModified)"},
 	{"the ETag of the LIST", "worker/fetch.go", "&taken{Ref: object.Ref,", "&taken{Ref: listed.Ref,"},
 	{"an object that cannot be read is thrown away", "worker/fetch.go",
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n",

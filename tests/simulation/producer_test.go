@@ -91,8 +91,9 @@ func (p *producer) run() {
 func (p *producer) put(key string, body []byte, items []item) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.ahead = pick(p.random, p.plan.years...)
 	last := p.ledger.last[key]
-	if last != nil && last.time == p.memory.Now().UnixNano() && !p.plan.ties {
+	if !p.plan.ties && p.ledger.has(key, movie.At(p.memory.Now())) {
 		return false
 	}
 	if last != nil && p.plan.twins && p.random.IntN(3) == 0 {

@@ -38,6 +38,7 @@ type simulation struct {
 	raw      *sql.DB
 	mirror   mirror
 	ledger   *ledger
+	ahead    int  // years, of the bucket's clock
 	breaking int  // the statement of the present transaction that fails, 0 = none
 	calm     bool // nothing fails any more
 	trace    []string
@@ -224,6 +225,7 @@ type plan struct {
 	keys       []string
 	titles     int
 	resolution time.Duration // of LastModified
+	years      []int         // which the bucket's clock is ahead, one of them for each object
 	ties       bool          // keys are overwritten within it
 	twins      bool          // keys are overwritten with the same bytes
 	bulk       bool          // there is an object of more updates than one part holds
@@ -268,6 +270,7 @@ func newPlan(s *simulation) plan {
 		}
 	}
 	p.life = pick(r, 0, 5*time.Second, 20*time.Second, time.Minute)
+	p.years = pick(r, []int{0}, []int{0}, []int{-1999}, []int{-31}, []int{-399, -31, -30, 0}, []int{-30, -31}, []int{0, 300}, []int{7990, 0, -1999})
 	return p
 }
 
@@ -300,7 +303,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	s := &simulation{seed: seed, ledger: newLedger(), file: copyTemplate(t)}
 	s.plan = newPlan(s)
 	s.openQueue()
-	s.memory.Now = func() time.Time { return time.Now().Truncate(s.plan.resolution) }
+	s.memory.Now = func() time.Time { return time.Now().AddDate(s.ahead, 0, 0).Truncate(s.plan.resolution) }
 	s.ledger.strict = os.Getenv(variableStrict) != ""
 	s.mirror.movies = make(map[int64]string)
 	running.Store(int64(seed), s)

@@ -4,5 +4,5 @@ CREATE TABLE IF NOT EXISTS worker_status (
   last_pass       INTEGER NOT NULL,
   last_commit     INTEGER NOT NULL,
   objects_waiting INTEGER NOT NULL,
-  oldest_waiting  INTEGER NOT NULL
+  oldest_waiting  INTEGER
 ) WITHOUT ROWID;
