@@ -42,6 +42,7 @@ CREATE TABLE rejection (
   position    BIGINT NOT NULL,           -- of the update in its object, from 1
   reason      VARBINARY(2048) NOT NULL,
   bytes       MEDIUMBLOB NOT NULL,       -- the first 64 KiB of what was rejected
+  truncated   TINYINT NOT NULL,          -- 1 = there was more
   rejected_at BIGINT NOT NULL,           -- Unix milliseconds
   UNIQUE KEY generation (object_key, object_etag, position),
   KEY by_time (rejected_at)

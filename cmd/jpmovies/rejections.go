@@ -190,8 +190,8 @@ func mended(file string, r movie.StoredRejection) ([]byte, error) {
 		return io.ReadAll(os.Stdin)
 	case file != "":
 		return os.ReadFile(file) //nolint:gosec // the user names the file
-	case len(r.Bytes) >= decode.MaxKept:
-		return nil, fmt.Errorf("only the first %d bytes of it were kept; give the whole update with --file", decode.MaxKept)
+	case r.Truncated:
+		return nil, fmt.Errorf("only the first %d bytes of it were kept; give the whole update with --file", movie.MaxKept)
 	}
 	return r.Bytes, nil
 }

@@ -15,8 +15,12 @@ import (
 // contains it is never input, whatever stands before it.
 const ProbePrefix = ".jpmovies-probe/"
 
-// MaxKey is the length of the longest key, in bytes.
-const MaxKey = 1024
+// MaxKey and MaxETag are the lengths in bytes up to which objects are taken. S3 knows
+// no longer ones, other servers may.
+const (
+	MaxKey  = 1024
+	MaxETag = 255
+)
 
 // Errors that a store tells apart. Every other error is transient: the object
 // stays where it is, and the next pass tries again.

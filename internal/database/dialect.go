@@ -132,8 +132,13 @@ var mysqlVerdicts = map[uint16]verdict{
 	1264: refused, // out of range
 	1366: refused, // wrong value
 	1048: refused, // NULL
+	1265: refused, // data truncated
+	1292: refused, // incorrect value
+	1300: refused, // no UTF-8
+	1644: refused, // SIGNAL: a trigger's refusal
 	3140: refused, // JSON (MySQL)
 	3819: refused, // CHECK (MySQL)
+	3854: refused, // cannot be converted to the column's characters
 	4025: refused, // CHECK, JSON (MariaDB)
 }
 
@@ -162,10 +167,15 @@ func judgeSQLite(err error) verdict {
 	if !errors.As(err, &e) {
 		return final
 	}
-	switch e.Code() & 0xff {
+	switch e.Code() & 0xff { // the primary code
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return again
-	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+	case sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+		return refused
+	}
+	switch e.Code() {
+	// Other constraints are about keys: rows that are there are to blame, not the data.
+	case sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE, sqlite3.SQLITE_CONSTRAINT_TRIGGER:
 		return refused
 	}
 	return final

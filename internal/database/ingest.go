@@ -14,13 +14,6 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// What the columns of the ingest log hold at most. Only names of files that are
-// imported can be longer than a key; these are not logged.
-const (
-	maxObjectKey  = 1024
-	maxObjectETag = 255
-)
-
 // maxTouched is how many movies an entry names.
 const maxTouched = 20
 
@@ -71,7 +64,7 @@ func ingestions(batch movie.Batch, touched map[movie.Identity]movie.Touched) []i
 		}
 	}
 	all = slices.DeleteFunc(all, func(e ingestion) bool {
-		return e.last == 0 && !e.Blank || len(e.Key) > maxObjectKey || len(e.ETag) > maxObjectETag
+		return e.last == 0 && !e.Blank
 	})
 	slices.SortFunc(all, func(a, b ingestion) int { return cmp.Or(strings.Compare(a.Key, b.Key), a.Time.Compare(b.Time)) })
 	return all

@@ -47,8 +47,8 @@ func (db *DB) queryRejections(ctx context.Context, query string, args ...any) ([
 func (db *DB) Rejection(ctx context.Context, id int64) (movie.StoredRejection, error) {
 	r := movie.StoredRejection{ID: id}
 	var at int64
-	err := db.read.QueryRowContext(ctx, "SELECT object_key, object_etag, position, reason, bytes, rejected_at FROM rejection WHERE id = ?", id).
-		Scan(&r.Key, &r.ObjectETag, &r.Position, &r.Reason, &r.Bytes, &at)
+	err := db.read.QueryRowContext(ctx, "SELECT object_key, object_etag, position, reason, bytes, truncated, rejected_at FROM rejection WHERE id = ?", id).
+		Scan(&r.Key, &r.ObjectETag, &r.Position, &r.Reason, &r.Bytes, &r.Truncated, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, movie.ErrNotFound
 	}

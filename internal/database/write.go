@@ -236,7 +236,7 @@ func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movi
 	var args []any
 	for _, r := range rejections {
 		reason := strings.ToValidUTF8(r.Reason[:min(len(r.Reason), maxReason)], "")
-		args = append(args, r.Key, r.ObjectETag, r.Position, reason, append([]byte{}, r.Bytes...), now) // nil would be NULL
+		args = append(args, r.Key, r.ObjectETag, r.Position, reason, append([]byte{}, r.Bytes...), r.Truncated, now) // nil would be NULL
 	}
 	return db.insert(ctx, tx, db.insertRejection(), args)
 }
@@ -299,7 +299,7 @@ func (db *DB) overwriteMovie() insertion {
 }
 
 func (db *DB) insertRejection() insertion {
-	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, rejected_at)", 6,
+	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", 7,
 		db.dialect.onDuplicate("object_key, object_etag, position")}
 }
 

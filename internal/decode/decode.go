@@ -34,7 +34,7 @@ const (
 	// MaxDepth counts nested objects and arrays; the update itself is the first.
 	MaxDepth = 100
 	// MaxKept is in bytes: the head of a rejected update that is kept.
-	MaxKept = 64 << 10
+	MaxKept = movie.MaxKept
 	// MaxWindow is in bytes: the memory that a zstd frame may ask for.
 	MaxWindow = 8 << 20
 	// MaxInflated and MaxRatio bound what decompression may give: so many
@@ -55,6 +55,8 @@ type Item struct {
 	// Bytes are the first [MaxKept] bytes of a rejected update. They belong to
 	// the receiver.
 	Bytes []byte
+	// Truncated: what was rejected is longer than that.
+	Truncated bool
 	// Size is in bytes: the input that the update took.
 	Size int
 }
@@ -86,8 +88,9 @@ type decoder struct {
 
 // loss gathers what a rejection costs while its bytes stream by.
 type loss struct {
-	head []byte
-	size int
+	head      []byte
+	size      int
+	truncated bool
 }
 
 func newDecoder() *decoder {
@@ -137,6 +140,7 @@ func (d *decoder) take(n int) {
 		d.lost.head = append(d.lost.head, d.data()[:min(n, room)]...)
 	}
 	d.lost.size += n
+	d.lost.truncated = d.lost.size > MaxKept
 	d.drop(n)
 }
 
@@ -144,7 +148,7 @@ func (d *decoder) take(n int) {
 func (d *decoder) reject(reason string) error {
 	d.position++
 	kept := append([]byte{}, bytes.TrimRight(d.lost.head, space)...) // a copy, and never nil
-	item := Item{Position: d.position, Reason: reason, Bytes: kept, Size: d.lost.size}
+	item := Item{Position: d.position, Reason: reason, Bytes: kept, Truncated: d.lost.truncated, Size: d.lost.size}
 	d.lost = loss{head: d.lost.head[:0]}
 	return d.yield(item)
 }
@@ -162,11 +166,19 @@ func (d *decoder) rejectRest(reason string) error {
 			return err
 		}
 	}
-	if d.inflated == 0 {
-		d.lost.head = append(d.lost.head[:0], d.raw...)
+	if d.end == nil && !d.lost.truncated {
+		more, err := d.more()
+		if err != nil {
+			return err
+		}
+		d.lost.truncated = more
 	}
 	if err := d.drain(); err != nil {
 		return err
+	}
+	if d.inflated == 0 {
+		d.lost.head = append(d.lost.head[:0], d.raw...)
+		d.lost.truncated = d.read > int64(len(d.raw))
 	}
 	d.end = io.EOF // and there is no more to be said about it
 	return d.reject(reason)

@@ -3,6 +3,7 @@ package movie
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Update is what an object says about one movie. It comes from decode, which
@@ -28,8 +29,41 @@ type Rejection struct {
 	Position int64 `json:"position"`
 	// Reason names the field, what was found and what was expected.
 	Reason string `json:"reason"`
-	// Bytes are the first 64 KiB of what was rejected.
+	// Bytes are what was rejected, at most MaxKept of it.
 	Bytes []byte `json:"-"`
+	// Truncated: there was more.
+	Truncated bool `json:"-"`
+}
+
+// MaxKept is the length in bytes up to which a rejected update is kept.
+const MaxKept = 64 << 10
+
+// Reject makes the rejection of an update that the database refuses. Its bytes mean
+// the same as the update did.
+func (u Update) Reject(objectETag, reason string) Rejection {
+	body := u.appendJSON(nil)
+	r := Rejection{Key: u.Stamp.Key, ObjectETag: objectETag, Position: u.Stamp.Position, Reason: reason, Bytes: body}
+	if len(body) > MaxKept {
+		r.Bytes, r.Truncated = body[:MaxKept], true
+	}
+	return r
+}
+
+// appendJSON appends the update as a producer would write it: decode reads the same
+// update from it.
+func (u Update) appendJSON(dst []byte) []byte {
+	dst = appendQuoted(append(dst, `{"title": `...), u.Title)
+	dst = strconv.AppendInt(append(dst, `, "year": `...), int64(u.Year), 10)
+	if u.Cast != nil {
+		dst = AppendNames(append(dst, `, "cast": `...), u.Cast)
+	}
+	if u.Genres != nil {
+		dst = AppendNames(append(dst, `, "genres": `...), u.Genres)
+	}
+	if u.Deleted {
+		dst = append(dst, `, "deleted": true`...)
+	}
+	return append(dst, '}')
 }
 
 // Object is one generation of an object, as the ingest log names it.
@@ -57,11 +91,14 @@ func (b Batch) Empty() bool {
 	return len(b.Updates)+len(b.Rejections) == 0 && !slices.ContainsFunc(b.Objects, func(o Object) bool { return o.Blank })
 }
 
-// RefusedError says that a healthy database refuses the data of a batch for
-// good: trying again cannot help, and the update at fault is to be rejected.
+// RefusedError says that the database will not take the data of a batch: trying the
+// same again cannot help, and the update at fault is to be told apart.
 type RefusedError struct {
 	// Reason holds the database's words.
 	Reason error
+	// Setting: a setting of the server is to blame, not the data. The update is not
+	// to be rejected; its object stays until the setting is changed.
+	Setting bool
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("refused by the database: %v", e.Reason) }

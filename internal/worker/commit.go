@@ -99,19 +99,20 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*taken) error
 		return errors.Join(p.apply(ctx, part(nil, b.Rejections), nil), p.apply(ctx, part(b.Updates, nil), origins))
 	case n > 1:
 		return errors.Join(p.apply(ctx, part(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, part(b.Updates[n/2:], nil), origins[n/2:]))
+	case n == 1 && refusal.Setting:
+		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
+		return nil
 	case n == 1:
 		origins[0].story.refused()
-		return p.apply(ctx, part(nil, []movie.Rejection{reject(b.Updates[0], origins[0], refusal)}), nil)
+		return p.apply(ctx, part(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)
 	}
 	return err // a rejection that cannot be stored: the object stays
 }
 
-func reject(u movie.Update, from *taken, refusal *movie.RefusedError) movie.Rejection {
-	fields := movie.Movie{Identity: u.Identity, Cast: u.Cast, Genres: u.Genres}.AppendFields([]byte{'{'})
-	return movie.Rejection{
-		Key: from.Key, ObjectETag: from.ETag, Position: u.Stamp.Position,
-		Reason: refusal.Error(), Bytes: append(fields, '}'),
-	}
+// hold keeps an object in the bucket that the database cannot take as it is set up.
+func (p *pass) hold(object *taken, position int64, refusal *movie.RefusedError) {
+	object.failed.Store(true)
+	p.fail(fmt.Errorf("update %d of %q stays in the bucket: %w", position, object.Key, refusal.Reason), func(c *counts) { c.CommitFailed++ })
 }
 
 func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {

@@ -108,7 +108,13 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 		return
 	}
 	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
-	if bucket.Ignored(object) {         // it has become a folder marker since it was listed
+	if err := storable(object.Ref); err != nil {
+		p.leave(object.LastModified)
+		p.failRead(ctx, key, err)
+		story.end(endLeft, err)
+		return
+	}
+	if bucket.Ignored(object) { // it has become a folder marker since it was listed
 		story.end(endGone, nil)
 		p.gone(listed)
 		return
@@ -157,6 +163,17 @@ func (p *pass) get(ctx context.Context, key string) (bucket.Object, io.ReadClose
 	return object, body, err
 }
 
+// storable says why the database has no place for the name of an object.
+func storable(ref bucket.Ref) error {
+	switch {
+	case len(ref.Key) > bucket.MaxKey:
+		return fmt.Errorf("its key has %d bytes, expected at most %d: rename the object", len(ref.Key), bucket.MaxKey)
+	case len(ref.ETag) > bucket.MaxETag:
+		return fmt.Errorf("its ETag has %d bytes, expected at most %d", len(ref.ETag), bucket.MaxETag)
+	}
+	return nil
+}
+
 // gone notes an object that somebody else has taken.
 func (p *pass) gone(o found) {
 	p.count(func(c *counts) { c.Gone++ })
@@ -178,7 +195,7 @@ func (n *part) add(item decode.Item, stamp movie.Stamp) {
 	if item.Reason != "" {
 		n.size += len(item.Bytes)
 		n.rejections = append(n.rejections, movie.Rejection{
-			Key: n.from.Key, ObjectETag: n.from.ETag, Position: item.Position, Reason: item.Reason, Bytes: item.Bytes,
+			Key: n.from.Key, ObjectETag: n.from.ETag, Position: item.Position, Reason: item.Reason, Bytes: item.Bytes, Truncated: item.Truncated,
 		})
 		return
 	}

@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS rejection (
   position    INTEGER NOT NULL,
   reason      TEXT NOT NULL,
   bytes       BLOB NOT NULL,
+  truncated   INTEGER NOT NULL,
   rejected_at INTEGER NOT NULL,
   UNIQUE (object_key, object_etag, position)
 );

@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/decode"
+	"jpmovies/internal/movie"
+)
+
+// TestRefusedUpdateIsKeptAsItCame: what is kept of a refused update says the same as
+// the update did, or is marked as truncated.
+func TestRefusedUpdateIsKeptAsItCame(t *testing.T) {
+	long := fmt.Sprintf(`"%s"`, strings.Repeat("a", 500))
+	many := make([]string, 200)
+	for i := range many {
+		many[i] = fmt.Sprintf(`"%d%s`, i, long[1:])
+	}
+	for _, text := range []string{
+		`{"title": "no", "year": 2000}`,
+		`{"title": "no", "year": 2000, "cast": null, "genres": []}`,
+		`{"title": "no", "year": 2000, "cast": ["A", "\"\u0001é"]}`,
+		`{"title": "no", "year": 2000, "deleted": true}`,
+		`{"title": "no", "year": 2000, "deleted": true, "cast": [], "genres": ["G"]}`,
+		`{"title": "no", "year": 2000, "cast": [` + strings.Join(many, ", ") + `]}`,
+	} {
+		store, to := &buckettest.Memory{}, newCatalogue()
+		to.refuse = "no"
+		store.Put("key", []byte(text))
+		if err := newTestWorker(store, to).Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range to.rejections {
+			if r.Truncated != (len(text) > movie.MaxKept) || len(r.Bytes) > movie.MaxKept {
+				t.Errorf("%.80s: %d bytes are kept, truncated %v", text, len(r.Bytes), r.Truncated)
+			}
+			if !r.Truncated {
+				if diff := cmp.Diff(decodeAll(t, []byte(text)), decodeAll(t, r.Bytes)); diff != "" {
+					t.Errorf("%.80s is kept as %s: %s", text, r.Bytes, diff)
+				}
+			}
+		}
+		if len(to.rejections) != 1 {
+			t.Errorf("%d rejections", len(to.rejections))
+		}
+	}
+}
+
+func decodeAll(t *testing.T, body []byte) (updates []movie.Update) {
+	t.Helper()
+	err := decode.Read(bytes.NewReader(body), func(item decode.Item) error {
+		if item.Reason != "" {
+			t.Errorf("%s: %s", body, item.Reason)
+		}
+		updates = append(updates, item.Update)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return updates
+}
+
+// TestNamesTooLong: an object whose key or ETag the database cannot hold stays, is
+// named, and costs nothing but itself.
+func TestNamesTooLong(t *testing.T) {
+	long := strings.Repeat("k", bucket.MaxKey+1)
+	for name, object := range map[string]struct{ key, body, etag string }{
+		"key":              {long, string(film("Long", "x")), ""},
+		"key and rejected": {long, "{", ""},
+		"ETag":             {"kkk", string(film("Long", "x")), strings.Repeat("e", bucket.MaxETag+1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, to := &buckettest.Memory{}, newCatalogue()
+			store.Put(object.key, []byte(object.body))
+			store.Put("other", film("Other", "x"))
+			err := newTestWorker(longETag{store, object.etag}, to).Once(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "kkk") || !strings.Contains(err.Error(), "bytes, expected at most") {
+				t.Errorf("it says %v", err)
+			}
+			if shown := to.shows(); len(shown) != 1 || shown["Other 2000"] == nil || len(to.rejections) != 0 {
+				t.Errorf("shown are %v, rejected %v", shown, to.rejections)
+			}
+			if keys := store.Keys(); len(keys) != 1 || !strings.HasPrefix(keys[0], "kkk") {
+				t.Errorf("still there are %.40q", keys)
+			}
+		})
+	}
+}
+
+// longETag gives the object kkk an ETag of its own.
+type longETag struct {
+	*buckettest.Memory
+	etag string
+}
+
+func (l longETag) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	o, body, err := l.Memory.Get(ctx, key)
+	if key == "kkk" {
+		o.ETag = l.etag
+	}
+	return o, body, err
+}
+
+// TestRefusedForASetting: an update that a server refuses because of how it is set up
+// is not rejected. Its object stays and is named; the others are applied.
+func TestRefusedForASetting(t *testing.T) {
+	store, to := &buckettest.Memory{}, newCatalogue()
+	to.fault = func(b movie.Batch, applied bool) error {
+		if !applied && slices.ContainsFunc(b.Updates, func(u movie.Update) bool { return u.Title == "large" }) {
+			return &movie.RefusedError{Setting: true, Reason: errors.New("larger than max_allowed_packet")}
+		}
+		return nil
+	}
+	store.Put("a", append(film("A", "x"), film("B", "x")...))
+	store.Put("b", append(film("large", "x"), film("C", "x")...))
+	err := newTestWorker(store, to).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `update 1 of "b" stays in the bucket: larger than max_allowed_packet`) {
+		t.Errorf("it says %v", err)
+	}
+	if keys := store.Keys(); !slices.Equal(keys, []string{"b"}) || len(to.rejections) != 0 || len(to.shows()) != 3 {
+		t.Errorf("still there are %q, rejected %v, shown %v", keys, to.rejections, to.shows())
+	}
+}
