@@ -55,7 +55,7 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 		defer func() { _ = file.Close() }() // it was only read
 		stdin = file
 	}
-	applied, refused := 0, 0
+	applied, refused, ignored := 0, 0, ignoredFields{}
 	err = decode.Read(stdin, func(item decode.Item) error {
 		if item.Reason != "" {
 			refused++
@@ -63,11 +63,17 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 			return err
 		}
 		applied++
+		ignored.add(item.Ignored)
 		_, err := fmt.Fprintf(out, "%s: %d: %s\n", name, item.Position, describe(item.Update))
 		return err
 	})
 	if err != nil {
 		return false, err
+	}
+	if len(ignored) > 0 {
+		if _, err := fmt.Fprintf(out, "%s: %s\n", name, ignored); err != nil {
+			return false, err
+		}
 	}
 	_, err = fmt.Fprintf(out, "%s: %d would be applied, %d rejected\n", name, applied, refused)
 	return refused > 0, err

@@ -15,7 +15,7 @@ import (
 // object. Nothing is changed, and the database is not needed.
 func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 	text := bufio.NewWriter(out)
-	var total dryCount
+	total := dryCount{ignored: ignoredFields{}}
 	for page, err := range store.List(ctx) {
 		if err != nil {
 			return err
@@ -29,6 +29,9 @@ func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 			return err
 		}
 	}
+	if len(total.ignored) > 0 {
+		_, _ = fmt.Fprintln(text, total.ignored) // the next write tells
+	}
 	if _, err := fmt.Fprintf(text, "%d objects: %d updates would be applied, %d rejected; %d objects would be deleted\n",
 		total.objects, total.updates, total.rejected, total.deleted); err != nil {
 		return err
@@ -36,7 +39,10 @@ func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 	return text.Flush()
 }
 
-type dryCount struct{ objects, updates, rejected, deleted int }
+type dryCount struct {
+	objects, updates, rejected, deleted int
+	ignored                             ignoredFields
+}
 
 func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Object, out io.Writer) error {
 	if bucket.Ignored(o) {
@@ -47,7 +53,7 @@ func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Obje
 		_, err := fmt.Fprintf(out, "%q: left alone, it may still be written\n", o.Key)
 		return err
 	}
-	updates, rejected, first, err := dryRead(ctx, store, o.Key)
+	updates, rejected, first, err := c.read(ctx, store, o.Key)
 	if errors.Is(err, bucket.ErrNotFound) {
 		return nil
 	}
@@ -64,7 +70,7 @@ func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Obje
 	return err
 }
 
-func dryRead(ctx context.Context, store bucket.Store, key string) (updates, rejected int, first string, err error) {
+func (c *dryCount) read(ctx context.Context, store bucket.Store, key string) (updates, rejected int, first string, err error) {
 	_, body, err := store.Get(ctx, key)
 	if err != nil {
 		return 0, 0, "", err
@@ -72,6 +78,7 @@ func dryRead(ctx context.Context, store bucket.Store, key string) (updates, reje
 	err = decode.Read(body, func(item decode.Item) error {
 		if item.Reason == "" {
 			updates++
+			c.ignored.add(item.Ignored)
 			return nil
 		}
 		if rejected++; rejected == 1 {

@@ -37,6 +37,9 @@ const (
 	MaxKept = movie.MaxKept
 	// MaxWindow is in bytes: the memory that a zstd frame may ask for.
 	MaxWindow = 8 << 20
+	// MaxVerified is in bytes: a compressed object whose text is no longer is read to
+	// its end, checksum included, before any of it is used.
+	MaxVerified = 1 << 20
 	// MaxInflated and MaxRatio bound what decompression may give: so many
 	// bytes, and for each compressed byte so many more.
 	MaxInflated = 64 << 20
@@ -59,6 +62,10 @@ type Item struct {
 	Truncated bool
 	// Size is in bytes: the input that the update took.
 	Size int
+	// Ignored are the names of the update's fields that mean nothing here; those
+	// inside another one that are nearly ours are behind its name and a slash (see
+	// [Meant]). The slice is valid until yield returns.
+	Ignored []string
 }
 
 // Read decodes an object and gives its items to yield in order.
@@ -88,9 +95,10 @@ type decoder struct {
 
 // loss gathers what a rejection costs while its bytes stream by.
 type loss struct {
-	head      []byte
-	size      int
-	truncated bool
+	head []byte
+	size int
+	// truncated: head is not all. compressed: head is no text.
+	truncated, compressed bool
 }
 
 func newDecoder() *decoder {
@@ -117,6 +125,13 @@ func (d *decoder) run() error {
 	if err := d.open(); err != nil {
 		return err
 	}
+	if d.broken() && d.stop <= MaxVerified {
+		d.inflated = 0 // nothing of its text is used
+		return d.rejectRest(d.explain(d.end))
+	}
+	if reason := d.foreignReason(); reason != "" {
+		return d.rejectRest(reason)
+	}
 	first, err := d.skipSpace()
 	if err != nil {
 		return err
@@ -131,7 +146,11 @@ func (d *decoder) run() error {
 func (d *decoder) accept(u movie.Update, size int) error {
 	d.position++
 	u.Stamp.Position = d.position
-	return d.yield(Item{Update: u, Position: d.position, Size: size})
+	item := Item{Update: u, Position: d.position, Size: size}
+	if names := d.parser.ignored.names; len(names) > 0 {
+		item.Ignored = names
+	}
+	return d.yield(item)
 }
 
 // take moves n bytes from the window to the loss.
@@ -147,7 +166,10 @@ func (d *decoder) take(n int) {
 // reject yields what was taken as one invalid update.
 func (d *decoder) reject(reason string) error {
 	d.position++
-	kept := append([]byte{}, bytes.TrimRight(d.lost.head, space)...) // a copy, and never nil
+	kept := append([]byte{}, d.lost.head...) // a copy, and never nil
+	if !d.lost.compressed {
+		kept = bytes.TrimRight(kept, space)
+	}
 	item := Item{Position: d.position, Reason: reason, Bytes: kept, Truncated: d.lost.truncated, Size: d.lost.size}
 	d.lost = loss{head: d.lost.head[:0]}
 	return d.yield(item)
@@ -178,6 +200,7 @@ func (d *decoder) rejectRest(reason string) error {
 	}
 	if d.inflated == 0 {
 		d.lost.head = append(d.lost.head[:0], d.raw...)
+		d.lost.compressed = d.format != formatPlain
 		d.lost.truncated = d.read > int64(len(d.raw))
 	}
 	d.end = io.EOF // and there is no more to be said about it

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -151,12 +152,16 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestBrokenCompression applies what came before, and rejects the rest once.
+// TestBrokenCompression applies what came before, and rejects the rest once; of a
+// small object nothing is applied.
 func TestBrokenCompression(t *testing.T) {
-	lines := large()[:200_000]
+	lines := large()
+	if len(lines) < 2*MaxVerified {
+		t.Fatalf("only %d bytes", len(lines))
+	}
 	var array []string
-	for i := range 2000 {
-		array = append(array, movieJSON(fmt.Sprint("Movie ", i), 1+i))
+	for i := range 60_000 {
+		array = append(array, movieJSON(fmt.Sprint("Movie ", i), 1+i%MaxYear))
 	}
 	for _, text := range [][]byte{lines, []byte("[" + strings.Join(array, ",") + "]")} {
 		breakCompression(t, text)
@@ -167,8 +172,10 @@ func breakCompression(t *testing.T, text []byte) {
 	whole := outline(mustRead(t, text))
 	for _, format := range []string{formatGzip, formatZstd} {
 		packed := packings(text)[format]
-		for n := 4; n < len(packed); n += 1 + len(packed)/100 {
-			checkBroken(t, whole, packed[:n], "truncated "+format)
+		for n := 4; n < len(packed); n += 1 + len(packed)/20 {
+			if last := checkBroken(t, whole, packed[:n], "truncated "+format); n > len(packed)*9/10 && last == 0 {
+				t.Errorf("%d of %d bytes of %s give nothing", n, len(packed), format)
+			}
 			flipped := bytes.Clone(packed)
 			flipped[n] ^= 0x55
 			items := outline(mustRead(t, flipped))
@@ -180,20 +187,45 @@ func breakCompression(t *testing.T, text []byte) {
 	}
 }
 
-func checkBroken(t *testing.T, whole []string, object []byte, what string) {
+// TestSmallBrokenCompression: whatever bit is wrong, and wherever it ends, a small
+// object is applied as a whole or not at all.
+func TestSmallBrokenCompression(t *testing.T) {
+	text := []byte(strings.Repeat(movieJSON("A", 1)+"\n"+movieJSON("B", 22)+"\n", 3))
+	whole := outline(mustRead(t, text))
+	for format, packed := range packings(text) {
+		if format == formatPlain {
+			continue
+		}
+		for n := 4; n < len(packed); n++ {
+			for bit := range 8 {
+				flipped := bytes.Clone(packed)
+				flipped[n] ^= 1 << bit
+				if got := outline(mustRead(t, flipped)); !slices.Equal(got, whole) && (len(got) != 1 || !strings.HasPrefix(got[0], "object: found ")) {
+					t.Errorf("%s with bit %d of byte %d flipped gives %q", format, bit, n, got)
+				}
+			}
+			if items := mustRead(t, packed[:n]); len(items) != 1 || !bytes.Equal(items[0].Bytes, packed[:n]) || items[0].Truncated {
+				t.Errorf("%d bytes of %s give %+v", n, format, items)
+			}
+		}
+	}
+}
+
+func checkBroken(t *testing.T, whole []string, object []byte, what string) (last int) {
 	t.Helper()
 	items := mustRead(t, object)
 	lines := outline(items)
-	last := len(lines) - 1
+	last = len(lines) - 1
 	if lines[last] != "object: found "+what+", expected all of it" {
 		t.Errorf("%d bytes of %s end with %q", len(object), what, lines[last])
 	}
-	if diff := cmp.Diff(whole[:last:last], lines[:last:last]); diff != "" {
-		t.Errorf("%d bytes of %s: %s", len(object), what, diff)
+	if !slices.Equal(whole[:last], lines[:last]) {
+		t.Errorf("%d bytes of %s give other updates", len(object), what)
 	}
 	if last == 0 && len(items[0].Bytes) == 0 {
 		t.Errorf("%d bytes of %s: nothing kept", len(object), what)
 	}
+	return last
 }
 
 // TestSeveralMembers reads compressed parts one after the other, and notices
@@ -211,12 +243,12 @@ func TestSeveralMembers(t *testing.T) {
 		{join(gzipped([]byte(a+b[:5])), gzipped(nil), gzipped([]byte(b[5:]))), []string{"A 1", "B 2"}},
 		{join(zstded([]byte(a+b[:5])), skippable, zstded([]byte(b[5:]))), []string{"A 1", "B 2"}},
 		{join(skippable, zstded([]byte(a))), []string{"A 1"}},
-		{join(gzipped([]byte(a)), named), []string{"A 1", cutGzip}},
-		{join(gzipped([]byte(a)), named[:3]), []string{"A 1", cutGzip}},
+		{join(gzipped([]byte(a)), named), []string{cutGzip}},
+		{join(gzipped([]byte(a)), named[:3]), []string{cutGzip}},
 		{named, []string{cutGzip}},
-		{join(zstded([]byte(a)), skippable[:9]), []string{"A 1", "object: found truncated zstd, expected all of it"}},
-		{join(gzipped([]byte(a)), zstded([]byte(b))), []string{"A 1", "object: found corrupt gzip (gzip: invalid header), expected sound data"}},
-		{join(zstded([]byte(a)), gzipped([]byte(b))), []string{"A 1", "object: found corrupt zstd (invalid input: magic number mismatch), expected sound data"}},
+		{join(zstded([]byte(a)), skippable[:9]), []string{"object: found truncated zstd, expected all of it"}},
+		{join(gzipped([]byte(a)), zstded([]byte(b))), []string{"object: found corrupt gzip (gzip: invalid header), expected sound data"}},
+		{join(zstded([]byte(a)), gzipped([]byte(b))), []string{"object: found corrupt zstd (invalid input: magic number mismatch), expected sound data"}},
 		{[]byte("\x28\xb5\x2f\xfd\x00\x90"), []string{"object: found zstd with a larger window, expected at most 8 MiB"}},
 		{skippable, []string{"object: found nothing but white space, expected at least one update"}},
 	} {

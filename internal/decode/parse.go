@@ -16,6 +16,7 @@ type parser struct {
 	lenient jsontext.Decoder
 	names   []string
 	scratch []byte
+	ignored ignoring
 }
 
 // release lets go of the caller's data, and of what one large update needed.
@@ -93,8 +94,10 @@ func (p *parser) skip(data []byte) (int, error) {
 }
 
 // skipValue reads over a value of any kind, but not over a deep one.
-func skipValue(dec *jsontext.Decoder) error {
-	outside := dec.StackDepth()
+func skipValue(dec *jsontext.Decoder) error { return skipTo(dec, dec.StackDepth()) }
+
+// skipTo reads until the values inside the given depth have ended.
+func skipTo(dec *jsontext.Decoder, outside int) error {
 	for {
 		if _, err := dec.ReadToken(); err != nil {
 			return err

@@ -2,8 +2,11 @@ package decode
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -17,6 +20,7 @@ func (p *parser) decode(data []byte, u *movie.Update) (int, error) {
 	}
 	dec := &p.strict
 	p.start(dec, data)
+	p.ignored.reset()
 	if _, err := dec.ReadToken(); err != nil {
 		return 0, err
 	}
@@ -28,19 +32,7 @@ func (p *parser) decode(data []byte, u *movie.Update) (int, error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return 0, err
 	}
-	return int(dec.InputOffset()), complete(u)
-}
-
-// complete tells whether an update names its movie. Both parts are zero only
-// when they are missing.
-func complete(u *movie.Update) error {
-	switch {
-	case u.Title == "":
-		return fault("title: found nothing, expected a string")
-	case u.Year == 0:
-		return fault("year: found nothing, expected " + expectedYear)
-	}
-	return nil
+	return int(dec.InputOffset()), p.ignored.complete(u)
 }
 
 // member reads one member of an update.
@@ -65,7 +57,7 @@ func (p *parser) member(u *movie.Update) (err error) {
 	case `"deleted"`:
 		u.Deleted, err = p.deleted()
 	default:
-		err = p.ignore()
+		err = p.ignore(name)
 	}
 	return err
 }
@@ -73,15 +65,6 @@ func (p *parser) member(u *movie.Update) (err error) {
 func unescape(raw jsontext.Value) string {
 	text, _ := jsontext.AppendUnquote(nil, raw)
 	return string(text)
-}
-
-// ignore reads over a field that means nothing here.
-func (p *parser) ignore() error {
-	switch p.strict.PeekKind() {
-	case jsontext.KindBeginObject, jsontext.KindBeginArray:
-		return skipValue(&p.strict)
-	}
-	return p.strict.SkipValue()
 }
 
 // wrongType is the error for the next value, which is not as expected. What is
@@ -142,7 +125,7 @@ var expectedYear = "an integer from " + strconv.Itoa(MinYear) + " to " + strconv
 func (p *parser) year() (int, error) {
 	const field = "year"
 	if p.strict.PeekKind() != jsontext.KindNumber {
-		return 0, p.wrongType(field, expectedYear)
+		return 0, unquoted(p.wrongType(field, expectedYear))
 	}
 	raw, err := p.strict.ReadValue()
 	if err != nil {
@@ -157,6 +140,20 @@ func (p *parser) year() (int, error) {
 		return 0, faultf("%s: found %s, which is out of range, expected %s", field, found(raw), expectedYear)
 	}
 	return year, nil
+}
+
+// unquoted adds what to do about a year that was written as text.
+func unquoted(err error) error {
+	var f fault
+	var year int
+	if !errors.As(err, &f) {
+		return err
+	}
+	_, _ = fmt.Sscanf(string(f), `year: found string "%d"`, &year) // 0 when there is no number
+	if year < MinYear || year > MaxYear || !strings.HasPrefix(string(f), fmt.Sprintf(`year: found string "%d"`, year)) {
+		return err
+	}
+	return fault(fmt.Sprintf("%s: write %d without quotes", f, year))
 }
 
 func (p *parser) deleted() (bool, error) {

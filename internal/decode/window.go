@@ -44,6 +44,11 @@ func (w *window) open() error {
 	if err := w.fill(); err != nil {
 		return err
 	}
+	for w.format != formatPlain && w.end == nil && w.stop <= MaxVerified {
+		if more, err := w.more(); err != nil || !more {
+			return err
+		}
+	}
 	if bytes.HasPrefix(w.data(), []byte("\ufeff")) {
 		w.drop(len("\ufeff"))
 	}

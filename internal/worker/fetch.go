@@ -126,6 +126,7 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 	items, rejections := 0, 0
 	err = decode.Read(body, func(item decode.Item) error {
 		next.add(item, stamp)
+		p.noteIgnored(ctx, key, item.Ignored)
 		items++
 		if item.Reason != "" {
 			rejections++

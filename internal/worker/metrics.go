@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ type metrics struct {
 	removed, removeFailures    prometheus.Counter
 	overwritten                prometheus.Counter
 	updates, rejected, changes prometheus.Counter
+	ignoredFields              prometheus.Counter
 	commitSeconds, passSeconds prometheus.Histogram
 	brokenPasses               prometheus.Counter
 	received, deleted, ignored prometheus.Counter // messages
@@ -46,6 +48,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		updates:        counter("updates_total", "Updates committed, repeated ones included."),
 		rejected:       counter("rejections_total", "Updates that could not be used."),
 		changes:        counter("changes_total", "Movies that readers see differently."),
+		ignoredFields:  counter("updates_with_ignored_fields_total", "Updates read that have a field without a meaning; the log names each field once."),
 		brokenPasses:   counter("passes_failed_total", "Passes that bucket or catalogue as a whole broke off."),
 		received:       counter("messages_received_total", "Messages of the queue, repeated ones included."),
 		deleted:        counter("messages_deleted_total", "Messages whose objects were settled, or that were ignored."),
@@ -78,7 +81,7 @@ func (m *metrics) finish(p *pass) {
 	m.lastPass.SetToCurrentTime()
 	m.oldest.Set(0)
 	if oldest != nil {
-		m.oldest.Set(float64(oldest.Unix()))
+		m.oldest.Set(cmp.Or(float64(oldest.Unix()), -1)) // 1970 itself is not none
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
@@ -130,5 +132,24 @@ func TestRefusedForASetting(t *testing.T) {
 	}
 	if keys := store.Keys(); !slices.Equal(keys, []string{"b"}) || len(to.rejections) != 0 || len(to.shows()) != 3 {
 		t.Errorf("still there are %q, rejected %v, shown %v", keys, to.rejections, to.shows())
+	}
+}
+
+// TestIgnoredFieldsAreLogged once each, and counted for every update.
+func TestIgnoredFieldsAreLogged(t *testing.T) {
+	var log bytes.Buffer
+	w := newTestWorker(&buckettest.Memory{}, newCatalogue())
+	w.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for i := range 3 {
+		w.Store.(*buckettest.Memory).Put(fmt.Sprint(i), []byte(`{"title": "A", "year": 2000, "href": 1, "Cast": []} {"title": "B", "year": 2000, "href": 1}`))
+	}
+	if err := w.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "field=href"); n != 1 || strings.Count(log.String(), "field=Cast first_in=") != 1 || !strings.Contains(log.String(), "did_you_mean=cast") {
+		t.Errorf("the log says %s", &log)
+	}
+	if n := testutil.ToFloat64(w.metrics.ignoredFields); n != 6 {
+		t.Errorf("%v updates are counted", n)
 	}
 }

@@ -79,6 +79,7 @@ type Worker struct {
 	progress   progress
 	present    atomic.Pointer[pass] // the last pass that began
 	history    history
+	ignored    ignoredNames
 	health     atomic.Pointer[error]
 	lastCommit atomic.Int64 // Unix nanoseconds, 0 = never
 	lastPrune  time.Time

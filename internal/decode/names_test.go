@@ -1,0 +1,101 @@
+package decode
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestReasonsSayWhatToChange: a producer who writes other names, a wrapper or another
+// format reads what to change.
+func TestReasonsSayWhatToChange(t *testing.T) {
+	const movies = `[{"title":"A","year":1},{"title":"B","year":2}]`
+	wide := func(little bool, mark string) string {
+		var text []byte
+		for _, unit := range utf16.Encode([]rune(mark + movies)) {
+			if little {
+				text = append(text, byte(unit), byte(unit>>8))
+			} else {
+				text = append(text, byte(unit>>8), byte(unit))
+			}
+		}
+		return string(text)
+	}
+	tar := "a.json" + strings.Repeat("\x00", 251) + "ustar\x0000" + strings.Repeat("\x00", 248)
+	const noJSON = ", expected JSON in UTF-8, plain or compressed by gzip or zstd"
+	for object, want := range map[string]string{
+		`{"Title":"A","year":1}`:                       `title: found nothing, expected a string; rename "Title" to "title"`,
+		`{"TITLE":"A","year":1}`:                       `title: found nothing, expected a string; rename "TITLE" to "title"`,
+		`{"id":7,"name":"A","year":1}`:                 `title: found nothing, expected a string; rename "name" to "title"`,
+		`{"t\u0069tle":"A","\u0059ear":1}`:             `year: found nothing, expected an integer from 1 to 9999; rename "Year" to "year"`,
+		`{"title":"A","release_year":1}`:               `year: found nothing, expected an integer from 1 to 9999; rename "release_year" to "year"`,
+		`{"title":"A"}`:                                `year: found nothing, expected an integer from 1 to 9999`,
+		`{"title":"A","year":" 2010"}`:                 `year: found string " 2010", expected an integer from 1 to 9999`,
+		`{"title":"A","year":"0"}`:                     `year: found string "0", expected an integer from 1 to 9999`,
+		`{"movies": ` + movies + `}`:                   `update: found the updates inside "movies", expected them without it: one array, or one object after the other`,
+		`{"total":2,"data":{"items": ` + movies + `}}`: `update: found the updates inside "data", expected them without it: one array, or one object after the other`,
+		`{"movie":{"title":"A","year":1}}`:             `update: found the updates inside "movie", expected them without it: one array, or one object after the other`,
+		`{"movies": [` + strings.Repeat(" ", MaxUpdate) + `{"title":"A","year":1}]}`: tooLarge,
+		wide(true, "\ufeff"):                     `object: found UTF-16` + noJSON,
+		wide(false, "\ufeff"):                    `object: found UTF-16` + noJSON,
+		wide(true, ""):                           `object: found UTF-16` + noJSON,
+		wide(false, ""):                          `object: found UTF-16` + noJSON,
+		"PK\x03\x04and more":                     `object: found a zip file` + noJSON,
+		tar:                                      `object: found a tar file` + noJSON,
+		string(gzipped([]byte(tar))):             `object: found a tar file inside gzip` + noJSON,
+		string(gzipped(gzipped([]byte(movies)))): `object: found gzip inside gzip, expected it compressed once`,
+		string(zstded(gzipped([]byte(movies)))):  `object: found gzip inside zstd, expected it compressed once`,
+		"BZh91AY":                                `object: found bzip2` + noJSON,
+		"<html>":                                 `object: found XML or HTML` + noJSON,
+	} {
+		if diff := cmp.Diff([]string{want}, outline(mustRead(t, []byte(object)))); diff != "" {
+			t.Errorf("%.80q: %s", object, diff)
+		}
+	}
+}
+
+// TestIgnoredFields are named, and what they may have been meant for.
+func TestIgnoredFields(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"title":"A","year":1}`: nil,
+		`{"href":null,"title":"A","year":1,"extract":"x","thumb\u006eail":{"title":[]}}`:             {"href", "extract", "thumbnail/title", "thumbnail"},
+		`{"title":"A","year":1,"info":{"actors":["B"],"Genres":[{}],"rating":[[1]],"x":{"cast":1}}}`: {"info", "info/actors", "info/Genres"},
+		`{"title":"A","year":1,"actors":["B"]}`:                                                      {"actors"},
+		`{"title":"A","year":1,"` + strings.Repeat("x", 100) + `":1}`:                                {strings.Repeat("x", maxQuoted)},
+	} {
+		for range 2 { // decoders remember names
+			var got []string
+			err := Read(strings.NewReader(text), func(item Item) error {
+				got = append(got, item.Ignored...)
+				return nil
+			})
+			if diff := cmp.Diff(want, got); err != nil || diff != "" && !sameNames(want, got) {
+				t.Errorf("%s: %v %s", text, err, diff)
+			}
+		}
+	}
+	for name, want := range map[string]string{"actors": "cast", "Genre": "genres", "info/Actors": "cast", "href": "", "TITLE": "title"} {
+		if got := Meant(name); got != want {
+			t.Errorf("%q is meant as %q, want %q", name, got, want)
+		}
+	}
+}
+
+// sameNames compares without the order.
+func sameNames(want, got []string) bool {
+	seen := map[string]int{}
+	for _, name := range want {
+		seen[name]++
+	}
+	for _, name := range got {
+		seen[name]--
+	}
+	for _, n := range seen {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,41 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"jpmovies/internal/decode"
+)
+
+// maxIgnoredNames is how many names of ignored fields are logged.
+const maxIgnoredNames = 100
+
+// ignoredNames are the fields without a meaning that updates had, for the log.
+type ignoredNames struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// noteIgnored counts an update that has such fields, and logs a name that is new.
+func (p *pass) noteIgnored(ctx context.Context, key string, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	p.metrics.ignoredFields.Inc()
+	p.ignored.mu.Lock()
+	defer p.ignored.mu.Unlock()
+	for _, name := range names {
+		if p.ignored.seen[name] || len(p.ignored.seen) == maxIgnoredNames {
+			continue
+		}
+		if p.ignored.seen == nil {
+			p.ignored.seen = make(map[string]bool)
+		}
+		p.ignored.seen[name] = true
+		if field := decode.Meant(name); field != "" {
+			p.Logger.WarnContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key, "did_you_mean", field)
+		} else {
+			p.Logger.InfoContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key)
+		}
+	}
+}
