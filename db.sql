@@ -10,13 +10,13 @@ CREATE TABLE movie (
   stamps BLOB NOT NULL,                                       -- of the tombstone, newest update, cast and genres
   UNIQUE KEY identity (title, year),
   KEY by_year (year, hidden, id)                              -- id spelled out: MySQL plans badly without it
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE movie_cast (
   name     VARBINARY(512) NOT NULL,
   movie_id BIGINT UNSIGNED NOT NULL,
   PRIMARY KEY (name, movie_id)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE movie_genre (
   name     VARBINARY(512) NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE movie_genre (
   beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- of the title's words, a bit each: q and genre are looked for here; all: not known
   PRIMARY KEY (name, movie_id),
   KEY by_year (name, year, movie_id, beginnings)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE change_log (
   revision   BIGINT UNSIGNED NOT NULL PRIMARY KEY, -- without holes, in commit order
@@ -33,7 +33,7 @@ CREATE TABLE change_log (
   changed_at BIGINT NOT NULL,                      -- Unix milliseconds
   changed    TINYINT UNSIGNED NOT NULL DEFAULT 0,  -- 1 created, 2 deleted, 4 restored, 8 cast, 16 genres; 0 = not known
   KEY by_movie (movie_id, revision)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE rejection (
   id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE TABLE rejection (
   rejected_at BIGINT NOT NULL,           -- Unix milliseconds
   UNIQUE KEY generation (object_key, object_etag, position),
   KEY by_time (rejected_at)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE worker_status (
   shard           VARBINARY(32) NOT NULL PRIMARY KEY, -- i/n, empty for the whole bucket
@@ -54,14 +54,15 @@ CREATE TABLE worker_status (
   last_commit     BIGINT NOT NULL,
   objects_waiting BIGINT NOT NULL,
   oldest_waiting  BIGINT
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE catalogue (
   id       TINYINT NOT NULL PRIMARY KEY, -- always 1
   revision BIGINT UNSIGNED NOT NULL,     -- grows by one per change
   movies   BIGINT NOT NULL,              -- visible ones
+  next_pruning BIGINT NOT NULL DEFAULT 0, -- Unix milliseconds: before it, no process but the one that prunes deletes old rows
   paired   BIGINT UNSIGNED NOT NULL DEFAULT 0 -- movie_genre_pair is complete while this is the revision
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 INSERT INTO catalogue (id, revision, movies) VALUES (1, 0, 0);
 
@@ -70,14 +71,14 @@ CREATE TABLE movie_word (
   movie_id BIGINT UNSIGNED NOT NULL,
   beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
   PRIMARY KEY (name, movie_id)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE facet (
   kind   VARBINARY(8) NOT NULL,             -- genre or year
   value  VARBINARY(512) NOT NULL,           -- years with four digits, so that they sort
   movies BIGINT NOT NULL,                   -- visible ones; never 0 between transactions
   PRIMARY KEY (kind, value)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE ingest (
   applied_day INT NOT NULL,              -- since 1970; in front, so that writers and pruning each keep to one end
@@ -86,7 +87,7 @@ CREATE TABLE ingest (
   part        VARBINARY(300) NOT NULL,   -- first-last position of what a batch held, ETag; 0-0: the object holds nothing
   outcome     VARBINARY(1100) NOT NULL,  -- Unix milliseconds, updates, changes, rejections, first movies as id@revision (0: no change)
   PRIMARY KEY (applied_day, object_key, object_time, part)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE movie_genre_pair (
   name     VARBINARY(1025) NOT NULL,        -- two genres of the movie, the lesser first, a NUL between; empty: it has too many
@@ -95,4 +96,4 @@ CREATE TABLE movie_genre_pair (
   beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
   PRIMARY KEY (name, movie_id),
   KEY by_year (name, year, movie_id, beginnings)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

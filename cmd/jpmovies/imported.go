@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"jpmovies/internal/movie"
 	"jpmovies/internal/worker"
 )
 
 // imported counts what an import commits. An import is no worker of the bucket, so
-// it reports no status and deletes no old rows.
+// it reports no status.
 type imported struct {
 	worker.Catalogue
 	updates, changes, rejections atomic.Int64
@@ -26,5 +25,4 @@ func (i *imported) Apply(ctx context.Context, b movie.Batch) (int, error) {
 	return changes, err
 }
 
-func (i *imported) Report(context.Context, movie.WorkerStatus) error  { return nil }
-func (i *imported) Prune(context.Context, time.Time, time.Time) error { return nil }
+func (i *imported) Report(context.Context, movie.WorkerStatus) error { return nil }

@@ -98,7 +98,7 @@ func runWorker(ctx context.Context, once bool) error {
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: db, Concurrency: c.Concurrency, Batch: c.Batch,
+		Store: store, Catalogue: db, Housekeeping: db, Concurrency: c.Concurrency, Batch: c.Batch,
 		Prepare: func(ctx context.Context) error { return errors.Join(db.CheckSchema(ctx), probe(ctx)) },
 		Shard:   worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // A statement carries at most this many rows and bytes: a batch is some ten
@@ -42,19 +44,31 @@ func tuples(rows, columns int) string {
 func (db *DB) insert(ctx context.Context, tx *sql.Tx, in insertion, args []any) error {
 	for len(args) > 0 {
 		rows := chunk(args, in.columns)
-		var err error
-		if prepared := db.prepared.get(in); prepared != nil && rows == bulkRows {
-			//nolint:sqlclosecheck // closed with the transaction
-			_, err = tx.StmtContext(ctx, prepared).ExecContext(ctx, args[:rows*in.columns]...)
-		} else {
-			_, err = tx.ExecContext(ctx, in.statement(rows), args[:rows*in.columns]...)
-		}
-		if err != nil {
+		if err := db.insertChunk(ctx, tx, in, rows, args[:rows*in.columns]); err != nil {
 			return fmt.Errorf("%s: %w", in.head, err)
 		}
 		args = args[rows*in.columns:]
 	}
 	return nil
+}
+
+func (db *DB) insertChunk(ctx context.Context, tx *sql.Tx, in insertion, rows int, args []any) error {
+	if prepared := db.prepared.get(in); prepared != nil && rows == bulkRows {
+		//nolint:sqlclosecheck // closed with the transaction
+		_, err := tx.StmtContext(ctx, prepared).ExecContext(ctx, args...)
+		if !noMoreStatements(err) {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, in.statement(rows), args...)
+	return err
+}
+
+// noMoreStatements tells whether the server prepares no more statements for anyone
+// (max_prepared_stmt_count); they are sent as text then.
+func noMoreStatements(err error) bool {
+	var e *mysql.MySQLError
+	return errors.As(err, &e) && e.Number == 1461
 }
 
 // chunk says how many rows of args fit into one statement: at least one.
@@ -121,6 +135,9 @@ func (db *DB) prepare(ctx context.Context, all ...insertion) error {
 		}
 		stmt, err := db.write.PrepareContext( //nolint:sqlclosecheck // kept, see close
 			ctx, in.statement(bulkRows))
+		if noMoreStatements(err) {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("prepare %s: %w", in.head, err)
 		}

@@ -430,8 +430,46 @@ func TestPrune(t *testing.T) {
 		if err := db.Prune(t.Context(), now.Add(-time.Minute), now.Add(-time.Minute)); err != nil {
 			t.Fatal(err)
 		}
+		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"2500"}) // it has just been done
+		now = now.Add(time.Hour)
+		if err := db.Prune(t.Context(), now.Add(-time.Hour), now.Add(-time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"0"})
 		checkRows(t, raw, "SELECT revision FROM change_log", 1, []string{"2501"})
+	})
+}
+
+// TestPruneMakesNoHoles: workers whose clocks differ by an hour write the change log,
+// and what is deleted is its beginning.
+func TestPruneMakesNoHoles(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.UnixMilli(1_000_000_000)
+		o.Now = func() time.Time { return now }
+		db := databasetest.Open(t, o)
+		for i := range 20 {
+			now = time.UnixMilli(1_000_000_000 + int64(i*1000))
+			if i%3 == 2 {
+				now = now.Add(-time.Hour)
+			}
+			apply(t, db, update(int64(i+1), fmt.Sprint(i), 2000, nil, nil))
+		}
+		before := time.UnixMilli(1_000_000_000 + 10_500)
+		now = before.Add(24 * time.Hour)
+		if err := db.Prune(t.Context(), before, before); err != nil {
+			t.Fatal(err)
+		}
+		checkRows(t, databasetest.Raw(t, o), "SELECT COUNT(*), MIN(revision), MAX(revision) FROM change_log", 3, []string{"8|13|20"})
+		// Another process, whose clock is a year ahead, does not keep others from it.
+		now = now.AddDate(1, 0, 0)
+		if err := db.Prune(t.Context(), before, before); err != nil {
+			t.Fatal(err)
+		}
+		now = now.AddDate(-1, 0, 0)
+		if err := db.Prune(t.Context(), now, now); err != nil {
+			t.Fatal(err)
+		}
+		checkRows(t, databasetest.Raw(t, o), "SELECT COUNT(*) FROM change_log", 1, []string{"0"})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -36,6 +37,8 @@ type dialect struct {
 	list func(pairs int) string
 	// judge says what to do about an error.
 	judge func(error) verdict
+	// advise adds to an error what the operator can do about it.
+	advise func(error) error
 	// noTable tells whether the error is that a table does not exist.
 	noTable func(error) bool
 }
@@ -60,6 +63,11 @@ const (
 	again
 	// refused: the engine is healthy and will never take this data.
 	refused
+	// unfit: the server does not take this data as it is set up.
+	unfit
+	// moved: this connection takes no writes, and a new one may: it leads to the new
+	// primary, or has another setting.
+	moved
 )
 
 var mysqlDialect = dialect{
@@ -75,9 +83,10 @@ var mysqlDialect = dialect{
 		}
 		return " ON DUPLICATE KEY UPDATE " + assign(columns, "VALUES(", ")")
 	},
-	addUp: " ON DUPLICATE KEY UPDATE movies = movies + VALUES(movies)",
-	list:  func(pairs int) string { return tuples(pairs, 2) },
-	judge: judgeMySQL,
+	addUp:  " ON DUPLICATE KEY UPDATE movies = movies + VALUES(movies)",
+	list:   func(pairs int) string { return tuples(pairs, 2) },
+	judge:  judgeMySQL,
+	advise: adviseMySQL,
 	noTable: func(err error) bool {
 		var e *mysql.MySQLError
 		return errors.As(err, &e) && e.Number == 1146
@@ -100,9 +109,10 @@ var sqliteDialect = dialect{
 		}
 		return " ON CONFLICT (" + key + ") DO UPDATE SET " + assign(columns, "excluded.", "")
 	},
-	addUp: " ON CONFLICT (kind, value) DO UPDATE SET movies = movies + excluded.movies",
-	list:  func(pairs int) string { return "VALUES " + tuples(pairs, 2) },
-	judge: judgeSQLite,
+	addUp:  " ON CONFLICT (kind, value) DO UPDATE SET movies = movies + excluded.movies",
+	list:   func(pairs int) string { return "VALUES " + tuples(pairs, 2) },
+	judge:  judgeSQLite,
+	advise: func(err error) error { return err },
 	noTable: func(err error) bool {
 		return err != nil && strings.Contains(err.Error(), "no such table") // its code says no more than "error"
 	},
@@ -118,15 +128,23 @@ func assign(columns []string, before, after string) string {
 
 // Error numbers of the MySQL protocol, by what they mean here.
 var mysqlVerdicts = map[uint16]verdict{
-	1213: again,                                                                               // deadlock
-	1205: again,                                                                               // lock wait timeout
-	1020: again,                                                                               // record has changed since last read (MariaDB snapshot isolation)
-	1062: again,                                                                               // duplicate key: another worker inserted the same new movie first
-	1040: again,                                                                               // too many connections
-	1053: again,                                                                               // shutdown in progress
-	1317: again,                                                                               // statement was interrupted
-	1927: again,                                                                               // connection was killed
+	1213: again,              // deadlock
+	1205: again,              // lock wait timeout
+	1020: again,              // record has changed since last read (MariaDB snapshot isolation)
+	1062: again,              // duplicate key: another worker inserted the same new movie first
+	1040: again,              // too many connections
+	1053: again,              // shutdown in progress
+	1317: again,              // statement was interrupted
+	1927: again,              // connection was killed
+	1203: again, 1226: again, // too many connections of this user
+	1047: again, 1180: again, // Galera: this node is not ready; the commit failed
+	3100: again, 3101: again, // group replication: the plug-in did not take the commit
 	8002: again, 8022: again, 8028: again, 9001: again, 9002: again, 9003: again, 9007: again, // TiDB: conflict, schema change, timeouts
+
+	1290: moved, 1792: moved, 1836: moved, // read-only
+	1665: moved, // the log of statements, which only new connections see changed
+
+	1153: unfit, // larger than max_allowed_packet
 
 	1406: refused, // data too long
 	1264: refused, // out of range
@@ -142,13 +160,35 @@ var mysqlVerdicts = map[uint16]verdict{
 	4025: refused, // CHECK, JSON (MariaDB)
 }
 
+// advice by error number.
+var mysqlAdvice = map[uint16]string{
+	1153: "raise max_allowed_packet, of 4 MiB at least",
+	1290: "the server is read-only; is it a replica, or a primary of before a fail-over?",
+	1836: "the server is read-only; is it a replica, or a primary of before a fail-over?",
+	1665: "the server logs changes as statements, which READ COMMITTED does not allow: set binlog_format=ROW (or MIXED)",
+}
+
+func adviseMySQL(err error) error {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) || mysqlAdvice[e.Number] == "" {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, mysqlAdvice[e.Number])
+}
+
 func judgeMySQL(err error) verdict {
 	if lostConnection(err) {
 		return again
 	}
+	if errors.Is(err, mysql.ErrPktTooLarge) {
+		return unfit
+	}
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
 		return final
+	}
+	if e.Number == 1105 && strings.Contains(e.Message, "max_allowed_packet") { // Oracle MySQL, of one value
+		return unfit
 	}
 	if e.Number == 1105 && strings.Contains(e.Message, "pessimistic lock retry limit") { // TiDB; else a catch-all
 		return again

@@ -5,9 +5,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Collectors tell how the pools of connections are used.
+// Collectors tell how the pools of connections are used, and whether commits are
+// durable.
 func (db *DB) Collectors() []prometheus.Collector {
-	all := []prometheus.Collector{collectors.NewDBStatsCollector(db.write, "movies")}
+	all := []prometheus.Collector{db.durability(), collectors.NewDBStatsCollector(db.write, "movies")}
 	if db.read != db.write {
 		all = append(all, collectors.NewDBStatsCollector(db.read, "movies_read"))
 	}

@@ -88,6 +88,7 @@ func (db *DB) patient() (*sql.DB, error) {
 	config := db.server.Clone()
 	config.ReadTimeout = 0
 	config.Params["lock_wait_timeout"] = "2" // seconds; readers of the revision give up after three
+	config.Params["default_storage_engine"] = "InnoDB"
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, fmt.Errorf("database settings: %w", err)

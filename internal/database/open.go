@@ -16,6 +16,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -28,6 +29,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -41,8 +43,16 @@ type Options struct {
 	// Create makes the SQLite file when there is none.
 	Create bool
 
-	User, Password, Name, Host string
-	Port                       int
+	User, Password, Name string
+	// Host is a name, an address, or the path of a socket; then Port does not count.
+	Host string
+	Port int
+	// Connections is how many there are at most to a server; 0 means 32. Requests
+	// queue for them.
+	Connections int
+	// Unhurried: a statement may take as long as it likes, as those do that look
+	// through everything.
+	Unhurried bool
 	// ReplicaHost, when set, and ReplicaPort are a server that follows this one.
 	// Reads go to it. It must be one server: of several behind one name, a read might
 	// show less than the one before it.
@@ -74,12 +84,13 @@ type DB struct {
 	now         func() time.Time
 	prepared    statements
 	searching   searchLimits
+	durable     atomic.Bool // as far as is known
 }
 
 // Connections of one process, at most. Readers queue for them: a server gives
 // better times with a few busy connections than with many.
 const (
-	maxConnections  = 32
+	maxConnections  = 32 // by default
 	idleConnections = 16
 	connectionLife  = 5 * time.Minute // so that a failover or a new replica is noticed
 	connectionIdle  = 30 * time.Second
@@ -95,6 +106,7 @@ const (
 // can start before it; a SQLite file must exist unless Create is set.
 func Open(o Options) (*DB, error) {
 	db := &DB{logger: o.Logger, now: o.Now, searching: defaultSearch}
+	db.durable.Store(true)
 	if db.now == nil {
 		db.now = time.Now
 	}
@@ -131,9 +143,12 @@ func openPool(o Options) (*mysql.Config, *sql.DB, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("database settings: %w", err)
 	}
-	pool := o.OpenPool(connector)
-	pool.SetMaxOpenConns(maxConnections)
-	pool.SetMaxIdleConns(idleConnections)
+	most := cmp.Or(o.Connections, maxConnections)
+	polite := &politeConnector{Connector: connector, most: most}
+	pool := o.OpenPool(polite)
+	polite.pool.Store(pool)
+	pool.SetMaxOpenConns(most)
+	pool.SetMaxIdleConns(min(most, idleConnections))
 	pool.SetConnMaxLifetime(connectionLife)
 	pool.SetConnMaxIdleTime(connectionIdle)
 	return config, pool, nil
@@ -143,12 +158,28 @@ func serverConfig(o Options) (*mysql.Config, error) {
 	config := mysql.NewConfig()
 	config.User, config.Passwd, config.DBName = o.User, o.Password, o.Name
 	config.Net, config.Addr = "tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+	if filepath.IsAbs(o.Host) {
+		config.Net, config.Addr = "unix", o.Host
+	}
 	config.InterpolateParams = true // saves a round trip per statement
 	config.ParseTime = true         // the migrations' lock reads times
 	config.Timeout = 5 * time.Second
 	config.ReadTimeout, config.WriteTimeout = answerTimeout, answerTimeout
+	if o.Unhurried {
+		config.ReadTimeout = 0
+	}
+	config.MaxAllowedPacket = 0 // as the server has it
+	// The driver puts values into statements as UTF-8. A server that read them as
+	// another encoding, GBK say, would take parts of a title for SQL.
+	if err := config.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+		return nil, err
+	}
 	config.Params = map[string]string{
-		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'", // a value that does not fit is an error, never cut
+		// Whatever the server's own defaults are. STRICT: a value that does not fit is an
+		// error, never cut; and " and \ mean what they mean by default.
+		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+		"autocommit":               "1",
+		"sql_safe_updates":         "0",
 		"innodb_lock_wait_timeout": "10",
 		"wait_timeout":             sessionTimeout,
 	}
@@ -194,7 +225,9 @@ func (db *DB) openFile(o Options) error {
 	// moment do not wait for each other, they fail. FULL: a commit is on the disk
 	// before the objects it came from are deleted. A batch touches thousands of pages:
 	// 16 MB of them are kept, and 32 MB of log are copied into the file at a time.
-	const patient, writes = "_pragma=busy_timeout(10000)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate" +
+	// Temporary tables and statement journals stay in memory: an empty image has no
+	// folder for them.
+	const patient, writes = "_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate" +
 		"&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(8000)"
 	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
 	writer, err := sqlite.NewConnector(uri + "?" + patient + writes)

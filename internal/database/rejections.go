@@ -61,7 +61,11 @@ func (db *DB) Rejection(ctx context.Context, id int64) (movie.StoredRejection, e
 
 // DropRejection forgets a rejection.
 func (db *DB) DropRejection(ctx context.Context, id int64) error {
-	if _, err := db.write.ExecContext(ctx, "DELETE FROM rejection WHERE id = ?", id); err != nil {
+	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM rejection WHERE id = ?", id)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("drop rejection %d: %w", id, err)
 	}
 	return nil

@@ -7,54 +7,151 @@ import (
 	"time"
 )
 
-// pruneRows is how many rows one transaction of Prune deletes, so that it holds
-// no locks for long.
-const pruneRows = 1000
-
-// oldRejections and oldChanges select the keys of up to pruneRows old rows.
-// Revisions are committed in the order of time, so the first rows are the
-// oldest, and the change log needs no index by time.
+// How old rows are deleted: in small steps, each followed by a pause that is as long,
+// so that no lock is held for long and writers get half of the time. One process
+// does it at a time, whose lease is in the catalogue's row.
 const (
-	oldRejections = "SELECT id FROM rejection WHERE rejected_at < ? ORDER BY rejected_at LIMIT 1000"
-	oldChanges    = "SELECT revision FROM (SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT 1000) oldest" +
-		" WHERE changed_at < ?"
+	pruneRows  = 500
+	pruneLease = time.Minute // without a sign of life, another process goes on
+	pruneEvery = time.Hour   // from one end to the next begin
 )
 
-// oldIngests are keys of the ingest log of old days: pairs, of up to bulkTuples.
-const oldIngests = "SELECT applied_day, object_key FROM ingest WHERE applied_day < ? ORDER BY applied_day, object_key LIMIT 500"
-
-// Prune deletes rejections and changes that are older than the times given. The
-// ingest log is kept as long as changes are, in whole days.
+// Prune deletes rejections and changes that are older than the times given, until
+// none is left or ctx is done. The ingest log is kept as long as changes are, in
+// whole days. It does nothing while another process does it, or has just done it.
 func (db *DB) Prune(ctx context.Context, rejections, changes time.Time) error {
-	if err := db.prune(ctx, oldRejections, "DELETE FROM rejection WHERE id IN ", rejections); err != nil {
-		return fmt.Errorf("prune rejections: %w", err)
+	claimed, err := db.claimPruning(ctx)
+	if err != nil || !claimed {
+		return err
 	}
-	if err := db.prune(ctx, oldChanges, "DELETE FROM change_log WHERE revision IN ", changes); err != nil {
-		return fmt.Errorf("prune changes: %w", err)
+	err = db.pruneAll(ctx, rejections, changes)
+	next := pruneEvery
+	if err != nil {
+		next = 0
 	}
-	if err := db.pruneIngests(ctx, dayOf(changes)); err != nil {
-		return fmt.Errorf("prune ingest log: %w", err)
+	// Also when ctx is done, so that another process need not wait for the lease.
+	if extended := db.extendPruning(context.WithoutCancel(ctx), next); err == nil {
+		err = extended
+	}
+	return err
+}
+
+func (db *DB) pruneAll(ctx context.Context, rejections, changes time.Time) error {
+	extended := time.Now()
+	for _, kind := range []struct {
+		name string
+		step func(context.Context, *sql.Tx) (deleted int, err error)
+	}{
+		{"rejections", func(ctx context.Context, tx *sql.Tx) (int, error) { return db.pruneRejections(ctx, tx, rejections) }},
+		{"changes", func(ctx context.Context, tx *sql.Tx) (int, error) { return db.pruneChanges(ctx, tx, changes) }},
+		{"ingest log", func(ctx context.Context, tx *sql.Tx) (int, error) { return db.pruneIngests(ctx, tx, dayOf(changes)) }},
+	} {
+		for more := true; more; {
+			start := time.Now()
+			err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
+				n, err := kind.step(ctx, tx)
+				more = n == pruneRows
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("prune %s: %w", kind.name, err)
+			}
+			if time.Since(extended) > pruneLease/4 {
+				if err := db.extendPruning(ctx, pruneLease); err != nil {
+					return err
+				}
+				extended = time.Now()
+			}
+			if !more {
+				break
+			}
+			select {
+			case <-time.After(time.Since(start)):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 	}
 	return nil
 }
 
-func (db *DB) pruneIngests(ctx context.Context, before int64) error {
-	for {
-		n := 0
-		err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-			keys, err := selectPairs(ctx, tx, oldIngests, before)
-			n = len(keys) / 2
-			if err != nil || n == 0 {
-				return err
-			}
-			//nolint:gosec // made of constants
-			_, err = tx.ExecContext(ctx, "DELETE FROM ingest WHERE (applied_day, object_key) IN ("+db.dialect.list(n)+")", keys...)
-			return err
-		})
-		if err != nil || n < bulkTuples {
+// claimPruning takes the lease if nobody has it. One that ends further ahead than any
+// can is of a clock that went wrong.
+func (db *DB) claimPruning(ctx context.Context) (claimed bool, err error) {
+	err = db.transact(ctx, func(tx *sql.Tx, _ int) error {
+		now := db.now()
+		result, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1 AND (next_pruning <= ? OR next_pruning > ?)",
+			now.Add(pruneLease).UnixMilli(), now.UnixMilli(), now.Add(2*pruneEvery).UnixMilli())
+		if err != nil {
 			return err
 		}
+		n, err := result.RowsAffected()
+		claimed = n > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("claim pruning: %w", err)
 	}
+	return claimed, nil
+}
+
+func (db *DB) extendPruning(ctx context.Context, by time.Duration) error {
+	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
+		_, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1", db.now().Add(by).UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("extend the lease of pruning: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) pruneRejections(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
+	ids, err := queryIDs(ctx, tx, "SELECT id FROM rejection WHERE rejected_at < ? ORDER BY rejected_at LIMIT ?", []any{before.UnixMilli(), pruneRows})
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM rejection WHERE id IN "+tuples(1, len(ids)), anys(ids)...)
+	return len(ids), err
+}
+
+// pruneChanges deletes from the oldest revision up to the first that is not old, so
+// that workers whose clocks differ make no holes in the log.
+func (db *DB) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT ?", pruneRows)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	n, last := 0, int64(0)
+	for rows.Next() {
+		var revision, changedAt int64
+		if err := rows.Scan(&revision, &changedAt); err != nil {
+			return 0, err
+		}
+		if changedAt >= before.UnixMilli() {
+			break
+		}
+		n, last = n+1, revision
+	}
+	if err := rows.Err(); err != nil || n == 0 {
+		return 0, err
+	}
+	_ = rows.Close() // its connection is needed
+	_, err = tx.ExecContext(ctx, "DELETE FROM change_log WHERE revision <= ?", last)
+	return n, err
+}
+
+// pruneIngests deletes entries of the ingest log of the days before one.
+func (db *DB) pruneIngests(ctx context.Context, tx *sql.Tx, before int64) (int, error) {
+	keys, err := selectPairs(ctx, tx, "SELECT applied_day, object_key FROM ingest WHERE applied_day < ? ORDER BY applied_day, object_key LIMIT ?", before, pruneRows)
+	n := len(keys) / 2
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	//nolint:gosec // made of constants
+	_, err = tx.ExecContext(ctx, "DELETE FROM ingest WHERE "+db.dialect.in("applied_day", "object_key", n), keys...)
+	return n, err
 }
 
 func selectPairs(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]any, error) {
@@ -73,22 +170,4 @@ func selectPairs(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]
 		pairs = append(pairs, number, text)
 	}
 	return pairs, rows.Err()
-}
-
-func (db *DB) prune(ctx context.Context, selectOld, deleteIn string, before time.Time) error {
-	for {
-		n := 0
-		err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-			keys, err := queryIDs(ctx, tx, selectOld, []any{before.UnixMilli()})
-			n = len(keys)
-			if err != nil || n == 0 {
-				return err
-			}
-			_, err = tx.ExecContext(ctx, deleteIn+tuples(1, n), anys(keys)...)
-			return err
-		})
-		if err != nil || n < pruneRows {
-			return err
-		}
-	}
 }

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -26,18 +27,30 @@ const (
 //
 // An error is final for now, or a *movie.RefusedError.
 func (db *DB) transact(ctx context.Context, work func(tx *sql.Tx, attempt int) error) error {
+	return db.transactAfter(ctx, func(context.Context) error { return nil }, work)
+}
+
+// transactAfter is transact with something to do before each attempt, outside the
+// transaction.
+func (db *DB) transactAfter(ctx context.Context, before func(context.Context) error, work func(tx *sql.Tx, attempt int) error) error {
 	attempt := 0
 	once := func() (struct{}, error) {
-		err := db.tryTransact(ctx, func(tx *sql.Tx) error { return work(tx, attempt) })
+		err := before(ctx)
+		if err == nil {
+			err = db.tryTransact(ctx, func(tx *sql.Tx) error { return work(tx, attempt) })
+		}
 		attempt++
 		if err == nil {
 			return struct{}{}, nil
 		}
+		err = db.dialect.advise(err)
 		switch db.dialect.judge(err) {
-		case again:
+		case again, moved:
 			return struct{}{}, err
 		case refused:
 			return struct{}{}, backoff.Permanent(&movie.RefusedError{Reason: err})
+		case unfit:
+			return struct{}{}, backoff.Permanent(&movie.RefusedError{Reason: err, Setting: true})
 		}
 		return struct{}{}, backoff.Permanent(err)
 	}
@@ -57,7 +70,17 @@ func (db *DB) transact(ctx context.Context, work func(tx *sql.Tx, attempt int) e
 }
 
 func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err error) {
-	tx, err := db.write.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.isolation})
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() {
+		if db.dialect.judge(err) == moved { // the next attempt is to find the new primary
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // drops it from the pool
+		}
+		_ = conn.Close() // back to the pool; the transaction has ended
+	}()
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.isolation})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

@@ -22,11 +22,8 @@ func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err er
 	if batch.Empty() {
 		return 0, nil
 	}
-	if err := db.prepareWrites(ctx); err != nil {
-		return 0, err
-	}
 	records := movie.Collect(batch.Updates)
-	err = db.transact(ctx, func(tx *sql.Tx, attempt int) error {
+	err = db.transactAfter(ctx, db.prepareWrites, func(tx *sql.Tx, attempt int) error {
 		// Ids follow the order in the batch. Writers that meet on the same new
 		// movies may deadlock that way; sorted, they cannot.
 		if attempt > 0 {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -75,8 +74,6 @@ func (c *catalogue) Report(_ context.Context, s movie.WorkerStatus) error {
 	c.reports = append(c.reports, s)
 	return nil
 }
-
-func (c *catalogue) Prune(context.Context, time.Time, time.Time) error { return nil }
 
 // shows is what readers see: the genres of each visible movie.
 func (c *catalogue) shows() map[string][]string {

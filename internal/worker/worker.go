@@ -38,8 +38,6 @@ type Catalogue interface {
 	Apply(ctx context.Context, batch movie.Batch) (changes int, err error)
 	// Report stores what the worker tells about itself.
 	Report(ctx context.Context, status movie.WorkerStatus) error
-	// Prune deletes rejections and changes older than the times given.
-	Prune(ctx context.Context, rejections, changes time.Time) error
 }
 
 // Options of a worker.
@@ -60,6 +58,8 @@ type Options struct {
 	IdleMin, IdleMax time.Duration
 	// ShutdownTimeout is the time to finish what is in hand.
 	ShutdownTimeout time.Duration
+	// Housekeeping is done beside the passes; nil for none.
+	Housekeeping Housekeeper
 	// KeepRejections and KeepChanges are how long those rows stay.
 	KeepRejections, KeepChanges time.Duration
 	Logger                      *slog.Logger
@@ -82,7 +82,6 @@ type Worker struct {
 	ignored    ignoredNames
 	health     atomic.Pointer[error]
 	lastCommit atomic.Int64 // Unix nanoseconds, 0 = never
-	lastPrune  time.Time
 	next       schedule
 }
 
@@ -106,6 +105,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.prepare(ctx); err != nil {
 		return nil // stopped before anything was taken
 	}
+	defer w.keepHouse(ctx)()
 	pause := w.IdleMin
 	from := source((*pass).list)
 	for ctx.Err() == nil {
@@ -129,6 +129,7 @@ func (w *Worker) Once(ctx context.Context) error {
 	if err := w.prepare(ctx); err != nil {
 		return err
 	}
+	defer w.keepHouse(ctx)()
 	for {
 		p := w.pass(ctx, hard, (*pass).list)
 		w.finish(hard, p)
@@ -195,24 +196,12 @@ func (w *Worker) finish(ctx context.Context, p *pass) {
 		if last := w.lastCommit.Load(); last != 0 {
 			status.LastCommit = time.Unix(0, last)
 		}
-		err = errors.Join(err, w.Catalogue.Report(ctx, status), w.prune(ctx))
+		err = errors.Join(err, w.Catalogue.Report(ctx, status))
 	}
 	w.health.Store(&err)
 	if err := errors.Join(err, p.err()); err != nil && ctx.Err() == nil {
 		w.Logger.Error("pass failed in part; what is left stays in the bucket", "error", err)
 	}
-}
-
-// pruneEvery is how often old rows are looked for.
-const pruneEvery = time.Hour
-
-func (w *Worker) prune(ctx context.Context) error {
-	now := time.Now()
-	if now.Sub(w.lastPrune) < pruneEvery {
-		return nil
-	}
-	w.lastPrune = now
-	return w.Catalogue.Prune(ctx, now.Add(-w.KeepRejections), now.Add(-w.KeepChanges))
 }
 
 func sleep(ctx context.Context, d time.Duration) {

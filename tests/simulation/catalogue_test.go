@@ -51,6 +51,9 @@ func (c catalogue) Report(ctx context.Context, status movie.WorkerStatus) error 
 	})
 }
 
+// Durability says that commits are safe, as they are.
+func (c catalogue) Durability(context.Context) ([]string, error) { return nil, nil }
+
 func (c catalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
 	if err := c.away(ctx); err != nil {
 		return err

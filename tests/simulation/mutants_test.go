@@ -65,7 +65,7 @@ var mutants = []mutant{
 	{"a hint for an object in hand is dropped", "worker/hints.go", "n.putOff(o)", "n.settle(o.notices)"},
 	{"with a queue nobody lists", "worker/hints.go", "!w.next.away && untilList <= 0:", "!w.next.away && untilList <= -time.Hour:"},
 	{"a shard that nobody has", "worker/worker.go", "== s.Index //nolint", "== s.Index+1 //nolint"},
-	{"fresh rejections are pruned", "worker/worker.go", "now.Add(-w.KeepRejections)", "now.Add(w.KeepRejections)"},
+	{"fresh rejections are pruned", "worker/housekeeping.go", "now.Add(-w.KeepRejections)", "now.Add(w.KeepRejections)"},
 
 	{"a tombstone clears nothing", "movie/merge.go",
 		"survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }", "survives := func(Stamp) bool { return true }"},

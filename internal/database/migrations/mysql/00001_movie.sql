@@ -8,4 +8,4 @@ CREATE TABLE IF NOT EXISTS movie (
   stamps BLOB NOT NULL,                                       -- of the tombstone, newest update, cast and genres
   UNIQUE KEY identity (title, year),
   KEY by_year (year, id)                                      -- id spelled out: MySQL plans badly without it
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

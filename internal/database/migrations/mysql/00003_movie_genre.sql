@@ -5,4 +5,4 @@ CREATE TABLE IF NOT EXISTS movie_genre (
   year     SMALLINT NOT NULL,               -- the movie's, so that genre and year together are one range
   PRIMARY KEY (name, movie_id),
   KEY by_year (name, year, movie_id)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

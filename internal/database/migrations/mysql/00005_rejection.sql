@@ -10,4 +10,4 @@ CREATE TABLE IF NOT EXISTS rejection (
   rejected_at BIGINT NOT NULL,           -- Unix milliseconds
   UNIQUE KEY generation (object_key, object_etag, position),
   KEY by_time (rejected_at)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

@@ -5,4 +5,4 @@ CREATE TABLE IF NOT EXISTS worker_status (
   last_commit     BIGINT NOT NULL,
   objects_waiting BIGINT NOT NULL,
   oldest_waiting  BIGINT
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

@@ -4,4 +4,4 @@ CREATE TABLE IF NOT EXISTS facet (
   value  VARBINARY(512) NOT NULL,           -- years with four digits, so that they sort
   movies BIGINT NOT NULL,                   -- visible ones; never 0 between transactions
   PRIMARY KEY (kind, value)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

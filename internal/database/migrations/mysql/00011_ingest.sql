@@ -6,4 +6,4 @@ CREATE TABLE IF NOT EXISTS ingest (
   part        VARBINARY(300) NOT NULL,   -- first-last position of what a batch held, ETag; 0-0: the object holds nothing
   outcome     VARBINARY(1100) NOT NULL,  -- Unix milliseconds, updates, changes, rejections, first movies as id@revision (0: no change)
   PRIMARY KEY (applied_day, object_key, object_time, part)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

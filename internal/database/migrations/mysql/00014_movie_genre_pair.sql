@@ -5,4 +5,4 @@ CREATE TABLE IF NOT EXISTS movie_genre_pair (
   year     SMALLINT NOT NULL,
   PRIMARY KEY (name, movie_id),
   KEY by_year (name, year, movie_id)
-);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

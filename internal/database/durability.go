@@ -1,0 +1,65 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Durability asks the server how durable a commit is, since objects are deleted on
+// the strength of it. It returns what may undo one when the server crashes, each
+// with its cure; nothing when commits are safe.
+func (db *DB) Durability(ctx context.Context) (unsafe []string, err error) {
+	if db.file == nil {
+		if unsafe, err = db.serverDurability(ctx); err != nil {
+			return nil, fmt.Errorf("ask how durable a commit is: %w", err)
+		}
+	}
+	db.durable.Store(len(unsafe) == 0)
+	return unsafe, nil
+}
+
+func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error) {
+	var version string
+	var flush, sync int
+	var logged bool
+	err = db.write.QueryRowContext(ctx, "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog").Scan(&version, &flush, &logged, &sync)
+	if err != nil || strings.Contains(version, "TiDB") { // there these variables mean nothing: a commit is on most replicas
+		return nil, err
+	}
+	if flush != 1 {
+		unsafe = append(unsafe, fmt.Sprintf("innodb_flush_log_at_trx_commit is %d: set it to 1", flush))
+	}
+	if logged && sync != 1 {
+		unsafe = append(unsafe, fmt.Sprintf("sync_binlog is %d: set it to 1, or replicas and a recovered primary may differ", sync))
+	}
+	var table, engine string
+	rows, err := db.write.QueryContext(ctx, "SELECT table_name, engine FROM information_schema.tables"+
+		" WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		if err := rows.Scan(&table, &engine); err != nil {
+			return nil, err
+		}
+		unsafe = append(unsafe, fmt.Sprintf("table %s has the engine %s, without transactions: ALTER TABLE %[1]s ENGINE = InnoDB", table, engine))
+	}
+	return unsafe, rows.Err()
+}
+
+// durability is the answer of Durability as a metric.
+func (db *DB) durability() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "movies", Subsystem: "database", Name: "commits_durable",
+		Help: "1 while a commit survives a crash of the database server, 0 when a setting of it may undo one; the log names the setting.",
+	}, func() float64 {
+		if db.durable.Load() {
+			return 1
+		}
+		return 0
+	})
+}
