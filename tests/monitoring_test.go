@@ -28,7 +28,7 @@ func exported(t *testing.T) map[string]bool {
 			return err
 		}
 		code, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(code), "promauto.") {
+		if err != nil || !strings.Contains(string(code), "Subsystem:") {
 			return err
 		}
 		systems := map[string]bool{}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,9 @@ func TestServerSettings(t *testing.T) {
 				" WHERE table_schema = DATABASE() AND (engine <> 'InnoDB' OR row_format <> 'Dynamic' AND table_name NOT LIKE 'schema_%')"); len(rows) != 0 {
 				t.Errorf("tables are %q", rows)
 			}
-			checkTitles(t, db)
+			socket := o
+			socket.Host = filepath.Join(private.dir, "sock")
+			checkTitles(t, databasetest.Open(t, socket))
 			checkParallel(t, db)
 			checkLarge(t, db)
 			unsafe, err := db.Durability(t.Context())

@@ -39,7 +39,9 @@ func withDatabase(ctx context.Context, do func(*database.DB) error) error {
 	if err := config.Parse(&c); err != nil {
 		return err
 	}
-	db, err := openDatabase(c.Database, false, newLogger(c.Log, stderr))
+	o := databaseOptions(c.Database, false, newLogger(c.Log, stderr))
+	o.Unhurried = true // somebody waits for it, and can end it
+	db, err := database.Open(o)
 	if err != nil {
 		return err
 	}

@@ -38,9 +38,9 @@ func openDatabase(c config.Database, create bool, logger *slog.Logger) (*databas
 
 // openTraced opens a database whose statements are spans, if there is tracing. Its
 // replica, if there is one, gets the reads.
-func openTraced(c config.Database, replica config.ReadHost, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
+func openTraced(c config.Database, replica config.Host, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
 	o := databaseOptions(c, false, logger)
-	o.ReplicaHost, o.ReplicaPort = replica.Host, cmp.Or(replica.Port, c.DBPort)
+	o.ReplicaHost, o.ReplicaPort = replica.Name, cmp.Or(replica.Port, c.DBPort)
 	if tracing != nil {
 		o.OpenPool = database.TracedPool(tracing)
 	}
@@ -50,7 +50,8 @@ func openTraced(c config.Database, replica config.ReadHost, logger *slog.Logger,
 func databaseOptions(c config.Database, create bool, logger *slog.Logger) database.Options {
 	return database.Options{
 		File: c.DBFile, Create: create,
-		User: c.DBUser, Password: c.DBPassword, PasswordFile: c.DBPasswordFile, Name: c.DBName, Host: c.DBHost, Port: c.DBPort, TLS: c.DBTLS,
+		User: c.DBUser, Password: c.DBPassword, PasswordFile: c.DBPasswordFile, Name: c.DBName, Host: c.DBHost.Name,
+		Port: cmp.Or(c.DBHost.Port, c.DBPort), TLS: c.DBTLS, Connections: c.DBConnections,
 		Logger: logger,
 	}
 }

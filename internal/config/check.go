@@ -23,6 +23,9 @@ func (d *Database) check(wrong report) {
 	if d.DBPort < 1 || d.DBPort > 65535 {
 		wrong("MOVIES_DB_PORT", "is %d, expected a port from 1 to 65535", d.DBPort)
 	}
+	if d.DBConnections < 1 || d.DBConnections > 10_000 {
+		wrong("MOVIES_DB_CONNECTIONS", "is %d, expected 1 to 10000", d.DBConnections)
+	}
 	switch d.DBTLS {
 	case "off", "on", "skip-verify":
 	default:
@@ -129,7 +132,7 @@ func (s *Serving) check(wrong report) {
 }
 
 func (a *API) check(wrong report) {
-	if a.DBReadHost.Host != "" && a.DBFile != "" {
+	if a.DBReadHost.Name != "" && a.DBFile != "" {
 		wrong("MOVIES_DB_READ_HOST", "is set and so is MOVIES_DB_FILE; a file has no replica")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -33,9 +34,10 @@ type Database struct {
 	DBPassword     string `env:"MOVIES_DB_PASS"`
 	DBPasswordFile string `env:"MOVIES_DB_PASS_FILE"` // holds the password
 	DBName         string `env:"MOVIES_DB_NAME" envDefault:"movies"`
-	DBHost         string `env:"MOVIES_DB_HOST" envDefault:"127.0.0.1"`
-	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306"`
-	DBTLS          string `env:"MOVIES_DB_TLS" envDefault:"off"` // off, on, skip-verify, or a CA file
+	DBHost         Host   `env:"MOVIES_DB_HOST" envDefault:"127.0.0.1"`
+	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306"`      // where the host has none of its own
+	DBConnections  int    `env:"MOVIES_DB_CONNECTIONS" envDefault:"32"` // at most so many to the server
+	DBTLS          string `env:"MOVIES_DB_TLS" envDefault:"off"`        // off, on, skip-verify, or a CA file
 }
 
 // Bucket says where objects come from.
@@ -123,32 +125,47 @@ type Serving struct {
 
 // Replica says where the API reads, if not from the database's server itself.
 type Replica struct {
-	DBReadHost ReadHost `env:"MOVIES_DB_READ_HOST"` // one server that follows
+	DBReadHost Host `env:"MOVIES_DB_READ_HOST"` // one server that follows
 }
 
-// ReadHost is a server; its port is 0 where none was given.
-type ReadHost struct {
-	Host string
+// Host is where a server listens: a name or an address, or the path of a socket. Its
+// port is 0 where none was given.
+type Host struct {
+	Name string
 	Port int
 }
 
-var errReadHost = errors.New("no host")
+var errHost = errors.New("no host")
 
-// UnmarshalText reads host or host:port.
-func (r *ReadHost) UnmarshalText(text []byte) error {
-	host, port, err := net.SplitHostPort(string(text))
-	if err != nil { // without a port
-		r.Host = string(text)
-		if strings.Contains(r.Host, ":") && net.ParseIP(r.Host) == nil {
-			return errReadHost
+// UnmarshalText reads host, host:port, [address], [address]:port, or an absolute path.
+func (h *Host) UnmarshalText(text []byte) error {
+	name := string(text)
+	if filepath.IsAbs(name) {
+		h.Name = name
+		return nil
+	}
+	if inner, bracket := strings.CutPrefix(name, "["); bracket && strings.HasSuffix(inner, "]") {
+		name = strings.TrimSuffix(inner, "]")
+		if net.ParseIP(name) == nil {
+			return errHost
+		}
+	}
+	if net.ParseIP(name) != nil || !strings.Contains(name, ":") { // without a port
+		h.Name = name
+		if name == "" || strings.ContainsAny(name, "[]()/@ ") {
+			return errHost
 		}
 		return nil
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if host == "" || n == 0 || err != nil {
-		return errReadHost
+	host, port, err := net.SplitHostPort(name)
+	if err != nil {
+		return errHost
 	}
-	r.Host, r.Port = host, int(n)
+	n, err := strconv.ParseUint(port, 10, 16)
+	if host == "" || n == 0 || err != nil || strings.ContainsAny(host, "()/@ ") {
+		return errHost
+	}
+	h.Name, h.Port = host, int(n)
 	return nil
 }
 
@@ -227,8 +244,8 @@ func expected(t reflect.Type) string {
 		return "a duration such as 20s or 5m"
 	case reflect.TypeFor[bool]():
 		return "true or false"
-	case reflect.TypeFor[ReadHost]():
-		return "host or host:port"
+	case reflect.TypeFor[Host]():
+		return "a host, host:port, [::1], [::1]:port or the path of a socket"
 	case reflect.TypeFor[Shard]():
 		return "i/n with i from 0 to n-1, such as 0/2"
 	case reflect.TypeFor[slog.Level]():

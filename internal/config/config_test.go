@@ -32,7 +32,7 @@ func set(t *testing.T, variables map[string]string) {
 
 // TestDefaults: what is not set is as the reference says.
 func TestDefaults(t *testing.T) {
-	database := config.Database{DBUser: "movies", DBName: "movies", DBHost: "127.0.0.1", DBPort: 3306, DBTLS: "off"}
+	database := config.Database{DBUser: "movies", DBName: "movies", DBHost: config.Host{Name: "127.0.0.1"}, DBPort: 3306, DBConnections: 32, DBTLS: "off"}
 	process := config.Process{AdminAddr: "127.0.0.1:9090", ShutdownTimeout: 20 * time.Second}
 	log := config.Log{LogLevel: slog.LevelInfo}
 	serving := config.Serving{APIAddr: "127.0.0.1:8080", Staleness: 250 * time.Millisecond, CacheMB: 64}
@@ -69,19 +69,19 @@ func TestSettings(t *testing.T) {
 	ca := write(t, "ca.pem", "")
 	set(t, map[string]string{
 		"MOVIES_DB_USER": "u", "MOVIES_DB_PASS": " p\n", "MOVIES_DB_NAME": "n", "MOVIES_DB_HOST": "::1", "MOVIES_DB_PORT": "65535", "MOVIES_DB_TLS": ca,
-		"MOVIES_DB_READ_HOST": "[::1]:3307",
+		"MOVIES_DB_READ_HOST": "[::1]:3307", "MOVIES_DB_CONNECTIONS": "7",
 		"MOVIES_BUCKET_NAME":  "b", "MOVIES_BUCKET_PREFIX": "in/", "MOVIES_BUCKET_PATH_STYLE": "true", "MOVIES_BUCKET_ITEMS_LIMIT": "1",
 		"MOVIES_WORKER_CONCURRENCY": "1", "MOVIES_WORKER_BATCH": "1", "MOVIES_WORKER_SHARD": "2/3", "MOVIES_WORKER_IDLE_MAX": "1m30s",
 		"MOVIES_SQS_URL": "http://localhost:4566/1/films", "MOVIES_WORKER_RECONCILE": "1s",
 		"MOVIES_API_ADDR": ":80", "MOVIES_API_STALENESS": "1s", "MOVIES_API_CACHE_MB": "1", "MOVIES_ADMIN_ADDR": "[::1]:0", "MOVIES_SHUTDOWN_TIMEOUT": "1ms",
 		"MOVIES_REJECTION_DAYS": "1", "MOVIES_CHANGE_DAYS": "2", "MOVIES_LOG_LEVEL": "Debug", "MOVIES_LOG_FORMAT": "text",
 	})
-	database := config.Database{DBUser: "u", DBPassword: " p\n", DBName: "n", DBHost: "::1", DBPort: 65535, DBTLS: ca}
+	database := config.Database{DBUser: "u", DBPassword: " p\n", DBName: "n", DBHost: config.Host{Name: "::1"}, DBPort: 65535, DBConnections: 7, DBTLS: ca}
 	process := config.Process{AdminAddr: "[::1]:0", ShutdownTimeout: time.Millisecond}
 	log := config.Log{LogLevel: slog.LevelDebug, LogFormat: "text"}
 	serving := config.Serving{APIAddr: ":80", Staleness: time.Second, CacheMB: 1}
 	parse(t, &config.Migrate{}, &config.Migrate{Database: database, Log: log})
-	replica := config.Replica{DBReadHost: config.ReadHost{Host: "::1", Port: 3307}}
+	replica := config.Replica{DBReadHost: config.Host{Name: "::1", Port: 3307}}
 	parse(t, &config.API{}, &config.API{Database: database, Replica: replica, Process: process, Log: log, Serving: serving})
 	parse(t, &config.Demo{}, &config.Demo{Process: process, Log: log, Serving: serving})
 	parse(t, &config.Worker{}, &config.Worker{
@@ -222,19 +222,21 @@ func TestAPIAddr(t *testing.T) {
 	}
 }
 
-func TestReadHost(t *testing.T) {
-	for text, want := range map[string]config.ReadHost{
-		"": {}, "replica": {Host: "replica"}, "replica:3307": {Host: "replica", Port: 3307}, "::1": {Host: "::1"}, "[::1]:65535": {Host: "::1", Port: 65535},
+func TestHosts(t *testing.T) {
+	for text, want := range map[string]config.Host{
+		"replica": {Name: "replica"}, "replica:3307": {Name: "replica", Port: 3307}, "::1": {Name: "::1"}, "[::1]": {Name: "::1"},
+		"[::1]:65535": {Name: "::1", Port: 65535}, "/run/mysqld/mysqld.sock": {Name: "/run/mysqld/mysqld.sock"},
 	} {
-		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_READ_HOST": text})
+		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_HOST": text, "MOVIES_DB_READ_HOST": text})
 		var c config.API
-		if err := config.Parse(&c); err != nil || c.DBReadHost != want {
+		if err := config.Parse(&c); err != nil || c.DBHost != want || c.DBReadHost != want {
 			t.Errorf("%q: %+v, %v", text, c.DBReadHost, err)
 		}
 	}
-	for _, text := range []string{"replica:", "replica:0", "replica:65536", "replica:x", ":3306", "a:b:c", "[::1]"} {
-		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_READ_HOST": text})
-		checkProblems(t, config.Parse(&config.API{}), map[string]string{"MOVIES_DB_READ_HOST": `is "` + text + `", expected host or host:port`})
+	for _, text := range []string{"replica:", "replica:0", "replica:65536", "replica:x", ":3306", "a:b:c", "[replica]", "[::1", "mysql://h", "u@h", "tcp(h:1)"} {
+		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_HOST": text, "MOVIES_DB_READ_HOST": text})
+		wrong := `is "` + text + `", expected a host, host:port, [::1], [::1]:port or the path of a socket`
+		checkProblems(t, config.Parse(&config.API{}), map[string]string{"MOVIES_DB_HOST": wrong, "MOVIES_DB_READ_HOST": wrong})
 	}
 	set(t, map[string]string{"MOVIES_DB_FILE": "x.sqlite", "MOVIES_DB_READ_HOST": "replica"})
 	checkProblems(t, config.Parse(&config.API{}), map[string]string{"MOVIES_DB_READ_HOST": "is set and so is MOVIES_DB_FILE; a file has no replica"})
