@@ -14,15 +14,18 @@ const (
 	MaxLimit     = 100
 	MinYear      = 1
 	MaxYear      = 9999
-	// MaxRepeats is how often cast or genre may be given, and how many words q
-	// may hold: each costs a join.
+	// MaxRepeats is how often a name may be given, MaxIDs how often id, and MaxWords how
+	// many words q may hold.
 	MaxRepeats = 10
+	MaxIDs     = 100
+	MaxWords   = 64
 )
 
 // Query is a filter and the page that is wanted of what matches.
 type Query struct {
 	Filter
-	// Start: only ids below it; 0 begins at the highest.
+	Sort Sort
+	// Start is the id behind which the page begins in that order; 0 begins at the first.
 	Start int64
 	// Limit is the size of the page.
 	Limit int
@@ -30,8 +33,16 @@ type Query struct {
 }
 
 var filterParameters = []Parameter[Query]{
-	{Name: "cast", Repeats: true, Set: func(q *Query, v string) string { q.Cast = append(q.Cast, v); return "" }},
-	{Name: "genre", Repeats: true, Set: func(q *Query, v string) string { q.Genres = append(q.Genres, v); return "" }},
+	names("cast", func(q *Query) *[]string { return &q.Cast }), names("cast_any", func(q *Query) *[]string { return &q.CastAny }),
+	names("cast_not", func(q *Query) *[]string { return &q.CastNot }),
+	names("genre", func(q *Query) *[]string { return &q.Genres }), names("genre_any", func(q *Query) *[]string { return &q.GenresAny }),
+	names("genre_not", func(q *Query) *[]string { return &q.GenresNot }),
+	{Name: "id", Repeats: MaxIDs, Set: func(q *Query, v string) string {
+		var id int64
+		wrong := SetNumber(&id, v, 1, math.MaxInt64)
+		q.IDs = append(q.IDs, id)
+		return wrong
+	}},
 	{Name: "q", Set: setWords},
 	{Name: "title", Set: func(q *Query, v string) string { q.Title = v; return "" }},
 	{Name: "year", Set: func(q *Query, v string) string { return SetNumber(&q.Year, v, MinYear, MaxYear) }},
@@ -39,8 +50,17 @@ var filterParameters = []Parameter[Query]{
 	{Name: "year_to", Set: func(q *Query, v string) string { return SetNumber(&q.YearTo, v, MinYear, MaxYear) }},
 }
 
+// names is a parameter that takes names, up to MaxRepeats of them.
+func names(name string, of func(*Query) *[]string) Parameter[Query] {
+	return Parameter[Query]{Name: name, Repeats: MaxRepeats, Set: func(q *Query, v string) string {
+		*of(q) = append(*of(q), v)
+		return ""
+	}}
+}
+
 var pageParameters = append(slices.Clone(filterParameters),
 	Parameter[Query]{Name: "limit", Set: func(q *Query, v string) string { return SetNumber(&q.Limit, v, 1, MaxLimit) }},
+	Parameter[Query]{Name: "sort", Set: setSort},
 	Parameter[Query]{Name: "start", Set: func(q *Query, v string) string { return SetNumber(&q.Start, v, 1, math.MaxInt64) }},
 )
 
@@ -49,8 +69,19 @@ func setWords(q *Query, value string) string {
 	switch {
 	case len(q.Words) == 0:
 		return fmt.Sprintf("is %q, expected at least one word of letters or digits", value)
-	case len(q.Words) > MaxRepeats:
-		return fmt.Sprintf("holds %d words, expected at most %d", len(q.Words), MaxRepeats)
+	case len(q.Words) > MaxWords:
+		return fmt.Sprintf("holds %d words, expected at most %d", len(q.Words), MaxWords)
+	}
+	return ""
+}
+
+// sorts are the orders that can be asked for.
+var sorts = []Sort{SortNewest, SortLastYear, SortMatch, SortTitle, SortYear}
+
+func setSort(q *Query, value string) string {
+	q.Sort = Sort(value)
+	if !slices.Contains(sorts, q.Sort) {
+		return fmt.Sprintf("is %q, expected -id, -year, match, title or year", value)
 	}
 	return ""
 }
@@ -78,7 +109,7 @@ func ParseFilter(raw string, more ...Parameter[Query]) (Filter, error) {
 }
 
 func parseQuery(raw string, known []Parameter[Query]) (Query, error) {
-	q := Query{Limit: DefaultLimit}
+	q := Query{Limit: DefaultLimit, Sort: SortNewest}
 	given, err := Parse(raw, known, &q)
 	if err != nil {
 		return Query{}, err
@@ -88,6 +119,9 @@ func parseQuery(raw string, known []Parameter[Query]) (Query, error) {
 			Parameter: "year_to",
 			Detail:    fmt.Sprintf("year_to is %d, which is before year_from, %d", q.YearTo, q.YearFrom),
 		}
+	}
+	if q.Sort == SortMatch && len(q.Words) == 0 {
+		return Query{}, &ParameterError{Parameter: "sort", Detail: "sort is match, which needs words to match: give q, too"}
 	}
 	q.given = given
 	return q, nil
