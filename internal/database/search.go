@@ -181,7 +181,7 @@ func (s *search) sift(ctx context.Context, n int) (more int, err error) {
 	wanted := movie.Filter{Words: s.Words}
 	before := len(s.candidates)
 	for _, r := range titles {
-		if wanted.Matches(movie.Movie{Identity: movie.Identity{Title: string(r.Fields)}}) {
+		if wanted.Matches(0, movie.Movie{Identity: movie.Identity{Title: string(r.Fields)}}) {
 			s.candidates = append(s.candidates, r.ID)
 		}
 	}
@@ -257,7 +257,7 @@ func (s *search) read(ctx context.Context, ids []int64) error {
 			if err != nil {
 				return err
 			}
-			if s.limit > 0 && s.Matches(m) {
+			if s.limit > 0 && s.Matches(0, m) {
 				s.found = append(s.found, r)
 				s.limit--
 			}

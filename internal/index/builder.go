@@ -16,7 +16,7 @@ import (
 // does shows in the version that Commit returns, and in none before.
 type Builder struct {
 	from    *Index
-	records vectorWriter[record]
+	records recordsWriter
 	all     *roaring.Bitmap
 	years   setsWriter
 
@@ -100,7 +100,7 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 
 // Commit ends the version, which holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
-	x := &Index{revision: revision, records: b.records.vector, all: b.all, years: b.years.commit(), prefixes: b.prefixes, titles: b.from.titles.copy()}
+	x := &Index{revision: revision, records: b.records.commit(), all: b.all, years: b.years.commit(), prefixes: b.prefixes, titles: b.from.titles.copy()}
 	for _, d := range []struct {
 		to   *dictionary
 		from *dictionaryWriter

@@ -85,7 +85,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 	if start != "" {
 		top.start = &start
 		if id, found := x.people.find(start); found {
-			top.startMovies = counts.of(id)
+			top.startMovies = x.share(all, x.people.sets.at(id))
 		}
 	}
 	total := 0
@@ -117,7 +117,7 @@ func (x *Index) span(all set, name string) (first, last int) {
 // counter counts movies by person: in a list of all people, or of some.
 type counter struct {
 	all  *[]uint32
-	some map[uint32]int
+	some []ranked
 }
 
 var lists = sync.Pool{New: func() any { return new([]uint32) }}
@@ -128,18 +128,11 @@ func (c counter) release() {
 	}
 }
 
-func (c counter) of(id uint32) int {
-	if c.all != nil {
-		return int((*c.all)[id])
-	}
-	return c.some[id]
-}
-
 func (c counter) each(do func(id uint32, n int)) {
+	for _, r := range c.some {
+		do(r.id, r.movies)
+	}
 	if c.all == nil {
-		for id, n := range c.some {
-			do(id, n)
-		}
 		return
 	}
 	for id, n := range *c.all {
@@ -150,11 +143,10 @@ func (c counter) each(do func(id uint32, n int)) {
 }
 
 // countNamed counts the movies of the people that have the words.
-func (x *Index) countNamed(all set, words []string) counter {
-	c := counter{some: make(map[uint32]int)}
+func (x *Index) countNamed(all set, words []string) (c counter) {
 	x.named(words).each(func(person uint32) {
 		if n := x.share(all, x.people.sets.at(person)); n > 0 {
-			c.some[person] = n
+			c.some = append(c.some, ranked{person, n})
 		}
 	})
 	return c

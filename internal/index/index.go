@@ -31,7 +31,7 @@ var ErrID = errors.New("the index holds ids up to 4294967294; set MOVIES_API_IND
 // Index is the catalogue at one revision. It is safe for concurrent use.
 type Index struct {
 	revision int64
-	records  vector[record] // by id; also of hidden movies
+	records  records // by id; also of hidden movies
 	all      *roaring.Bitmap
 	years    vector[set] // by year
 

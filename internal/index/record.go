@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/binary"
+	"slices"
 	"unsafe"
 
 	"jpmovies/internal/movie"
@@ -71,4 +72,77 @@ func (l ids) each(do func(uint32)) ids {
 		do(id)
 	}
 	return rest
+}
+
+// records are those of all movies, by id, in pages: one text for many neighbours
+// takes little memory, and is quick to walk through. Versions share the pages that
+// are the same.
+type records struct{ pages []*recordPage }
+
+type recordPage struct {
+	ends [pageSize]uint32 // of each record, in data
+	data []byte
+}
+
+func (r records) at(i uint32) record {
+	page := i / pageSize
+	if int(page) >= len(r.pages) || r.pages[page] == nil {
+		return ""
+	}
+	return r.pages[page].at(i % pageSize)
+}
+
+func (p *recordPage) at(i uint32) record {
+	from, to := p.bounds(i)
+	return record(unsafe.String(unsafe.SliceData(p.data[from:]), to-from)) // a page of a version never changes
+}
+
+func (p *recordPage) bounds(i uint32) (from, to uint32) {
+	if i > 0 {
+		from = p.ends[i-1]
+	}
+	return from, p.ends[i]
+}
+
+// recordsWriter makes the next version of records.
+type recordsWriter struct {
+	records
+	own []bool // pages that no version has yet
+}
+
+func (r records) change() recordsWriter {
+	return recordsWriter{records{slices.Clone(r.pages)}, make([]bool, len(r.pages))}
+}
+
+func (w *recordsWriter) set(i uint32, r record) {
+	n := int(i / pageSize)
+	for len(w.pages) <= n {
+		w.pages, w.own = append(w.pages, nil), append(w.own, false)
+	}
+	if !w.own[n] {
+		fresh := new(recordPage)
+		if old := w.pages[n]; old != nil {
+			fresh.ends, fresh.data = old.ends, slices.Clone(old.data)
+		}
+		w.pages[n], w.own[n] = fresh, true
+	}
+	w.pages[n].set(i%pageSize, r)
+}
+
+func (p *recordPage) set(i uint32, r record) {
+	from, to := p.bounds(i)
+	p.data = slices.Replace(p.data, int(from), int(to), []byte(r)...)
+	for ; i < pageSize; i++ {
+		p.ends[i] += uint32(len(r)) - (to - from) //nolint:gosec // wraps around where the record became shorter
+	}
+}
+
+// commit returns the next version. Pages give back the memory that they do not need.
+func (w *recordsWriter) commit() records {
+	for n, page := range w.pages {
+		if w.own[n] {
+			page.data = append(make([]byte, 0, len(page.data)), page.data...)
+		}
+	}
+	return w.records
 }

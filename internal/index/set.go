@@ -212,6 +212,9 @@ func (w *setsWriter) remove(i, id uint32) { w.set(i, w.own(i).without(id)) }
 func (w *setsWriter) commit() vector[set] {
 	if w.mine == nil {
 		for _, page := range w.pages {
+			if page == nil {
+				continue
+			}
 			for i := range page {
 				if few := page[i].few; cap(few) > len(few) {
 					page[i].few = append(make([]uint32, 0, len(few)), few...)

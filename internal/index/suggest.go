@@ -29,26 +29,21 @@ type Suggestion struct {
 }
 
 // Suggest returns up to limit movies, people and genres whose titles and names have
-// the words, the last one as a prefix, the best first: those that need fewer
-// corrections of the words; of these, those that have the same words, then those that
-// have them whole, then the others; and of these one of each kind in turn, people and
-// genres with more movies and newer movies first.
+// the words, the last one as a prefix; the best first: those that have the same words,
+// then those that have the last one whole, then the others; and of these one of each
+// kind in turn, people and genres with more movies and newer movies first. Only where
+// nothing has the words, as few of their letters as possible are corrected.
 func (x *Index) Suggest(words []string, limit int) []Suggestion {
-	var found []Suggestion
-	seen := make(map[Suggestion]bool)
 	most := 0
 	for _, word := range words {
 		most = max(most, typos(word))
 	}
-	for errors := 0; errors <= most && len(found) < limit; errors++ {
-		for _, s := range x.suggestWith(words, errors, limit) {
-			if len(found) < limit && !seen[s] {
-				seen[s] = true
-				found = append(found, s)
-			}
+	for errors := range most + 1 {
+		if found := x.suggestWith(words, errors, limit); len(found) > 0 {
+			return found[:min(len(found), limit)]
 		}
 	}
-	return found
+	return nil
 }
 
 // suggestWith finds what needs up to so many corrections of each word.

@@ -18,7 +18,7 @@ type titleOrder struct {
 	tree *btree.BTreeG[titled]
 	// records are those of the newest version: a title never changes, so they hold for
 	// every version.
-	records *atomic.Pointer[vector[record]]
+	records *atomic.Pointer[records]
 }
 
 // titled is a movie with the beginning of its key, which mostly tells two apart
@@ -29,7 +29,7 @@ type titled struct {
 }
 
 func newTitleOrder() *titleOrder {
-	o := &titleOrder{records: &atomic.Pointer[vector[record]]{}}
+	o := &titleOrder{records: &atomic.Pointer[records]{}}
 	o.tree = btree.NewBTreeGOptions(func(a, b titled) bool { return o.compare(a, b) < 0 }, btree.Options{NoLocks: true})
 	return o
 }
