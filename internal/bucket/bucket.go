@@ -39,7 +39,7 @@ type Ref struct {
 // Object is what a store says about an object.
 type Object struct {
 	Ref
-	// Size in bytes.
+	// Size in bytes; -1 when only reading tells.
 	Size         int64
 	LastModified time.Time
 	// Settling: the object may still be being written. It is listed, so that it

@@ -97,6 +97,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		// Many servers refuse the checksums that the SDK would add of its own.
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		s.APIOptions = append(s.APIOptions, unsignedAcceptEncoding)
 	})
 	return b, nil
 }
