@@ -61,6 +61,27 @@ func denied(err error) bool {
 	return false
 }
 
+// wrongCredentials are codes which say that the server does not know us (yet).
+var wrongCredentials = map[string]bool{
+	"InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "ExpiredToken": true, "InvalidToken": true,
+	"TokenRefreshRequired": true, "RequestTimeTooSkewed": true, "RequestExpired": true, "AuthorizationHeaderMalformed": true,
+	"MissingAuthenticationToken": true, "InvalidSecurity": true, "NotSignedUp": true, "UnrecognizedClientException": true,
+	"InvalidClientTokenId": true, "AuthFailure": true, "ExpiredTokenException": true,
+}
+
+// hopeless tells whether nothing else would go any better: the server gives no
+// answer, does not know us, or does not have the bucket.
+func hopeless(err error) bool {
+	if err == nil {
+		return false
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || wrongCredentials[api.ErrorCode()]) {
+		return true
+	}
+	return status(err) == 0 && !errors.As(err, &api) || status(err) == http.StatusUnauthorized
+}
+
 // unsupported tells whether the server understood the request well enough to
 // say that it will never do this.
 func unsupported(err error) bool {

@@ -17,7 +17,10 @@ import (
 
 // List implements bucket.Store.
 func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
-	return b.list(ctx, b.prefix)
+	return func(yield func([]bucket.Object, error) bool) {
+		b.reprobe(ctx)
+		b.list(ctx, b.prefix)(yield)
+	}
 }
 
 func (b *Bucket) list(ctx context.Context, prefix string) iter.Seq2[[]bucket.Object, error] {

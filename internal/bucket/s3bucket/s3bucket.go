@@ -49,7 +49,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// stall and maxBackoff replace the durations below in tests.
-	stall, maxBackoff time.Duration
+	stall, maxBackoff, tryLimit, cleanupLimit time.Duration
 }
 
 // Bucket implements bucket.Store.
@@ -62,6 +62,9 @@ type Bucket struct {
 	retryer     aws.Retryer
 	log         *slog.Logger
 	way         atomic.Value // string
+	probes      probes
+	// tryLimit and cleanupLimit bound the parts of a probe.
+	tryLimit, cleanupLimit time.Duration
 }
 
 var _ bucket.Store = (*Bucket)(nil)
@@ -85,6 +88,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		concurrency: o.Concurrency,
 		retryer:     newRetryer(o.maxBackoff),
 		log:         o.Logger,
+		tryLimit:    o.tryLimit, cleanupLimit: o.cleanupLimit,
 	}
 	if o.PageSize > 0 {
 		b.pageSize = aws.Int32(int32(min(o.PageSize, 1000)))
@@ -112,6 +116,12 @@ func withDefaults(o Options) Options {
 	}
 	if o.maxBackoff == 0 {
 		o.maxBackoff = maxBackoff
+	}
+	if o.tryLimit == 0 {
+		o.tryLimit = tryLimit
+	}
+	if o.cleanupLimit == 0 {
+		o.cleanupLimit = cleanupLimit
 	}
 	return o
 }
