@@ -71,6 +71,15 @@ type Store interface {
 	Delete(ctx context.Context, refs []Ref) []error
 }
 
+// Deleter is a Store that says how its Delete works at present.
+type Deleter interface {
+	// DeleteSize is how many objects one request deletes.
+	DeleteSize() int
+	// Conditional tells whether it is proven that an object survives which was
+	// overwritten at any moment before its deletion.
+	Conditional() bool
+}
+
 // Ignored tells whether an object is never input: a folder marker, or one that
 // probes put there.
 func Ignored(o Object) bool {

@@ -28,8 +28,15 @@ func (p *pass) list(objects chan<- found) {
 				continue
 			}
 			p.count(func(c *counts) { c.Listed++ })
-			if o.Settling {
-				p.count(func(c *counts) { c.Settling++ })
+			deleting := p.deletes.has(o.Key)
+			if o.Settling || deleting {
+				p.count(func(c *counts) {
+					if deleting {
+						c.Deleting++
+					} else {
+						c.Settling++
+					}
+				})
 				p.leave(o.LastModified)
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/movie"
 )
 
@@ -22,6 +23,7 @@ type metrics struct {
 	receiveFailures            prometheus.Counter
 	messageFailures            prometheus.Counter
 	waiting, oldest, lastPass  prometheus.Gauge
+	conditional                prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -59,6 +61,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		waiting:       gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
 		oldest:        gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest of them, 0 = none."),
 		lastPass:      gauge("last_pass_timestamp_seconds", "End of the last pass."),
+		conditional:   gauge("conditional_deletes", "1 when an object that is overwritten meanwhile is proven to survive its deletion."),
 	}
 }
 
@@ -71,6 +74,10 @@ func (m *metrics) committed(b movie.Batch, changes int) {
 func (m *metrics) finish(p *pass) {
 	if p.broken != nil {
 		m.brokenPasses.Inc()
+	}
+	m.conditional.Set(1)
+	if d, ok := p.Store.(bucket.Deleter); ok && !d.Conditional() {
+		m.conditional.Set(0)
 	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())
 	waiting, oldest := p.backlog()

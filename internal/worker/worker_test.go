@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,8 +122,10 @@ func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
 		store.Put(fmt.Sprintf("%02d", i), append(film(title, fmt.Sprint(i)), "{bad\n"...))
 		want[title+" 2000"] = []string{fmt.Sprint(i)}
 	}
+	var left atomic.Int32
+	left.Store(int32(nth))
 	hit := func() error {
-		if nth--; nth == 0 {
+		if left.Add(-1) == 0 {
 			return errFault
 		}
 		return nil
@@ -144,7 +147,7 @@ func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
 	for range 3 {
 		w.finish(t.Context(), w.pass(t.Context(), t.Context(), (*pass).list))
 	}
-	if nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
+	if nth := left.Load(); nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
 		t.Errorf("the fault was not reached, %d more to go", nth)
 	}
 	if err := w.Once(t.Context()); err != nil {

@@ -67,7 +67,10 @@ type Bucket struct {
 	tryLimit, cleanupLimit time.Duration
 }
 
-var _ bucket.Store = (*Bucket)(nil)
+var (
+	_ bucket.Store   = (*Bucket)(nil)
+	_ bucket.Deleter = (*Bucket)(nil)
+)
 
 // Open returns the bucket without asking the server anything. Credentials,
 // region and endpoint come from the SDK's own chain of environment, profile and
@@ -131,3 +134,14 @@ func withDefaults(o Options) Options {
 func (b *Bucket) Way() string {
 	return b.way.Load().(string)
 }
+
+// DeleteSize implements bucket.Deleter.
+func (b *Bucket) DeleteSize() int {
+	if b.Way() == WayBatch {
+		return maxBatch
+	}
+	return 1
+}
+
+// Conditional implements bucket.Deleter.
+func (b *Bucket) Conditional() bool { return b.Way() != WayCompare }
