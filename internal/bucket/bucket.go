@@ -25,6 +25,8 @@ var (
 	ErrNotFound = errors.New("no such object")
 	// ErrChanged: the object is not the generation that was named. Nothing was done.
 	ErrChanged = errors.New("object was overwritten meanwhile")
+	// ErrDenied: the store answers, but refuses this object. It may be there or not.
+	ErrDenied = errors.New("access to the object is refused")
 	// ErrSettling: the object is there, but must not be read yet.
 	ErrSettling = errors.New("it may still be being written")
 )

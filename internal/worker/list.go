@@ -11,6 +11,7 @@ import (
 type found struct {
 	bucket.Object
 	notices []*notice
+	other   string // the key when a message's key is not there, or ""
 }
 
 // list sends every object that is to be read.

@@ -22,6 +22,7 @@ type metrics struct {
 	received, deleted, ignored prometheus.Counter // messages
 	receiveFailures            prometheus.Counter
 	messageFailures            prometheus.Counter
+	notUnderstood, givenUp     prometheus.Counter // messages, and hints of them
 	waiting, oldest, lastPass  prometheus.Gauge
 	conditional                prometheus.Gauge
 }
@@ -52,6 +53,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		received:       counter("messages_received_total", "Messages of the queue, repeated ones included."),
 		deleted:        counter("messages_deleted_total", "Messages whose objects were settled, or that were ignored."),
 		ignored:        counter("messages_ignored_total", "Messages that name nothing to read."),
+
+		notUnderstood: counter("messages_not_understood_total", "Messages that could not be understood, or only in part; the bucket is listed soon."),
+		givenUp:       counter("hints_given_up_total", "Objects of messages that the store refused again and again; the bucket is listed soon."),
 
 		receiveFailures: counter("receive_failures_total", "Times that the queue did not answer; the bucket is listed meanwhile."),
 		messageFailures: counter("message_delete_failures_total", "Requests to delete messages that failed; the messages come again."),

@@ -84,6 +84,7 @@ type Worker struct {
 	lastPrune  time.Time
 	next       schedule
 	deletes    deletes
+	refusals   refusals
 	patient    bool // a pass waits for all of its deletes
 }
 

@@ -20,10 +20,25 @@ func classify(err error) error {
 	if !errors.As(err, &api) {
 		return err
 	}
-	if kind := kindOf(api.ErrorCode()); kind != nil {
-		return fmt.Errorf("%w: %w", kind, err)
+	kind := kindOf(api.ErrorCode())
+	if kind == nil && refused(err) {
+		kind = bucket.ErrDenied
 	}
-	return err
+	if kind == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// refused tells whether the server knows us and refuses the request for good. It
+// does so with a key that is gone, too, where the right s3:ListBucket is missing.
+func refused(err error) bool {
+	switch s := status(err); s {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	default:
+		return s >= 400 && s < 500 && !hopeless(err)
+	}
 }
 
 // kindOf goes by the code and not by the status: 404 is also the answer to a

@@ -110,6 +110,21 @@ func TestErrorsOfOneKey(t *testing.T) {
 	}
 }
 
+// TestRefusals: what says something of this object, and not of the moment or of us.
+func TestRefusals(t *testing.T) {
+	for code, want := range map[string]bool{
+		"AccessDenied": true, "InvalidObjectState": true, "KMS.DisabledException": true, "KeyTooLongError": true,
+		"NoSuchBucket": false, "InvalidAccessKeyId": false, "ExpiredToken": false, "SlowDown": false, "InternalError": false,
+		"ConditionalRequestConflict": false, "NoSuchKey": false,
+	} {
+		serve(t, &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return code }})
+		_, _, err := open(t, Options{}).Get(t.Context(), "key")
+		if errors.Is(err, bucket.ErrDenied) != want {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
 // Where If-Match is refused as such, the comparison has to do.
 func TestCompareWithoutCondition(t *testing.T) {
 	memory := &buckettest.Memory{}
