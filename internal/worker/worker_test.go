@@ -550,3 +550,29 @@ func TestStopBreaksOffAnObjectOfManyUpdates(t *testing.T) {
 		checkEmpty(t, store)
 	})
 }
+
+// TestTouchedFilesAreNoFailures: a file may be touched between the listing and its
+// reading, or while it is read.
+func TestTouchedFilesAreNoFailures(t *testing.T) {
+	for kind, reason := range map[buckettest.Kind]error{buckettest.Get: bucket.ErrSettling, buckettest.Read: bucket.ErrChanged} {
+		synctest.Test(t, func(t *testing.T) {
+			store, to := &buckettest.Memory{}, newCatalogue()
+			store.Put("key", film("F", "x"))
+			var times atomic.Int32
+			store.Fault = func(op buckettest.Op) error {
+				if op.Kind == kind && !op.Applied && times.Add(1) <= 3 {
+					return reason
+				}
+				return nil
+			}
+			w := newTestWorker(store, to)
+			if err := w.Once(t.Context()); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+			checkEmpty(t, store)
+			if n := testutil.ToFloat64(w.metrics.readFailures); n != 0 {
+				t.Errorf("%s: %v failures are counted", kind, n)
+			}
+		})
+	}
+}
