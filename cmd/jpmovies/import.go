@@ -68,7 +68,7 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	}
 	store.progress = bar.set
 	counted := &imported{catalogue: db, large: store.large, before: make(map[generation]int64)}
-	limitMemory()
+	limitMemory(1, 500)
 	w := worker.New(worker.Options{
 		// One at a time, so that ids follow the order of the files.
 		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, Prepare: db.CheckSchema,

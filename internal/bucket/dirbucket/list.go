@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -184,4 +185,24 @@ func (w *walk) warn() {
 			w.bucket.log.Warn(s.why, "files", s.files, "example", s.example)
 		}
 	}
+}
+
+// CheckPrefix warns when there is nothing under the prefix, but under another
+// spelling of it.
+func (b *Bucket) CheckPrefix(ctx context.Context) error {
+	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (bool, error) {
+		looked := &Bucket{dir: b.dir, prefix: prefix, pageSize: 1, log: slog.New(slog.DiscardHandler), now: b.now, quiet: &quietness{now: b.now, future: map[string]sighting{}}}
+		for page, err := range looked.List(ctx) {
+			return len(page) > 0, err
+		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	if other != "" {
+		b.log.Warn("there is nothing under the prefix, but under another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
+			"folder", b.dir, "prefix", b.prefix, "other", other)
+	}
+	return nil
 }

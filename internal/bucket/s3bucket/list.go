@@ -94,3 +94,20 @@ func objects(contents []types.Object) []bucket.Object {
 	}
 	return page
 }
+
+// CheckPrefix warns when there is nothing under the prefix, but under another
+// spelling of it.
+func (b *Bucket) CheckPrefix(ctx context.Context) error {
+	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (bool, error) {
+		out, err := b.page(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, MaxKeys: aws.Int32(1)})
+		return err == nil && len(out.Contents) > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("list bucket %q: %w", b.name, err)
+	}
+	if other != "" {
+		b.log.Warn("there is nothing under the prefix, but under another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
+			"bucket", b.name, "prefix", b.prefix, "other", other)
+	}
+	return nil
+}

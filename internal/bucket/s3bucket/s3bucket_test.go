@@ -311,3 +311,19 @@ func TestOwnCertificate(t *testing.T) {
 	}
 	_ = body.Close()
 }
+
+func TestCheckPrefix(t *testing.T) {
+	server := &buckettest.Server{Memory: &buckettest.Memory{}}
+	serve(t, server)
+	server.Memory.Put("inbox/a.json", nil)
+	for prefix, want := range map[string]string{"/inbox/": "other=inbox/", "inbox//": "other=inbox/", "inbox/": "", "inbox": "", "outbox/": "", "": ""} {
+		var log strings.Builder
+		b := open(t, Options{Prefix: prefix, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err := b.CheckPrefix(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(log.String(), want) || (log.Len() > 0) != (want != "") {
+			t.Errorf("%q: %s", prefix, log.String())
+		}
+	}
+}
