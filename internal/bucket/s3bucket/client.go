@@ -26,11 +26,14 @@ const (
 	// connection and its own body, until the answer's header.
 	answerLimit = 60 * time.Second
 	dialLimit   = 10 * time.Second
-	maxBackoff  = 5 * time.Second
+	maxBackoff  = time.Second
 	// firstBackoff is the longest pause before the second attempt; it doubles
 	// with each further one.
-	firstBackoff = 50 * time.Millisecond
-	maxAttempts  = 8
+	firstBackoff = 25 * time.Millisecond
+	maxAttempts  = 10
+	// retryLimit is the age at which a request is not tried again: attempts that
+	// fail at once are cheap, those that hang must not add up.
+	retryLimit = time.Minute
 )
 
 // jittered is a retry.BackoffDelayer. The SDK's own begins with up to a second,
@@ -48,10 +51,34 @@ func cutAnswer(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
+// retryer gives up on requests that are older than limit.
+type retryer struct {
+	aws.RetryerV2
+	limit time.Duration
+}
+
+// GetRetryToken implements aws.Retryer.
+func (r retryer) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
+	if begun, ok := middleware.GetStackValue(ctx, begunKey{}).(time.Time); ok && time.Since(begun) > r.limit {
+		return nil, fmt.Errorf("no answer within %v", r.limit)
+	}
+	return r.RetryerV2.GetRetryToken(ctx, err)
+}
+
+type begunKey struct{}
+
+// noteBegin notes when a request begins, for retryer.
+func noteBegin(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteBegin",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(middleware.WithStackValue(ctx, begunKey{}, time.Now()), in)
+		}), middleware.Before)
+}
+
 // newRetryer returns a retryer without the SDK's token bucket, which turns a
 // burst of SlowDown answers into errors that are not retried at all.
-func newRetryer(backoff time.Duration) aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
+func newRetryer(backoff, limit time.Duration) aws.Retryer {
+	return retryer{limit: limit, RetryerV2: retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
 		o.Backoff = jittered{backoff}
 		o.RateLimiter = ratelimit.None
@@ -69,7 +96,7 @@ func newRetryer(backoff time.Duration) aws.Retryer {
 			}
 			return aws.UnknownTernary
 		}))
-	})
+	})}
 }
 
 // newHTTPClient returns a client whose requests and answers can't hang. It begins

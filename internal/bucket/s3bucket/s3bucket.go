@@ -6,6 +6,7 @@
 package s3bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// stall and maxBackoff replace the durations below in tests.
-	stall, maxBackoff, tryLimit, cleanupLimit time.Duration
+	stall, maxBackoff, retryLimit, tryLimit, cleanupLimit time.Duration
 }
 
 // Bucket implements bucket.Store.
@@ -89,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		name:        o.Name,
 		prefix:      o.Prefix,
 		concurrency: o.Concurrency,
-		retryer:     newRetryer(o.maxBackoff),
+		retryer:     newRetryer(o.maxBackoff, o.retryLimit),
 		log:         o.Logger,
 		tryLimit:    o.tryLimit, cleanupLimit: o.cleanupLimit,
 	}
@@ -104,7 +105,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		// Many servers refuse the checksums that the SDK would add of its own.
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		s.APIOptions = append(s.APIOptions, unsignedAcceptEncoding)
+		s.APIOptions = append(s.APIOptions, unsignedAcceptEncoding, noteBegin)
 	})
 	return b, nil
 }
@@ -114,18 +115,11 @@ func withDefaults(o Options) Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if o.stall == 0 {
-		o.stall = stallLimit
-	}
-	if o.maxBackoff == 0 {
-		o.maxBackoff = maxBackoff
-	}
-	if o.tryLimit == 0 {
-		o.tryLimit = tryLimit
-	}
-	if o.cleanupLimit == 0 {
-		o.cleanupLimit = cleanupLimit
-	}
+	o.stall = cmp.Or(o.stall, stallLimit)
+	o.maxBackoff = cmp.Or(o.maxBackoff, maxBackoff)
+	o.retryLimit = cmp.Or(o.retryLimit, retryLimit)
+	o.tryLimit = cmp.Or(o.tryLimit, tryLimit)
+	o.cleanupLimit = cmp.Or(o.cleanupLimit, cleanupLimit)
 	return o
 }
 
