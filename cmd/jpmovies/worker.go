@@ -36,7 +36,10 @@ committed. Runs until SIGINT or SIGTERM; then it finishes what is in hand.
 Invalid updates are removed from the bucket and kept in the table rejection.
 
 With MOVIES_SQS_URL it learns of new objects from the bucket's events in that SQS
-queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).`,
+queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).
+
+Its memory limit is 100 MiB, and more with a larger MOVIES_WORKER_CONCURRENCY or
+MOVIES_WORKER_BATCH. GOMEMLIMIT sets another one.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if dry {
