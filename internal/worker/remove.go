@@ -190,7 +190,7 @@ func (p *pass) remove(group []*taken) {
 	for i, err := range results {
 		if errors.Is(err, bucket.ErrChanged) && p.deletes.repeated(refs[i]) {
 			err = fmt.Errorf("its ETag %s is refused again and again, though a GET tells the same one: "+
-				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err) //nolint:errorlint // not overwritten
+				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err)
 		}
 		if p.over {
 			p.removedLate(group[i], err)

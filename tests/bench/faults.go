@@ -14,11 +14,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"           //nolint:depguard // limits are taken without our code
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit" //nolint:depguard // see above
-	"github.com/aws/aws-sdk-go-v2/aws/retry"     //nolint:depguard // see above
-	"github.com/aws/aws-sdk-go-v2/service/s3"    //nolint:depguard // see above
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/aws/aws-sdk-go-v2/aws"                   //nolint:depguard // limits are taken without our code
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"         //nolint:depguard // see above
+	"github.com/aws/aws-sdk-go-v2/aws/retry"             //nolint:depguard // see above
+	"github.com/aws/aws-sdk-go-v2/service/s3"            //nolint:depguard // see above
+	smithyhttp "github.com/aws/smithy-go/transport/http" //nolint:depguard // see above
 	"golang.org/x/sync/errgroup"
 )
 
