@@ -62,7 +62,7 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	}
 	store.progress = bar.set
 	counted := &imported{Catalogue: db}
-	limitMemory()
+	limitMemory(1, 500)
 	w := worker.New(worker.Options{
 		// One at a time, so that ids follow the order of the files.
 		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, Prepare: db.CheckSchema,

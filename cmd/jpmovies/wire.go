@@ -60,13 +60,18 @@ func databaseOptions(c config.Database, create bool, logger *slog.Logger) databa
 type store interface {
 	bucket.Store
 	Put(ctx context.Context, key string, body []byte) error
+	// CheckPrefix warns when another spelling of the prefix must be meant.
+	CheckPrefix(ctx context.Context) error
 }
 
 // openStore opens the bucket; probe finds out what it can do.
 func openStore(ctx context.Context, c config.Bucket, concurrency int, logger *slog.Logger) (s store, probe func(context.Context) error, err error) {
 	if c.BucketDir != "" {
-		s, err = dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
-		return s, func(context.Context) error { return nil }, err
+		folder, err := dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
+		if err != nil {
+			return nil, nil, err
+		}
+		return folder, func(ctx context.Context) error { checkPrefix(ctx, folder, logger); return nil }, nil
 	}
 	s3, err := s3bucket.Open(ctx, s3bucket.Options{
 		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
@@ -75,7 +80,20 @@ func openStore(ctx context.Context, c config.Bucket, concurrency int, logger *sl
 	if err != nil {
 		return nil, nil, err
 	}
-	return s3, s3.Probe, nil
+	return s3, func(ctx context.Context) error {
+		if err := s3.Probe(ctx); err != nil {
+			return err
+		}
+		checkPrefix(ctx, s3, logger)
+		return nil
+	}, nil
+}
+
+// checkPrefix keeps nothing waiting: the first pass finds the same error.
+func checkPrefix(ctx context.Context, s store, logger *slog.Logger) {
+	if err := s.CheckPrefix(ctx); err != nil {
+		logger.Debug("prefix not checked", "error", err)
+	}
 }
 
 // interruptible is done at the first SIGINT or SIGTERM; a second one ends the

@@ -36,7 +36,10 @@ committed. Runs until SIGINT or SIGTERM; then it finishes what is in hand.
 Invalid updates are removed from the bucket and kept in the table rejection.
 
 With MOVIES_SQS_URL it learns of new objects from the bucket's events in that SQS
-queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).`,
+queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).
+
+Its memory limit is 100 MiB, and more with a larger MOVIES_WORKER_CONCURRENCY or
+MOVIES_WORKER_BATCH. GOMEMLIMIT sets another one.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if dry {
@@ -62,6 +65,7 @@ func runDry(ctx context.Context, out io.Writer) error {
 	}
 	ctx, cancel := interruptible(ctx, "dry run", logger)
 	defer cancel()
+	checkPrefix(ctx, store, logger)
 	return dryRun(ctx, store, out)
 }
 
@@ -94,7 +98,7 @@ func runWorker(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
-	limitMemory()
+	limitMemory(c.Concurrency, c.Batch)
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
@@ -128,10 +132,17 @@ func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
 // limitMemory makes the collector work harder before the heap is large: what a
 // worker holds is bounded, what it has left behind need not pile up. GOMEMLIMIT
 // says otherwise.
-func limitMemory() {
+func limitMemory(concurrency, batch int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(100 << 20)
+		debug.SetMemoryLimit(memoryLimit(concurrency, batch))
 	}
+}
+
+// memoryLimit grows with the objects that are read and the updates that are
+// committed at a time; it is 100 MiB where both are the default.
+func memoryLimit(concurrency, batch int) int64 {
+	const fixed, perObject, perUpdate = 64 << 20, 384 << 10, 24 << 10
+	return max(100<<20, fixed+perObject*int64(concurrency)+perUpdate*int64(batch))
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

@@ -29,6 +29,8 @@ var (
 	ErrNotFound = errors.New("no such object")
 	// ErrChanged: the object is not the generation that was named. Nothing was done.
 	ErrChanged = errors.New("object was overwritten meanwhile")
+	// ErrDenied: the store answers, but refuses this object. It may be there or not.
+	ErrDenied = errors.New("access to the object is refused")
 	// ErrSettling: the object is there, but must not be read yet.
 	ErrSettling = errors.New("it may still be being written")
 )
@@ -43,7 +45,7 @@ type Ref struct {
 // Object is what a store says about an object.
 type Object struct {
 	Ref
-	// Size in bytes.
+	// Size in bytes; -1 when only reading tells.
 	Size         int64
 	LastModified time.Time
 	// Settling: the object may still be being written. It is listed, so that it
@@ -73,6 +75,15 @@ type Store interface {
 	// (somebody else did it), ErrChanged (it survives), or another error (it may
 	// or may not survive). A nil is durable.
 	Delete(ctx context.Context, refs []Ref) []error
+}
+
+// Deleter is a Store that says how its Delete works at present.
+type Deleter interface {
+	// DeleteSize is how many objects one request deletes.
+	DeleteSize() int
+	// Conditional tells whether it is proven that an object survives which was
+	// overwritten at any moment before its deletion.
+	Conditional() bool
 }
 
 // Ignored tells whether an object is never input: a folder marker, or one that

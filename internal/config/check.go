@@ -58,6 +58,11 @@ func (b *Bucket) check(wrong report) {
 		wrong("MOVIES_BUCKET_NAME", "is not set; expected an S3 bucket, or MOVIES_BUCKET_DIR for a folder")
 	case b.BucketDir != "" && b.BucketName != "":
 		wrong("MOVIES_BUCKET_DIR", "is set and so is MOVIES_BUCKET_NAME; expected either a folder or an S3 bucket")
+	case b.BucketName != "":
+		checkBucketName(wrong, b.BucketName)
+		for _, variable := range []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} {
+			checkEndpoint(wrong, variable)
+		}
 	case b.BucketDir != "":
 		if info, err := os.Stat(b.BucketDir); err != nil || !info.IsDir() {
 			wrong("MOVIES_BUCKET_DIR", "is %q, expected a folder that exists", b.BucketDir)
@@ -66,6 +71,51 @@ func (b *Bucket) check(wrong report) {
 	if b.BucketItemsLimit < 1 || b.BucketItemsLimit > 1000 {
 		wrong("MOVIES_BUCKET_ITEMS_LIMIT", "is %d, expected 1 to 1000", b.BucketItemsLimit)
 	}
+}
+
+// checkBucketName finds what is more than a name, or none.
+func checkBucketName(wrong report, given string) {
+	name := strings.TrimPrefix(strings.TrimPrefix(given, "s3://"), "arn:aws:s3:::")
+	if strings.HasPrefix(name, "arn:") { // of an access point
+		return
+	}
+	if strings.Contains(name, "://") {
+		wrong("MOVIES_BUCKET_NAME", "is %q, expected the name of a bucket; AWS_ENDPOINT_URL_S3 is the server's address", given)
+		return
+	}
+	name, prefix, _ := strings.Cut(strings.TrimLeft(strings.TrimSpace(name), "/"), "/")
+	switch {
+	case name == "", strings.IndexFunc(name, notInBucketName) >= 0:
+		wrong("MOVIES_BUCKET_NAME", "is %q, expected the name of a bucket", given)
+	case name == given:
+	case prefix == "":
+		wrong("MOVIES_BUCKET_NAME", "is %q, expected the name alone: %s", given, name)
+	default:
+		wrong("MOVIES_BUCKET_NAME", "is %q, expected the name alone: %s, and MOVIES_BUCKET_PREFIX=%s", given, name, prefix)
+	}
+}
+
+// notInBucketName tells whether no S3 server has the character in a bucket's name.
+func notInBucketName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+}
+
+// checkEndpoint looks at a variable of the AWS SDK, which would only fail at the
+// first request.
+func checkEndpoint(wrong report, variable string) {
+	given := os.Getenv(variable)
+	if given == "" {
+		return
+	}
+	u, err := url.Parse(given)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return
+	}
+	example := "http://minio:9000"
+	if !strings.Contains(given, "://") {
+		example = "http://" + given
+	}
+	wrong(variable, "is %q, expected a URL with its scheme, such as %s", given, example)
 }
 
 func (p *Process) check(wrong report) {
@@ -105,6 +155,7 @@ func (w *WorkerOnly) check(wrong report) {
 
 func (h *Hints) check(wrong report) {
 	if h.QueueURL != "" {
+		checkEndpoint(wrong, "AWS_ENDPOINT_URL_SQS")
 		u, err := url.Parse(h.QueueURL)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") == "" {
 			wrong("MOVIES_SQS_URL", "is %q, expected the URL of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/movies", h.QueueURL)

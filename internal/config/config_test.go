@@ -159,6 +159,16 @@ func TestEveryWrong(t *testing.T) {
 	checkProblems(t, config.Parse(&config.Worker{}), want)
 }
 
+// TestBucketNames are right.
+func TestBucketNames(t *testing.T) {
+	for _, name := range []string{"films", "my.films-2026", "Old_Films", "films-abcdefgh1234567890-s3alias", "arn:aws:s3:eu-west-1:123456789012:accesspoint/films"} {
+		set(t, map[string]string{"MOVIES_BUCKET_NAME": name, "AWS_ENDPOINT_URL_S3": "http://[::1]:9000/s3", "AWS_ENDPOINT_URL": ""})
+		if err := config.Parse(&config.Source{}); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // TestWrong is about one or two variables each.
 func TestWrong(t *testing.T) {
 	folder := t.TempDir()
@@ -189,6 +199,21 @@ func TestWrong(t *testing.T) {
 		}},
 		{"port 0", map[string]string{"MOVIES_DB_PORT": "0"}, map[string]string{"MOVIES_DB_PORT": "is 0, expected a port"}},
 		{"port past int64", map[string]string{"MOVIES_DB_PORT": "99999999999999999999"}, map[string]string{"MOVIES_DB_PORT": "expected a whole number"}},
+		{"bucket's URL", map[string]string{"MOVIES_BUCKET_NAME": "s3://x/y"}, map[string]string{
+			"MOVIES_BUCKET_NAME": `is "s3://x/y", expected the name alone: x, and MOVIES_BUCKET_PREFIX=y`,
+		}},
+		{"bucket's URL without a prefix", map[string]string{"MOVIES_BUCKET_NAME": "s3://x/"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
+		{"bucket and prefix", map[string]string{"MOVIES_BUCKET_NAME": "x/in/"}, map[string]string{"MOVIES_BUCKET_NAME": "alone: x, and MOVIES_BUCKET_PREFIX=in/"}},
+		{"bucket's ARN", map[string]string{"MOVIES_BUCKET_NAME": "arn:aws:s3:::x"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
+		{"bucket's address", map[string]string{"MOVIES_BUCKET_NAME": "https://minio:9000/x"}, map[string]string{"MOVIES_BUCKET_NAME": "AWS_ENDPOINT_URL_S3"}},
+		{"blank in the bucket", map[string]string{"MOVIES_BUCKET_NAME": "x "}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
+		{"no bucket's name", map[string]string{"MOVIES_BUCKET_NAME": "minio:9000"}, map[string]string{"MOVIES_BUCKET_NAME": "expected the name of a bucket"}},
+		{"endpoint without scheme", map[string]string{"AWS_ENDPOINT_URL_S3": "minio:9000"}, map[string]string{
+			"AWS_ENDPOINT_URL_S3": `is "minio:9000", expected a URL with its scheme, such as http://minio:9000`,
+		}},
+		{"endpoint of all without scheme", map[string]string{"AWS_ENDPOINT_URL": "127.0.0.1:9000"}, map[string]string{"AWS_ENDPOINT_URL": "such as http://127.0.0.1:9000"}},
+		{"endpoint with another scheme", map[string]string{"AWS_ENDPOINT_URL_S3": "s3://minio"}, map[string]string{"AWS_ENDPOINT_URL_S3": "expected a URL"}},
+		{"queue's endpoint", map[string]string{"MOVIES_SQS_URL": "https://sqs/1/films", "AWS_ENDPOINT_URL_SQS": "sqs:9324"}, map[string]string{"AWS_ENDPOINT_URL_SQS": "such as http://sqs:9324"}},
 		{"items limit 0", map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "0"}, map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "is 0, expected 1 to 1000"}},
 		{"concurrency", map[string]string{"MOVIES_WORKER_CONCURRENCY": "1025"}, map[string]string{"MOVIES_WORKER_CONCURRENCY": "is 1025, expected 1 to 1024"}},
 		{"idle 0", map[string]string{"MOVIES_WORKER_IDLE_MAX": "0s"}, map[string]string{"MOVIES_WORKER_IDLE_MAX": "is 0s, expected more than 0"}},

@@ -94,3 +94,9 @@ func (c *catalogue) setFault(err error) {
 	defer c.mu.Unlock()
 	c.fault = func(movie.Batch, bool) error { return err }
 }
+
+func (c *catalogue) lastReport() movie.WorkerStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reports[len(c.reports)-1]
+}

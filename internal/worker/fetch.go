@@ -96,6 +96,12 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 	key := listed.Key
 	ctx, story := p.tell(listed)
 	object, body, err := p.get(ctx, key)
+	if err != nil && listed.other != "" && (errors.Is(err, bucket.ErrNotFound) || errors.Is(err, bucket.ErrDenied)) {
+		story.end(endGone, nil)
+		listed.Key, listed.other = listed.other, ""
+		p.fetch(listed, parts)
+		return
+	}
 	if errors.Is(err, bucket.ErrNotFound) {
 		story.end(endGone, nil)
 		p.gone(listed)
@@ -104,6 +110,7 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 	if err != nil {
 		p.leave(listed.LastModified)
 		p.failRead(ctx, key, err)
+		p.refused(listed, err)
 		story.end(endLeft, err)
 		return
 	}
@@ -186,6 +193,11 @@ func (p *pass) gone(o found) {
 var errStopping = errors.New("the worker is stopping")
 
 func (p *pass) failRead(ctx context.Context, key string, err error) {
+	if errors.Is(err, bucket.ErrSettling) || errors.Is(err, bucket.ErrChanged) { // no failure: the next pass reads it
+		p.Logger.DebugContext(ctx, "object is being written", "key", key, "error", err)
+		p.count(func(c *counts) { c.Settling++ })
+		return
+	}
 	p.metrics.readFailures.Inc()
 	p.Logger.DebugContext(ctx, "object not read", "key", key, "error", err)
 	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })

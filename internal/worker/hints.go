@@ -40,6 +40,7 @@ const (
 // at a time, and nobody else knows it.
 type schedule struct {
 	list   time.Time     // when the next listing is due
+	listed time.Time     // when the last one began
 	relist time.Duration // the pause before the next one, if the last one left something
 	away   bool          // the queue does not answer
 	retry  time.Duration // the pause before it is asked again
@@ -83,8 +84,12 @@ func (w *Worker) rest(ctx context.Context, last *pass, pause time.Duration) sour
 // repeated soon, and then more and more seldom.
 func (w *Worker) planListing(last *pass) {
 	if !last.listing {
+		if soon := later(w.next.listed.Add(w.IdleMax), time.Now().Add(w.IdleMin)); last.doubtful.Load() && soon.Before(w.next.list) {
+			w.next.list = soon // messages that are of no use do not make listings more frequent than this
+		}
 		return
 	}
+	w.next.listed = last.start
 	w.next.left, w.next.oldest = last.Waiting(), last.oldest
 	if last.Waiting()+last.Failed() == 0 {
 		w.next.relist = 0
@@ -93,6 +98,13 @@ func (w *Worker) planListing(last *pass) {
 	}
 	w.next.relist = min(max(2*w.next.relist, w.IdleMin), w.Hints.Reconcile)
 	w.next.list = time.Now().Add(w.next.relist)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // answer is what the queue says.

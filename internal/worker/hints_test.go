@@ -386,3 +386,109 @@ func TestOnceIgnoresHints(t *testing.T) {
 	}
 	checkEmpty(t, store)
 }
+
+// TestMessageNotUnderstood: the object that it may tell of is found by a listing
+// soon, and garbage makes listings no more frequent than that.
+func TestMessageNotUnderstood(t *testing.T) {
+	onStage(t, func(*stage) {}, func(s *stage) {
+		time.Sleep(2 * time.Minute)
+		s.store.Put("in/a", film("A", "x"))
+		s.queue.Send(`{"what": "is this?"}`)
+		time.Sleep(30 * time.Second)
+		checkEmpty(t, s.store)
+		if n := s.queue.Len(); n != 0 || s.counted(s.metrics.notUnderstood) != 1 {
+			t.Errorf("%d messages are left, %d counted", n, s.counted(s.metrics.notUnderstood))
+		}
+		before := s.store.Counts().Lists
+		for range 600 {
+			s.queue.Send("garbage")
+			time.Sleep(time.Second)
+		}
+		if n := s.store.Counts().Lists - before; n < 5 || n > 15 {
+			t.Errorf("%d listings in ten minutes of garbage", n)
+		}
+	})
+}
+
+// TestIgnoredMessagesCauseNoListing: what is certainly of no concern is cheap.
+func TestIgnoredMessagesCauseNoListing(t *testing.T) {
+	onStage(t, func(*stage) {}, func(s *stage) {
+		for range 100 {
+			s.queue.Send(notification("out/a"))
+			s.queue.Send(strings.ReplaceAll(notification("in/a"), "ObjectCreated", "ObjectRemoved"))
+			time.Sleep(time.Second)
+		}
+		if n := s.store.Counts().Lists; n != 1 {
+			t.Errorf("%d listings, want 1", n)
+		}
+	})
+}
+
+// TestKeyAsWritten: a key is tried as it was sent when its decoded form is not
+// there, also where the store refuses what is not there.
+func TestKeyAsWritten(t *testing.T) {
+	for _, missing := range []error{bucket.ErrNotFound, bucket.ErrDenied} {
+		onStage(t, func(s *stage) {
+			s.store.Fault = func(op buckettest.Op) error {
+				if op.Kind == buckettest.Get && (op.Key == "in/a b.json" || op.Key == "in/c d") {
+					return missing
+				}
+				return nil
+			}
+		}, func(s *stage) {
+			s.store.Put("in/a+b.json", film("A", "x"))
+			s.store.Put("in/c+d", film("B", "x"))
+			s.queue.Send(strings.ReplaceAll(notification("in/k"), "in%2Fk", "in/a+b.json"))
+			s.queue.Send(`{"detail-type": "Object Created", "source": "aws.s3", "detail": {"bucket": {"name": "films"}, "object": {"key": "in/c+d", "size": 5}}}`)
+			time.Sleep(5 * time.Second)
+			checkEmpty(t, s.store)
+			if n := s.queue.Len(); n != 0 || s.store.Counts().Lists != 1 {
+				t.Errorf("%d messages are left, %d listings", n, s.store.Counts().Lists)
+			}
+		})
+	}
+}
+
+// TestRefusedObjectOfAMessage: a store that may not say that a key is gone refuses
+// it. The message does not come for ever, and an object that is there is found.
+func TestRefusedObjectOfAMessage(t *testing.T) {
+	var denied atomic.Bool
+	onStage(t, func(s *stage) {
+		denied.Store(true)
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && denied.Load() {
+				return bucket.ErrDenied
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		s.queue.Send(notification("in/gone"))
+		s.queue.Send(notification("in/there"))
+		s.store.Put("in/there", film("A", "x"))
+		time.Sleep(5 * time.Minute)
+		if n := s.queue.Len(); n != 0 || s.counted(s.metrics.givenUp) != 2 {
+			t.Errorf("%d messages are left, %d given up", n, s.counted(s.metrics.givenUp))
+		}
+		denied.Store(false)
+		time.Sleep(5 * time.Minute)
+		checkEmpty(t, s.store)
+	})
+}
+
+// TestUnreachableObjectOfAMessage: an outage is no refusal.
+func TestUnreachableObjectOfAMessage(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get {
+				return errFault
+			}
+			return nil
+		}
+	}, func(s *stage) {
+		s.put("in/a", "A")
+		time.Sleep(time.Hour)
+		if n := s.queue.Len(); n != 1 {
+			t.Errorf("%d messages are left", n)
+		}
+	})
+}

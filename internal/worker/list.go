@@ -11,6 +11,7 @@ import (
 type found struct {
 	bucket.Object
 	notices []*notice
+	other   string // the key when a message's key is not there, or ""
 }
 
 // list sends every object that is to be read.
@@ -28,8 +29,15 @@ func (p *pass) list(objects chan<- found) {
 				continue
 			}
 			p.count(func(c *counts) { c.Listed++ })
-			if o.Settling {
-				p.count(func(c *counts) { c.Settling++ })
+			deleting := p.deletes.has(o.Key)
+			if o.Settling || deleting {
+				p.count(func(c *counts) {
+					if deleting {
+						c.Deleting++
+					} else {
+						c.Settling++
+					}
+				})
 				p.leave(o.LastModified)
 				continue
 			}

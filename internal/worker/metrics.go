@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/movie"
 )
 
@@ -23,7 +24,9 @@ type metrics struct {
 	received, deleted, ignored prometheus.Counter // messages
 	receiveFailures            prometheus.Counter
 	messageFailures            prometheus.Counter
+	notUnderstood, givenUp     prometheus.Counter // messages, and hints of them
 	waiting, oldest, lastPass  prometheus.Gauge
+	conditional                prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -54,6 +57,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		deleted:        counter("messages_deleted_total", "Messages whose objects were settled, or that were ignored."),
 		ignored:        counter("messages_ignored_total", "Messages that name nothing to read."),
 
+		notUnderstood: counter("messages_not_understood_total", "Messages that could not be understood, or only in part; the bucket is listed soon."),
+		givenUp:       counter("hints_given_up_total", "Objects of messages that the store refused again and again; the bucket is listed soon."),
+
 		receiveFailures: counter("receive_failures_total", "Times that the queue did not answer; the bucket is listed meanwhile."),
 		messageFailures: counter("message_delete_failures_total", "Requests to delete messages that failed; the messages come again."),
 
@@ -62,6 +68,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		waiting:       gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
 		oldest:        gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest of them, 0 = none."),
 		lastPass:      gauge("last_pass_timestamp_seconds", "End of the last pass."),
+		conditional:   gauge("conditional_deletes", "1 when an object that is overwritten meanwhile is proven to survive its deletion."),
 	}
 }
 
@@ -74,6 +81,10 @@ func (m *metrics) committed(b movie.Batch, changes int) {
 func (m *metrics) finish(p *pass) {
 	if p.broken != nil {
 		m.brokenPasses.Inc()
+	}
+	m.conditional.Set(1)
+	if d, ok := p.Store.(bucket.Deleter); ok && !d.Conditional() {
+		m.conditional.Set(0)
 	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())
 	waiting, oldest := p.backlog()

@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"errors"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,7 +86,12 @@ func (p *pass) deleteMessages(messages []queue.Message) {
 // open takes a message apart. What is of no use is settled at once.
 func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 	events, err := p.Hints.Scope.Events(m.Body)
-	if err != nil {
+	switch {
+	case errors.Is(err, queue.ErrNotUnderstood):
+		p.metrics.notUnderstood.Inc()
+		p.doubtful.Store(true)
+		p.Logger.Warn("message not understood, all of it or in part; the bucket is listed soon", "reason", err, "found", beginning(m.Body))
+	case err != nil:
 		p.Logger.Info("message ignored, all of it or in part", "reason", err)
 	}
 	n := &notice{Message: m, received: received}
@@ -94,7 +102,7 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 			o.LastModified = time.Now()
 		}
 		if !bucket.Ignored(o) {
-			objects = append(objects, found{Object: o, notices: []*notice{n}})
+			objects = append(objects, found{Object: o, notices: []*notice{n}, other: e.Other})
 		}
 	}
 	n.open.Store(int32(len(objects))) //nolint:gosec // a message is small
@@ -103,4 +111,55 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 		p.settled <- m
 	}
 	return objects
+}
+
+// beginning is what a log line shows of a message.
+func beginning(body string) string {
+	const most = 300
+	if len(body) > most {
+		body = body[:most] + "..."
+	}
+	return strings.ToValidUTF8(body, "?")
+}
+
+const (
+	// maxRefusals is how often an object that a message names may be refused.
+	maxRefusals = 5
+	// refusalsKept is how many such objects are remembered.
+	refusalsKept = 10_000
+)
+
+// refused notes that the store refuses an object which a message names. It answers
+// so for keys that are gone, too, where it may not tell. Such a message would come
+// for ever, so after maxRefusals it goes; a listing finds the object if it is there.
+func (p *pass) refused(o found, err error) {
+	if len(o.notices) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.refusals.enough(o.Key) {
+		return
+	}
+	p.metrics.givenUp.Inc()
+	p.doubtful.Store(true)
+	p.Logger.Warn("object of a message is refused again and again; the message is deleted and the bucket is listed soon",
+		"key", o.Key, "error", err)
+	p.settle(o.notices)
+}
+
+// refusals counts how often objects were refused.
+type refusals struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+// enough counts a refusal, and tells whether it was the last to wait for.
+func (r *refusals) enough(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.times == nil || len(r.times) == refusalsKept {
+		r.times = make(map[string]int)
+	}
+	r.times[key]++
+	if r.times[key] < maxRefusals {
+		return false
+	}
+	delete(r.times, key)
+	return true
 }

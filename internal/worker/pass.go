@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"jpmovies/internal/queue"
@@ -22,6 +23,13 @@ type pass struct {
 	abort      context.CancelCauseFunc
 
 	listing bool // all of the bucket was looked at
+	// doubtful: a message could not be used, so a listing has to look.
+	doubtful atomic.Bool
+
+	deleting sync.WaitGroup // requests of this pass
+	// over says that the pass has ended, and that nothing may be counted any more.
+	ending sync.RWMutex
+	over   bool
 
 	mu sync.Mutex
 	counts
@@ -34,6 +42,8 @@ type pass struct {
 type counts struct {
 	// Listed objects of this shard, or those that messages name, Settling ones among them.
 	Listed, Settling int
+	// Deleting objects are left alone, because an earlier pass is still at it.
+	Deleting int
 	// Updates and Rejections committed, and Changes that readers see.
 	Updates, Rejections, Changes int
 	// Removed objects; Gone ones had been removed by somebody else; Overwritten
@@ -160,6 +170,7 @@ func (p *pass) log(pause time.Duration) {
 	}
 	for _, rare := range []slog.Attr{
 		slog.Int("overwritten", p.Overwritten), slog.Int("gone", p.Gone), slog.Int("settling", p.Settling),
+		slog.Int("deleting", p.Deleting),
 		slog.Int("failed", p.Failed()),
 	} {
 		if rare.Value.Int64() != 0 {

@@ -83,6 +83,9 @@ type Worker struct {
 	health     atomic.Pointer[error]
 	lastCommit atomic.Int64 // Unix nanoseconds, 0 = never
 	next       schedule
+	deletes    deletes
+	refusals   refusals
+	patient    bool // a pass waits for all of its deletes
 }
 
 // New makes a worker.
@@ -102,6 +105,7 @@ func (w *Worker) Ready(context.Context) error { return *w.health.Load() }
 func (w *Worker) Run(ctx context.Context) error {
 	hard, stop := w.hardStop(ctx)
 	defer stop()
+	defer w.deletes.running.Wait()
 	if err := w.prepare(ctx); err != nil {
 		return nil // stopped before anything was taken
 	}
@@ -118,7 +122,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		from = w.rest(ctx, p, pause)
 	}
-	return nil
+	return w.endDeletes()
 }
 
 // Once makes passes over the bucket until the bucket is empty. When a whole pass made no
@@ -130,6 +134,8 @@ func (w *Worker) Once(ctx context.Context) error {
 		return err
 	}
 	defer w.keepHouse(ctx)()
+	w.patient = true
+	defer func() { w.patient = false }()
 	for {
 		p := w.pass(ctx, hard, (*pass).list)
 		w.finish(hard, p)

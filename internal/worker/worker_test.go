@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,8 +122,10 @@ func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
 		store.Put(fmt.Sprintf("%02d", i), append(film(title, fmt.Sprint(i)), "{bad\n"...))
 		want[title+" 2000"] = []string{fmt.Sprint(i)}
 	}
+	var left atomic.Int32
+	left.Store(int32(nth))
 	hit := func() error {
-		if nth--; nth == 0 {
+		if left.Add(-1) == 0 {
 			return errFault
 		}
 		return nil
@@ -144,7 +147,7 @@ func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
 	for range 3 {
 		w.finish(t.Context(), w.pass(t.Context(), t.Context(), (*pass).list))
 	}
-	if nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
+	if nth := left.Load(); nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
 		t.Errorf("the fault was not reached, %d more to go", nth)
 	}
 	if err := w.Once(t.Context()); err != nil {
@@ -546,4 +549,30 @@ func TestStopBreaksOffAnObjectOfManyUpdates(t *testing.T) {
 		}
 		checkEmpty(t, store)
 	})
+}
+
+// TestTouchedFilesAreNoFailures: a file may be touched between the listing and its
+// reading, or while it is read.
+func TestTouchedFilesAreNoFailures(t *testing.T) {
+	for kind, reason := range map[buckettest.Kind]error{buckettest.Get: bucket.ErrSettling, buckettest.Read: bucket.ErrChanged} {
+		synctest.Test(t, func(t *testing.T) {
+			store, to := &buckettest.Memory{}, newCatalogue()
+			store.Put("key", film("F", "x"))
+			var times atomic.Int32
+			store.Fault = func(op buckettest.Op) error {
+				if op.Kind == kind && !op.Applied && times.Add(1) <= 3 {
+					return reason
+				}
+				return nil
+			}
+			w := newTestWorker(store, to)
+			if err := w.Once(t.Context()); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+			checkEmpty(t, store)
+			if n := testutil.ToFloat64(w.metrics.readFailures); n != 0 {
+				t.Errorf("%s: %v failures are counted", kind, n)
+			}
+		})
+	}
 }

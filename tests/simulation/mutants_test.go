@@ -43,10 +43,10 @@ var mutants = []mutant{
 	{"a delete without condition", "bucket/buckettest/memory.go",
 		`if ref.ETag != "" && ref.ETag != s.ETag {`, `if ref.ETag != "" && s.ETag == "" {`},
 	{"the delete repeated with the ETag of now", "worker/remove.go",
-		"\t\t\tp.leave(group[i].modified)\n\t\t\tp.metrics.overwritten.Inc()\n",
-		"\t\t\tp.leave(group[i].modified)\n\t\t\tp.metrics.overwritten.Inc()\n" +
-			"\t\t\tif o, body, err := p.Store.Get(p.hard, key); err == nil {\n\t\t\t\t_ = body.Close()\n" +
-			"\t\t\t\t_ = p.Store.Delete(p.hard, []bucket.Ref{o.Ref})\n\t\t\t}\n"},
+		"\t\tp.leave(object.modified)\n\t\tp.count(func(c *counts) { c.Overwritten++ })\n",
+		"\t\tp.leave(object.modified)\n\t\tp.count(func(c *counts) { c.Overwritten++ })\n" +
+			"\t\tif o, body, err := p.Store.Get(p.hard, object.Key); err == nil {\n\t\t\t_ = body.Close()\n" +
+			"\t\t\t_ = p.Store.Delete(p.hard, []bucket.Ref{o.Ref})\n\t\t}\n"},
 	{"a refused batch loses its rejections", "worker/commit.go",
 		"errors.Join(p.apply(ctx, part(nil, b.Rejections), nil), p.apply(ctx, part(b.Updates, nil), origins))",
 		"p.apply(ctx, part(b.Updates, nil), origins)"},
@@ -61,7 +61,7 @@ var mutants = []mutant{
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n",
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n\t\tp.settle(listed.notices)\n"},
 	{"a message is deleted though its object cannot be deleted", "worker/remove.go",
-		"\t\t\tp.metrics.removeFailures.Inc()\n", "\t\t\tp.metrics.removeFailures.Inc()\n\t\t\tp.settle(group[i].notices)\n"},
+		"\t\tp.fail(fmt.Errorf(\"delete %q", "\t\tp.settle(object.notices)\n\t\tp.fail(fmt.Errorf(\"delete %q"},
 	{"a hint for an object in hand is dropped", "worker/hints.go", "n.putOff(o)", "n.settle(o.notices)"},
 	{"with a queue nobody lists", "worker/hints.go", "!w.next.away && untilList <= 0:", "!w.next.away && untilList <= -time.Hour:"},
 	{"a shard that nobody has", "worker/worker.go", "== s.Index //nolint", "== s.Index+1 //nolint"},

@@ -13,7 +13,10 @@ import (
 // store is the bucket as one process sees it.
 type store struct{ *process }
 
-var _ bucket.Store = store{}
+var (
+	_ bucket.Store   = store{}
+	_ bucket.Deleter = store{}
+)
 
 // listing is one walk over the bucket.
 type listing struct {
@@ -120,6 +123,17 @@ func (r *reader) Read(buffer []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+// DeleteSize is one object a request in half of the seeds, and a few in the others.
+func (s store) DeleteSize() int {
+	if s.seed/2%2 == 0 {
+		return 1
+	}
+	return 5
+}
+
+// Conditional: the fake always obeys.
+func (s store) Conditional() bool { return true }
 
 // Delete may fail as a whole and for each object, and other processes act
 // between the objects of one request.

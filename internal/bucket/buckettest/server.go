@@ -1,6 +1,8 @@
 package buckettest
 
 import (
+	"cmp"
+	"crypto/md5" //nolint:gosec // what S3 takes
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/xml"
@@ -25,6 +27,8 @@ type Server struct {
 	IgnoreBatchCondition bool
 	// IgnoreSingleCondition: the If-Match of DeleteObject is not looked at.
 	IgnoreSingleCondition bool
+	// ObjectLock: a PutObject without a checksum is refused.
+	ObjectLock bool
 	// Refuse, when set, is asked before each operation, by the name it has in
 	// S3's documentation, and returns the error code to answer with, or "".
 	Refuse func(operation, key string) (code string)
@@ -33,7 +37,7 @@ type Server struct {
 	RefuseKey func(key string) (code string)
 }
 
-// statuses holds the HTTP status of each error code.
+// statuses holds the HTTP status of each error code; others are 400.
 var statuses = map[string]int{
 	"InvalidRequest":             http.StatusBadRequest,
 	"MalformedXML":               http.StatusBadRequest,
@@ -47,6 +51,10 @@ var statuses = map[string]int{
 	"InternalError":              http.StatusInternalServerError,
 	"NotImplemented":             http.StatusNotImplemented,
 	"SlowDown":                   http.StatusServiceUnavailable,
+	"QuotaExceeded":              http.StatusForbidden,
+	"InvalidAccessKeyId":         http.StatusForbidden,
+	"SignatureDoesNotMatch":      http.StatusForbidden,
+	"XMinioStorageFull":          http.StatusInsufficientStorage,
 }
 
 // ServeHTTP answers one request.
@@ -134,6 +142,11 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string) string 
 	if err != nil {
 		return "InvalidRequest"
 	}
+	if s.ObjectLock {
+		if code := verify(r.Header, content); code != "" {
+			return code
+		}
+	}
 	w.Header().Set("ETag", s.Memory.Put(key, content).ETag)
 	return ""
 }
@@ -197,8 +210,13 @@ func (s *Server) deleteKey(o xmlIdentifier) (code string) {
 
 // verify insists on a checksum, as AWS does for DeleteObjects.
 func verify(header http.Header, content []byte) (code string) {
-	if header.Get("Content-MD5") != "" {
+	sum5 := md5.Sum(content) //nolint:gosec // what S3 takes
+	switch header.Get("Content-MD5") {
+	case "":
+	case base64.StdEncoding.EncodeToString(sum5[:]):
 		return ""
+	default:
+		return "BadDigest"
 	}
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(content))
 	switch header.Get("X-Amz-Checksum-Crc32") {
@@ -224,7 +242,7 @@ func errorCode(err error) string {
 
 func refuse(w http.ResponseWriter, r *http.Request, code string) {
 	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(statuses[code])
+	w.WriteHeader(cmp.Or(statuses[code], http.StatusBadRequest))
 	if r.Method != http.MethodHead {
 		_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, code)
 	}

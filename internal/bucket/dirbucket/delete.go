@@ -77,8 +77,12 @@ func (d *deletion) delete(ref bucket.Ref) error {
 		return bucket.ErrNotFound
 	}
 	// A look first spares most of the moving to and fro. It decides nothing.
-	if err := compare(d.root, name, ref.ETag); err != nil {
+	path, info, err := d.bucket.locate(d.root, name)
+	if err := compare(info, err, ref.ETag); err != nil {
 		return err
+	}
+	if _, err := d.root.Lstat(name); err != nil { // below a link that os.Root does not follow
+		name = path
 	}
 	aside, err := d.folder(filepath.Dir(name))
 	if err != nil {
@@ -88,29 +92,26 @@ func (d *deletion) delete(ref bucket.Ref) error {
 	if err := d.root.Rename(name, moved); err != nil {
 		return notFound(err)
 	}
-	return settle(d.root, name, moved, ref.ETag)
+	return d.settle(name, moved, ref.ETag)
 }
 
 // settle deletes the file that was moved aside if it is the generation named,
 // and else moves it back.
-func settle(root *os.Root, name, moved, etag string) error {
-	err := compare(root, moved, etag)
-	switch {
-	case err == nil:
-		return root.Remove(moved)
-	case errors.Is(err, bucket.ErrNotFound):
+func (d *deletion) settle(name, moved, etag string) error {
+	if _, err := d.root.Lstat(moved); errors.Is(err, fs.ErrNotExist) {
 		return errPutBack
 	}
-	return errors.Join(err, putBack(root, name, moved))
+	info, err := d.bucket.locateMoved(d.root, name, moved)
+	if err := compare(info, err, etag); err != nil {
+		return errors.Join(err, putBack(d.root, name, moved))
+	}
+	return d.root.Remove(moved)
 }
 
-func compare(root *os.Root, name, wanted string) error {
-	info, err := root.Lstat(name)
+// compare judges the file that was looked for.
+func compare(info fs.FileInfo, err error, wanted string) error {
 	if err != nil {
 		return notFound(err)
-	}
-	if !info.Mode().IsRegular() {
-		return bucket.ErrNotFound
 	}
 	if etag(info) != wanted {
 		return bucket.ErrChanged

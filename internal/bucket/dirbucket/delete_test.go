@@ -54,9 +54,10 @@ func TestSettleTheRace(t *testing.T) {
 			}
 			moved := filepath.Join("aside", "a.json")
 			if test.right || links {
-				err = settle(root, "a.json", moved, want)
+				err = (&deletion{bucket: open(t, dir, Options{}), root: root}).settle("a.json", moved, want)
 			} else {
-				err = errors.Join(compare(root, moved, want), putBackWithoutLinks(root, "a.json", moved))
+				info, statErr := root.Lstat(moved)
+				err = errors.Join(compare(info, statErr, want), putBackWithoutLinks(root, "a.json", moved))
 			}
 			if !errors.Is(err, test.want) {
 				t.Errorf("%s: %v, want %v", test.name, err, test.want)

@@ -1,7 +1,9 @@
 // Package dirbucket is a bucket in a local folder: each file is an object, and
 // its path below the folder, with slashes, is the key.
 //
-// Names that begin with a dot are no objects, nor is anything but regular files.
+// Names that begin with a dot are no objects, nor is anything but regular files and
+// symbolic links to them that stay inside the folder. What the deletion of such a
+// link removes is the link.
 // A file is taken for complete when it has been quiet for a while; a producer
 // that may pause for longer should write to a hidden name and rename the file.
 package dirbucket
@@ -15,6 +17,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -47,6 +50,7 @@ type Bucket struct {
 	log      *slog.Logger
 	now      func() time.Time
 	quiet    *quietness
+	warned   [3]atomic.Int64 // how many files the last listing has skipped, by reason
 }
 
 var _ bucket.Store = (*Bucket)(nil)

@@ -35,7 +35,7 @@ func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File,
 	if !ok {
 		return bucket.Object{}, nil, bucket.ErrNotFound
 	}
-	file, info, err := openRegular(root, name)
+	file, info, err := b.openRegular(root, name)
 	if err != nil {
 		return bucket.Object{}, nil, notFound(err)
 	}
@@ -47,19 +47,16 @@ func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File,
 
 // openRegular looks before it opens: opening a named pipe would wait for a
 // writer.
-func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
-	info, err := root.Lstat(name)
+func (b *Bucket) openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	name, _, err := b.locate(root, name)
 	if err != nil {
 		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fs.ErrNotExist
 	}
 	file, err := root.Open(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err = file.Stat()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -42,26 +43,38 @@ type walk struct {
 	root   *os.Root
 	yield  func([]bucket.Object, error) bool
 
-	page    []bucket.Object
-	folders []string
-	skipped int
-	example string // one of the files skipped
+	page     []bucket.Object
+	folders  []folder
+	followed map[string]bool // folders that links lead to
+	// What is skipped: names that are no keys, links, and what is no file at all.
+	skippedNames, skippedLinks, skippedKinds skipped
+}
+
+// skipped counts files of one kind.
+type skipped struct {
+	files   int
+	example string
+}
+
+func (s *skipped) add(key string) {
+	s.files++
+	s.example = key
 }
 
 func (w *walk) run(ctx context.Context) error {
 	start := w.bucket.now()
 	var failed error
-	w.folders = []string{"."}
+	w.folders, w.followed = []folder{{".", "."}}, make(map[string]bool)
 	for len(w.folders) > 0 {
 		last := len(w.folders) - 1
-		folder := w.folders[last]
+		next := w.folders[last]
 		w.folders = w.folders[:last]
-		err := w.folder(ctx, folder)
+		err := w.folder(ctx, next)
 		if errors.Is(err, errStop) || ctx.Err() != nil {
 			return err
 		}
 		// A subfolder may go while we walk; the bucket itself may not.
-		if errors.Is(err, fs.ErrNotExist) && folder != "." {
+		if errors.Is(err, fs.ErrNotExist) && next.name != "." {
 			err = nil
 		}
 		if failed == nil {
@@ -76,8 +89,8 @@ func (w *walk) run(ctx context.Context) error {
 }
 
 // folder lists the files of one folder and notes its subfolders.
-func (w *walk) folder(ctx context.Context, name string) error {
-	dir, err := w.root.Open(name)
+func (w *walk) folder(ctx context.Context, f folder) error {
+	dir, err := w.root.Open(f.name)
 	if err != nil {
 		return err
 	}
@@ -88,7 +101,7 @@ func (w *walk) folder(ctx context.Context, name string) error {
 		}
 		entries, err := dir.ReadDir(w.bucket.pageSize)
 		for _, entry := range entries {
-			if err := w.entry(path.Join(filepath.ToSlash(name), entry.Name()), entry); err != nil {
+			if err := w.entry(path.Join(filepath.ToSlash(f.key), entry.Name()), filepath.Join(f.name, entry.Name()), entry); err != nil {
 				return err
 			}
 		}
@@ -101,24 +114,24 @@ func (w *walk) folder(ctx context.Context, name string) error {
 	}
 }
 
-func (w *walk) entry(key string, entry fs.DirEntry) error {
+func (w *walk) entry(key, name string, entry fs.DirEntry) error {
 	switch {
 	case strings.HasPrefix(entry.Name(), asidePrefix) && entry.IsDir():
-		w.bucket.restore(w.root, filepath.FromSlash(key))
+		w.bucket.restore(w.root, name)
 		return nil
 	case hidden(entry.Name()):
 		return nil
 	case entry.IsDir():
-		below := key + "/"
-		if strings.HasPrefix(below, w.bucket.prefix) || strings.HasPrefix(w.bucket.prefix, below) {
-			w.folders = append(w.folders, filepath.FromSlash(key))
+		if w.covers(key + "/") {
+			w.folders = append(w.folders, folder{key, name})
 		}
 		return nil
-	case !entry.Type().IsRegular() || !strings.HasPrefix(key, w.bucket.prefix):
+	case entry.Type()&fs.ModeSymlink != 0:
+		return w.link(key, name)
+	case !strings.HasPrefix(key, w.bucket.prefix):
 		return nil
-	case !isKey(key):
-		w.skipped++
-		w.example = key
+	case !entry.Type().IsRegular():
+		w.skippedKinds.add(key)
 		return nil
 	}
 	info, err := entry.Info()
@@ -127,6 +140,18 @@ func (w *walk) entry(key string, entry fs.DirEntry) error {
 	}
 	if err != nil {
 		return err
+	}
+	return w.file(key, info)
+}
+
+// file lists a file.
+func (w *walk) file(key string, info fs.FileInfo) error {
+	if !strings.HasPrefix(key, w.bucket.prefix) {
+		return nil
+	}
+	if !isKey(key) {
+		w.skippedNames.add(key)
+		return nil
 	}
 	o := w.bucket.describe(key, info)
 	o.Settling = w.bucket.quiet.settling(key, info)
@@ -146,9 +171,38 @@ func (w *walk) flush() error {
 	return nil
 }
 
+// warn says what was skipped, once as long as that stays the same.
 func (w *walk) warn() {
-	if w.skipped > 0 {
-		w.bucket.log.Warn("files were left alone, because a key must be UTF-8 and not longer than 1,024 bytes",
-			"files", w.skipped, "example", w.example)
+	for i, s := range []struct {
+		skipped
+		why string
+	}{
+		{w.skippedNames, "files were left alone, because a key must be UTF-8 and not longer than 1,024 bytes"},
+		{w.skippedLinks, "symbolic links were left alone, because they lead out of the folder or to no file"},
+		{w.skippedKinds, "files were left alone, because they are no regular files"},
+	} {
+		if w.bucket.warned[i].Swap(int64(s.files)) != int64(s.files) && s.files > 0 {
+			w.bucket.log.Warn(s.why, "files", s.files, "example", s.example)
+		}
 	}
+}
+
+// CheckPrefix warns when there is nothing under the prefix, but under another
+// spelling of it.
+func (b *Bucket) CheckPrefix(ctx context.Context) error {
+	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (bool, error) {
+		looked := &Bucket{dir: b.dir, prefix: prefix, pageSize: 1, log: slog.New(slog.DiscardHandler), now: b.now, quiet: &quietness{now: b.now, future: map[string]sighting{}}}
+		for page, err := range looked.List(ctx) {
+			return len(page) > 0, err
+		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	if other != "" {
+		b.log.Warn("there is nothing under the prefix, but under another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
+			"folder", b.dir, "prefix", b.prefix, "other", other)
+	}
+	return nil
 }

@@ -20,10 +20,25 @@ func classify(err error) error {
 	if !errors.As(err, &api) {
 		return err
 	}
-	if kind := kindOf(api.ErrorCode()); kind != nil {
-		return fmt.Errorf("%w: %w", kind, err)
+	kind := kindOf(api.ErrorCode())
+	if kind == nil && refused(err) {
+		kind = bucket.ErrDenied
 	}
-	return err
+	if kind == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// refused tells whether the server knows us and refuses the request for good. It
+// does so with a key that is gone, too, where the right s3:ListBucket is missing.
+func refused(err error) bool {
+	switch s := status(err); s {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	default:
+		return s >= 400 && s < 500 && !hopeless(err)
+	}
 }
 
 // kindOf goes by the code and not by the status: 404 is also the answer to a
@@ -59,6 +74,27 @@ func denied(err error) bool {
 		return true
 	}
 	return false
+}
+
+// wrongCredentials are codes which say that the server does not know us (yet).
+var wrongCredentials = map[string]bool{
+	"InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "ExpiredToken": true, "InvalidToken": true,
+	"TokenRefreshRequired": true, "RequestTimeTooSkewed": true, "RequestExpired": true, "AuthorizationHeaderMalformed": true,
+	"MissingAuthenticationToken": true, "InvalidSecurity": true, "NotSignedUp": true, "UnrecognizedClientException": true,
+	"InvalidClientTokenId": true, "AuthFailure": true, "ExpiredTokenException": true,
+}
+
+// hopeless tells whether nothing else would go any better: the server gives no
+// answer, does not know us, or does not have the bucket.
+func hopeless(err error) bool {
+	if err == nil {
+		return false
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || wrongCredentials[api.ErrorCode()]) {
+		return true
+	}
+	return status(err) == 0 && !errors.As(err, &api) || status(err) == http.StatusUnauthorized
 }
 
 // unsupported tells whether the server understood the request well enough to

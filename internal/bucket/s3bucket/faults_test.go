@@ -110,6 +110,36 @@ func TestErrorsOfOneKey(t *testing.T) {
 	}
 }
 
+// TestRetriesEnd: attempts that take long are fewer.
+func TestRetriesEnd(t *testing.T) {
+	var asked atomic.Int32
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	for limit, want := range map[time.Duration]int32{time.Nanosecond: 1, time.Hour: maxAttempts} {
+		asked.Store(0)
+		if _, _, err := open(t, Options{retryLimit: limit}).Get(t.Context(), "key"); err == nil || asked.Load() != want {
+			t.Errorf("limit %v: %d attempts, error %v", limit, asked.Load(), err)
+		}
+	}
+}
+
+// TestRefusals: what says something of this object, and not of the moment or of us.
+func TestRefusals(t *testing.T) {
+	for code, want := range map[string]bool{
+		"AccessDenied": true, "InvalidObjectState": true, "KMS.DisabledException": true, "KeyTooLongError": true,
+		"NoSuchBucket": false, "InvalidAccessKeyId": false, "ExpiredToken": false, "SlowDown": false, "InternalError": false,
+		"ConditionalRequestConflict": false, "NoSuchKey": false,
+	} {
+		serve(t, &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return code }})
+		_, _, err := open(t, Options{}).Get(t.Context(), "key")
+		if errors.Is(err, bucket.ErrDenied) != want {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
 // Where If-Match is refused as such, the comparison has to do.
 func TestCompareWithoutCondition(t *testing.T) {
 	memory := &buckettest.Memory{}

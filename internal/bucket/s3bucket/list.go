@@ -17,7 +17,10 @@ import (
 
 // List implements bucket.Store.
 func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
-	return b.list(ctx, b.prefix)
+	return func(yield func([]bucket.Object, error) bool) {
+		b.reprobe(ctx)
+		b.list(ctx, b.prefix)(yield)
+	}
 }
 
 func (b *Bucket) list(ctx context.Context, prefix string) iter.Seq2[[]bucket.Object, error] {
@@ -41,7 +44,7 @@ func (b *Bucket) list(ctx context.Context, prefix string) iter.Seq2[[]bucket.Obj
 // for the end of the listing would make a full bucket look empty.
 func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
 	out, err := b.client.ListObjectsV2(ctx, input)
-	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) {
+	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) && !cutAnswer(err) {
 		out, err = b.encodedPage(ctx, input, err)
 	}
 	if err != nil {
@@ -84,10 +87,27 @@ func objects(contents []types.Object) []bucket.Object {
 	page := make([]bucket.Object, len(contents))
 	for i, o := range contents {
 		page[i] = bucket.Object{
-			Ref:          bucket.Ref{Key: aws.ToString(o.Key), ETag: aws.ToString(o.ETag)},
+			Ref:          bucket.Ref{Key: aws.ToString(o.Key), ETag: strong(aws.ToString(o.ETag))},
 			Size:         aws.ToInt64(o.Size),
 			LastModified: aws.ToTime(o.LastModified),
 		}
 	}
 	return page
+}
+
+// CheckPrefix warns when there is nothing under the prefix, but under another
+// spelling of it.
+func (b *Bucket) CheckPrefix(ctx context.Context) error {
+	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (bool, error) {
+		out, err := b.page(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, MaxKeys: aws.Int32(1)})
+		return err == nil && len(out.Contents) > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("list bucket %q: %w", b.name, err)
+	}
+	if other != "" {
+		b.log.Warn("there is nothing under the prefix, but under another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
+			"bucket", b.name, "prefix", b.prefix, "other", other)
+	}
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"jpmovies/internal/bucket"
@@ -24,38 +26,134 @@ const (
 )
 
 // Probe finds the best way to delete that the server is proven to obey, and
-// makes Delete use it. Where a right is missing it says which one, and stays
-// with WayCompare. An error means that the server could not be asked: Delete
-// goes on as before, and Probe should be tried again.
+// makes Delete use it. An error means that the server cannot be reached, does not
+// know us or does not have the bucket: Delete goes on as before, and Probe should
+// be tried again. Any other failure costs only the way that was being tried, and
+// List tries that again from time to time.
 func (b *Bucket) Probe(ctx context.Context) error {
-	if err := b.sweep(ctx); err != nil && !denied(err) {
+	if err := b.sweep(ctx); hopeless(err) {
 		return fmt.Errorf("probe bucket %q: %w", b.name, err)
+	} else if err != nil {
+		b.log.Warn("bucket cannot be listed to remove old probe objects", "bucket", b.name, "error", err)
 	}
 	// Both at once, since each takes several answers of the server.
 	ways := []string{WayBatch, WaySingle}
 	var proofs [2]bool
 	var errs [2]error
-	sideBySide(len(ways), func(i int) { proofs[i], errs[i] = b.try(ctx, ways[i]) })
-	for i, way := range ways {
-		proven, err := proofs[i], errs[i]
-		switch {
-		case denied(err):
-			b.log.Warn("no right to try out conditional deletes: an object overwritten between a HEAD and a DELETE may be lost",
-				"bucket", b.name, "prefix", b.prefix+bucket.ProbePrefix, "missing_right", missingRight(err), "error", err)
-			b.way.Store(WayCompare)
-			return nil
-		case err != nil:
-			return fmt.Errorf("probe bucket %q: %w", b.name, err)
-		case proven:
-			b.log.Info("conditional deletes are proven", "bucket", b.name, "way", way)
-			b.way.Store(way)
-			return nil
+	sideBySide(len(ways), func(i int) { proofs[i], errs[i] = b.tryInTime(ctx, ways[i]) })
+	if err := b.outage(ctx, errs[:]); err != nil {
+		return fmt.Errorf("probe bucket %q: %w", b.name, err)
+	}
+	best := WayCompare
+	for i := len(ways) - 1; i >= 0; i-- {
+		if errs[i] != nil {
+			b.tell(ways[i], errs[i])
+		}
+		if proofs[i] {
+			best = ways[i]
 		}
 	}
-	b.log.Warn("THE SERVER IGNORES CONDITIONS ON DELETES: an object overwritten between a HEAD and a DELETE is lost; "+
-		"give each object a new key, or use a server that obeys If-Match", "bucket", b.name)
-	b.way.Store(WayCompare)
+	b.choose(best, errors.Join(errs[:]...) == nil)
 	return nil
+}
+
+// choose makes Delete use a way, until the next probe if not every way was judged.
+func (b *Bucket) choose(way string, judged bool) {
+	b.way.Store(way)
+	b.probes.plan(!judged)
+	switch {
+	case way != WayCompare:
+		b.log.Info("conditional deletes are proven", "bucket", b.name, "way", way)
+	case !judged:
+		b.log.Warn("CONDITIONAL DELETES ARE NOT PROVEN: an object overwritten between a HEAD and a DELETE may be lost", "bucket", b.name)
+	default:
+		b.log.Warn("THE SERVER IGNORES CONDITIONS ON DELETES: an object overwritten between a HEAD and a DELETE is lost; "+
+			"give each object a new key, or use a server that obeys If-Match", "bucket", b.name)
+	}
+}
+
+// tell says why a way could not be tried out.
+func (b *Bucket) tell(way string, err error) {
+	attrs := []any{"bucket", b.name, "prefix", b.prefix + bucket.ProbePrefix, "way", way, "error", err}
+	if denied(err) {
+		attrs = append(attrs, "missing_right", missingRight(err))
+	}
+	b.log.Warn("a way to delete conditionally cannot be tried out; the next safer one is used", attrs...)
+}
+
+// outage returns the error of a try that no other way would have escaped. One
+// request without an answer is none as long as a listing gets one.
+func (b *Bucket) outage(ctx context.Context, errs []error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, err := range errs {
+		if !hopeless(err) {
+			continue
+		}
+		if status(err) != 0 {
+			return err
+		}
+		_, err = b.page(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String(b.prefix + bucket.ProbePrefix), MaxKeys: aws.Int32(1)})
+		if hopeless(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	// tryLimit is how long a way may take to be tried out.
+	tryLimit = 30 * time.Second
+	// A probe with an unclear result is repeated after reprobeFirst, and then more
+	// and more seldom up to reprobeLast.
+	reprobeFirst = 10 * time.Minute
+	reprobeLast  = 24 * time.Hour
+)
+
+func (b *Bucket) tryInTime(ctx context.Context, way string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.tryLimit)
+	defer cancel()
+	return b.try(ctx, way)
+}
+
+// probes plans the next probe.
+type probes struct {
+	mu    sync.Mutex
+	pause time.Duration
+	next  time.Time // zero: none
+}
+
+func (p *probes) plan(again bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !again {
+		p.pause, p.next = 0, time.Time{}
+		return
+	}
+	p.pause = min(max(2*p.pause, reprobeFirst), reprobeLast)
+	p.next = time.Now().Add(p.pause)
+}
+
+// due tells once whether it is time for another probe.
+func (p *probes) due() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next.IsZero() || time.Now().Before(p.next) {
+		return false
+	}
+	p.next = time.Now().Add(p.pause)
+	return true
+}
+
+// reprobe repeats a probe whose result was unclear, when it is time.
+func (b *Bucket) reprobe(ctx context.Context) {
+	if !b.probes.due() {
+		return
+	}
+	if err := b.Probe(ctx); err != nil {
+		b.log.Warn("conditional deletes cannot be tried out now", "error", err)
+	}
 }
 
 // try deletes two objects as Delete would: one by the ETag of the generation
@@ -123,7 +221,7 @@ func (b *Bucket) exists(ctx context.Context, key string) (bool, error) {
 // cleanup removes what a probe has left, as far as that works: a later probe
 // sweeps the rest.
 func (b *Bucket) cleanup(ctx context.Context, keys ...string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cleanupLimit)
 	defer cancel()
 	sideBySide(len(keys), func(i int) {
 		if err := b.deleteObject(ctx, keys[i], nil); err != nil && !errors.Is(err, bucket.ErrNotFound) {

@@ -6,6 +6,7 @@
 package s3bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// stall and maxBackoff replace the durations below in tests.
-	stall, maxBackoff time.Duration
+	stall, maxBackoff, retryLimit, tryLimit, cleanupLimit time.Duration
 }
 
 // Bucket implements bucket.Store.
@@ -62,9 +63,15 @@ type Bucket struct {
 	retryer     aws.Retryer
 	log         *slog.Logger
 	way         atomic.Value // string
+	probes      probes
+	// tryLimit and cleanupLimit bound the parts of a probe.
+	tryLimit, cleanupLimit time.Duration
 }
 
-var _ bucket.Store = (*Bucket)(nil)
+var (
+	_ bucket.Store   = (*Bucket)(nil)
+	_ bucket.Deleter = (*Bucket)(nil)
+)
 
 // Open returns the bucket without asking the server anything. Credentials,
 // region and endpoint come from the SDK's own chain of environment, profile and
@@ -83,8 +90,9 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		name:        o.Name,
 		prefix:      o.Prefix,
 		concurrency: o.Concurrency,
-		retryer:     newRetryer(o.maxBackoff),
+		retryer:     newRetryer(o.maxBackoff, o.retryLimit),
 		log:         o.Logger,
+		tryLimit:    o.tryLimit, cleanupLimit: o.cleanupLimit,
 	}
 	if o.PageSize > 0 {
 		b.pageSize = aws.Int32(int32(min(o.PageSize, 1000)))
@@ -97,6 +105,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		// Many servers refuse the checksums that the SDK would add of its own.
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		s.APIOptions = append(s.APIOptions, unsignedAcceptEncoding, noteBegin)
 	})
 	return b, nil
 }
@@ -106,12 +115,11 @@ func withDefaults(o Options) Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if o.stall == 0 {
-		o.stall = stallLimit
-	}
-	if o.maxBackoff == 0 {
-		o.maxBackoff = maxBackoff
-	}
+	o.stall = cmp.Or(o.stall, stallLimit)
+	o.maxBackoff = cmp.Or(o.maxBackoff, maxBackoff)
+	o.retryLimit = cmp.Or(o.retryLimit, retryLimit)
+	o.tryLimit = cmp.Or(o.tryLimit, tryLimit)
+	o.cleanupLimit = cmp.Or(o.cleanupLimit, cleanupLimit)
 	return o
 }
 
@@ -120,3 +128,14 @@ func withDefaults(o Options) Options {
 func (b *Bucket) Way() string {
 	return b.way.Load().(string)
 }
+
+// DeleteSize implements bucket.Deleter.
+func (b *Bucket) DeleteSize() int {
+	if b.Way() == WayBatch {
+		return maxBatch
+	}
+	return 1
+}
+
+// Conditional implements bucket.Deleter.
+func (b *Bucket) Conditional() bool { return b.Way() != WayCompare }

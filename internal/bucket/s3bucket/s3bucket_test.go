@@ -128,39 +128,6 @@ func TestProbeFindsTheProvenWay(t *testing.T) {
 	}
 }
 
-func TestProbeWithoutRights(t *testing.T) {
-	for operation, right := range map[string]string{
-		"PutObject": "s3:PutObject", "HeadObject": "s3:GetObject", "DeleteObjects": "s3:DeleteObject",
-	} {
-		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: refuseOn(operation, "AccessDenied")}
-		serve(t, server)
-		var log strings.Builder
-		b := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		if err := b.Probe(t.Context()); err != nil || b.Way() != WayCompare {
-			t.Errorf("%s: way %q, error %v", operation, b.Way(), err)
-		}
-		if !strings.Contains(log.String(), "missing_right="+right) {
-			t.Errorf("%s: the log doesn't name %s:\n%s", operation, right, log.String())
-		}
-	}
-}
-
-// A server that can't answer now proves nothing: the caller tries again.
-func TestProbeTransient(t *testing.T) {
-	for _, operation := range []string{"ListObjectsV2", "PutObject", "HeadObject", "DeleteObjects"} {
-		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: refuseOn(operation, "InternalError")}
-		serve(t, server)
-		b := open(t, Options{})
-		if err := b.Probe(t.Context()); err == nil {
-			t.Errorf("%s: no error", operation)
-		}
-		server.Refuse = nil
-		if err := b.Probe(t.Context()); err != nil || b.Way() != WayBatch {
-			t.Errorf("%s, afterwards: way %q, error %v", operation, b.Way(), err)
-		}
-	}
-}
-
 func TestProbeUnreachable(t *testing.T) {
 	serve(t, http.NotFoundHandler())
 	t.Setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
@@ -225,4 +192,20 @@ func TestOwnCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = body.Close()
+}
+
+func TestCheckPrefix(t *testing.T) {
+	server := &buckettest.Server{Memory: &buckettest.Memory{}}
+	serve(t, server)
+	server.Memory.Put("inbox/a.json", nil)
+	for prefix, want := range map[string]string{"/inbox/": "other=inbox/", "inbox//": "other=inbox/", "inbox/": "", "inbox": "", "outbox/": "", "": ""} {
+		var log strings.Builder
+		b := open(t, Options{Prefix: prefix, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err := b.CheckPrefix(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(log.String(), want) || (log.Len() > 0) != (want != "") {
+			t.Errorf("%q: %s", prefix, log.String())
+		}
+	}
 }

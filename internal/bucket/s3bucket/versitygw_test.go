@@ -47,6 +47,7 @@ func versitygw(t *testing.T, way string) buckettest.Harness {
 			b := &Bucket{ // the same connections for another listing
 				client: made.client, name: made.name, prefix: prefix, pageSize: made.pageSize,
 				concurrency: made.concurrency, retryer: made.retryer, log: made.log,
+				tryLimit: made.tryLimit, cleanupLimit: made.cleanupLimit,
 			}
 			b.way.Store(way)
 			return b

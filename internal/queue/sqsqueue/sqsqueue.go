@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,15 +37,45 @@ type Queue struct {
 
 var _ queue.Queue = (*Queue)(nil)
 
-// Open returns the queue without asking the server anything. Credentials, region
-// and endpoint come from the SDK's own chain of environment, profile and role.
-func Open(ctx context.Context, url string) (*Queue, error) {
+// Open returns the queue without asking the server anything. Credentials and
+// endpoint come from the SDK's own chain of environment, profile and role; so does
+// the region, unless the URL names one.
+func Open(ctx context.Context, queueURL string) (*Queue, error) {
 	// A region is part of each signature, but servers other than AWS have none.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"))
 	if err != nil {
 		return nil, fmt.Errorf("configure SQS: %w", err)
 	}
-	return &Queue{client: sqs.NewFromConfig(cfg), url: url}, nil
+	if region := regionOf(queueURL); region != "" {
+		cfg.Region = region
+	}
+	return &Queue{client: sqs.NewFromConfig(cfg), url: queueURL}, nil
+}
+
+// regionOf returns the region that the URL of a queue on AWS names, or "".
+func regionOf(queueURL string) string {
+	u, err := url.Parse(queueURL)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	for _, domain := range []string{".vpce.amazonaws.com.cn", ".amazonaws.com.cn", ".vpce.amazonaws.com", ".amazonaws.com", ".api.aws"} {
+		labels, found := strings.CutSuffix(host, domain)
+		if !found {
+			continue
+		}
+		parts := strings.Split(labels, ".")
+		switch n := len(parts); {
+		case n >= 2 && (parts[n-2] == "sqs" || parts[n-2] == "sqs-fips"):
+			return parts[n-1]
+		case n == 2 && parts[1] == "queue": // the names of old
+			return parts[0]
+		case labels == "queue":
+			return "us-east-1"
+		}
+		return ""
+	}
+	return ""
 }
 
 // Receive implements queue.Queue.

@@ -51,6 +51,30 @@ func TestErrorsOfSingleMessages(t *testing.T) {
 	}
 }
 
+// TestRegionOfTheQueue: it may be another one than that of the environment.
+func TestRegionOfTheQueue(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-west-2")
+	for url, want := range map[string]string{
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/movies":                                "eu-west-1",
+		"https://sqs.cn-north-1.amazonaws.com.cn/123456789012/movies":                            "cn-north-1",
+		"https://sqs-fips.us-gov-west-1.amazonaws.com/123456789012/movies":                       "us-gov-west-1",
+		"https://eu-west-2.queue.amazonaws.com/123456789012/movies":                              "eu-west-2",
+		"https://queue.amazonaws.com/123456789012/movies":                                        "us-east-1",
+		"https://vpce-0a1b2c3d-9z8y7x6w.sqs.eu-central-1.vpce.amazonaws.com/123456789012/movies": "eu-central-1",
+		"https://sqs.eu-north-1.api.aws/123456789012/movies":                                     "eu-north-1",
+		"http://localhost:4566/000000000000/movies":                                              "us-west-2",
+		"https://sqs.example.com/1/movies":                                                       "us-west-2",
+	} {
+		q, err := Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := q.client.Options().Region; got != want {
+			t.Errorf("%s: region %q, want %q", url, got, want)
+		}
+	}
+}
+
 // newQueue creates a queue on the server.
 func newQueue(t *testing.T) *Queue {
 	t.Helper()

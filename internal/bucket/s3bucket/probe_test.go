@@ -1,0 +1,129 @@
+package s3bucket
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"jpmovies/internal/bucket/buckettest"
+)
+
+func TestProbeWithoutRights(t *testing.T) {
+	for _, test := range []struct{ operation, right, way string }{
+		{"PutObject", "s3:PutObject", WayCompare},
+		{"HeadObject", "s3:GetObject", WayCompare},
+		{"DeleteObjects", "s3:DeleteObject", WaySingle},
+		{"DeleteObject", "s3:DeleteObject", WayBatch},
+	} {
+		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: refuseOn(test.operation, "AccessDenied")}
+		serve(t, server)
+		var log strings.Builder
+		b := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err := b.Probe(t.Context()); err != nil || b.Way() != test.way {
+			t.Errorf("%s: way %q, error %v", test.operation, b.Way(), err)
+		}
+		if !strings.Contains(log.String(), "missing_right="+test.right) {
+			t.Errorf("%s: the log doesn't name %s:\n%s", test.operation, test.right, log.String())
+		}
+	}
+}
+
+// TestProbeLetsTheDrainBegin: whatever the server answers costs only the way that
+// was being tried, and a later listing tries it again.
+func TestProbeLetsTheDrainBegin(t *testing.T) {
+	for operation, way := range map[string]string{
+		"ListObjectsV2": WayBatch, "PutObject": WayCompare, "HeadObject": WayCompare, "DeleteObjects": WaySingle, "DeleteObject": WayBatch,
+	} {
+		for _, code := range []string{
+			"InternalError", "SlowDown", "AccessDenied", "XMinioStorageFull", "QuotaExceeded", "InvalidRequest", "KMS.DisabledException",
+			"MissingContentMD5", "NeverSeenBefore",
+		} {
+			server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: refuseOn(operation, code)}
+			serve(t, server)
+			var log strings.Builder
+			b := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if err := b.Probe(t.Context()); err != nil || b.Way() != way {
+				t.Errorf("%s of %s: way %q, error %v", code, operation, b.Way(), err)
+			}
+			if operation != "HeadObject" && !strings.Contains(log.String(), code) && !unsupportedCode(code) {
+				t.Errorf("%s of %s: the log doesn't say so:\n%s", code, operation, log.String())
+			}
+			if warned := strings.Contains(log.String(), "NOT PROVEN"); warned != (way == WayCompare) {
+				t.Errorf("%s of %s: warned %v:\n%s", code, operation, warned, log.String())
+			}
+			server.Refuse = nil
+			b.probes.bringForward()
+			for _, err := range b.List(t.Context()) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if b.Way() != WayBatch && !unsupportedCode(code) {
+				t.Errorf("%s of %s, afterwards: way %q", code, operation, b.Way())
+			}
+		}
+	}
+}
+
+// unsupportedCode tells whether the code ends the matter: the server will never do it.
+func unsupportedCode(code string) bool { return code == "InvalidRequest" }
+
+// bringForward makes a planned probe due.
+func (p *probes) bringForward() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.next.IsZero() {
+		p.next = time.Now()
+	}
+}
+
+// TestProbeWaits for what an operator puts right, and for the server.
+func TestProbeWaits(t *testing.T) {
+	for _, code := range []string{"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"} {
+		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return code }}
+		serve(t, server)
+		b := open(t, Options{})
+		if err := b.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), code) {
+			t.Errorf("%s: %v", code, err)
+		}
+		server.Refuse = nil
+		if err := b.Probe(t.Context()); err != nil || b.Way() != WayBatch {
+			t.Errorf("%s, afterwards: way %q, error %v", code, b.Way(), err)
+		}
+	}
+}
+
+// TestProbeOfSilentOperations: a request that is never answered, or whose
+// connection is reset, costs its way as long as the server answers others.
+func TestProbeOfSilentOperations(t *testing.T) {
+	for _, test := range []struct{ method, way string }{
+		{http.MethodPost, WaySingle}, {http.MethodDelete, WayBatch}, {http.MethodPut, WayCompare}, {http.MethodHead, WayCompare},
+	} {
+		for name, silence := range map[string]func(*http.Request){
+			"hangs": func(r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() },
+			"reset": func(*http.Request) { panic(http.ErrAbortHandler) },
+		} {
+			server := &buckettest.Server{Memory: &buckettest.Memory{}}
+			serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == test.method {
+					silence(r)
+					return
+				}
+				server.ServeHTTP(w, r)
+			}))
+			b := open(t, Options{tryLimit: 200 * time.Millisecond, cleanupLimit: 200 * time.Millisecond})
+			if err := b.Probe(t.Context()); err != nil || b.Way() != test.way {
+				t.Errorf("%s %s: way %q, error %v", test.method, name, b.Way(), err)
+			}
+		}
+	}
+}
+
+// TestProbeWithObjectLock: such a bucket takes no object without a checksum.
+func TestProbeWithObjectLock(t *testing.T) {
+	serve(t, &buckettest.Server{Memory: &buckettest.Memory{}, ObjectLock: true})
+	openProbed(t, "", WayBatch)
+}

@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/buckettest"
+)
+
+// singly is a store that deletes one object a request.
+type singly struct{ *buckettest.Memory }
+
+func (singly) DeleteSize() int   { return 1 }
+func (singly) Conditional() bool { return false }
+
+// running starts a worker in a bubble and stops it after test, which gets what Run
+// returns from stop.
+func running(t *testing.T, w *Worker, test func(stop func() error)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	stopped := false
+	stop := func() error { stopped = true; cancel(); return <-ended }
+	test(stop)
+	if !stopped {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSlowDeleteHoldsUpNothing: neither the other objects nor those that come.
+func TestSlowDeleteHoldsUpNothing(t *testing.T) {
+	for _, kind := range []string{"single", "bulk"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, to := &buckettest.Memory{}, newCatalogue()
+				var store bucket.Store = memory
+				slow := buckettest.Op{Kind: buckettest.Delete}
+				if kind == "single" {
+					store, slow = singly{memory}, buckettest.Op{Kind: buckettest.DeleteKey, Key: "007"}
+				}
+				var slowed atomic.Bool
+				memory.Fault = func(op buckettest.Op) error {
+					if op == slow && slowed.CompareAndSwap(false, true) {
+						time.Sleep(10 * time.Minute)
+					}
+					return nil
+				}
+				for i := range 150 {
+					memory.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
+				}
+				w := newTestWorker(store, to)
+				w.Batch = 5
+				running(t, w, func(func() error) {
+					time.Sleep(5 * time.Second)
+					held := memory.Keys()
+					if len(held) == 0 || kind == "single" && len(held) > 1 || len(held) > 75 {
+						t.Errorf("left: %q", held)
+					}
+					memory.Put("new", film("new", "x"))
+					time.Sleep(time.Minute)
+					if keys := memory.Keys(); !slices.Equal(keys, held) {
+						t.Errorf("left: %q, and before the new one %q", keys, held)
+					}
+					if last := to.lastReport(); last.ObjectsWaiting != len(held) || last.OldestWaiting.IsZero() {
+						t.Errorf("report: %+v", last)
+					}
+					time.Sleep(10 * time.Minute)
+					checkEmpty(t, memory)
+					if got := memory.Counts(); got.Gets != 151 || testutil.ToFloat64(w.metrics.removed) != 151 {
+						t.Errorf("bucket operations: %+v, %v counted", got, testutil.ToFloat64(w.metrics.removed))
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestDeletesSideBySide: as many as reads, whatever batch they came from.
+func TestDeletesSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, to := &buckettest.Memory{}, newCatalogue()
+		for i := range 800 {
+			memory.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
+		}
+		var now, most atomic.Int32
+		memory.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.DeleteKey && !op.Applied {
+				most.Store(max(most.Load(), now.Add(1)))
+				time.Sleep(time.Second)
+				now.Add(-1)
+			}
+			return nil
+		}
+		w := newTestWorker(singly{memory}, to)
+		w.Batch, w.Concurrency = 3, 64
+		start := time.Now()
+		if err := w.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		checkEmpty(t, memory)
+		if took := time.Since(start); most.Load() != 64 || took > 20*time.Second {
+			t.Errorf("at most %d deletes at a time, %s in all", most.Load(), took)
+		}
+	})
+}
+
+// TestDeletesThatHangAreBounded: commits do not run ahead of them.
+func TestDeletesThatHangAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, to := &buckettest.Memory{}, newCatalogue()
+		for i := range 5000 {
+			memory.Put(fmt.Sprintf("%04d", i), film(fmt.Sprint(i), "x"))
+		}
+		memory.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.DeleteKey && !op.Applied {
+				time.Sleep(time.Hour)
+			}
+			return nil
+		}
+		w := newTestWorker(singly{memory}, to)
+		w.Batch = 10
+		running(t, w, func(stop func() error) {
+			time.Sleep(30 * time.Minute)
+			if n := memory.Counts().Gets; n > 1000 {
+				t.Errorf("%d objects were read while none could be deleted", n)
+			}
+			if err := stop(); !errors.Is(err, ErrStoppedLate) {
+				t.Errorf("run: %v", err)
+			}
+		})
+	})
+}
+
+// TestStopSaysWhatIsStillBeingDeleted: also when its pass is over.
+func TestStopSaysWhatIsStillBeingDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, to := &buckettest.Memory{}, newCatalogue()
+		memory.Put("key", film("F", "x"))
+		memory.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.DeleteKey {
+				time.Sleep(time.Minute)
+				return errFault
+			}
+			return nil
+		}
+		running(t, newTestWorker(singly{memory}, to), func(stop func() error) {
+			time.Sleep(20 * time.Second)
+			if err := stop(); !errors.Is(err, ErrStoppedLate) || !strings.Contains(err.Error(), "1 object") {
+				t.Errorf("run: %v", err)
+			}
+		})
+	})
+}
+
+// TestConditionThatNeverHolds: a generation that is read again after it was said to
+// be overwritten is no overwritten one.
+func TestConditionThatNeverHolds(t *testing.T) {
+	memory, to := &buckettest.Memory{}, newCatalogue()
+	etag := memory.Put("key", film("F", "x")).ETag
+	memory.Fault = func(op buckettest.Op) error {
+		if op.Kind == buckettest.DeleteKey {
+			return bucket.ErrChanged
+		}
+		return nil
+	}
+	w := newTestWorker(memory, to)
+	err := w.Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), etag) || !strings.Contains(err.Error(), "proxy") {
+		t.Errorf("once: %v", err)
+	}
+	if n := testutil.ToFloat64(w.metrics.removeFailures); n != 1 {
+		t.Errorf("%v failures are counted, want 1", n)
+	}
+}
+
+// TestConditionalDeletesMetric: an operator sees when an overwrite may be lost.
+func TestConditionalDeletesMetric(t *testing.T) {
+	for store, want := range map[bucket.Store]float64{&buckettest.Memory{}: 1, singly{&buckettest.Memory{}}: 0} {
+		w := newTestWorker(store, newCatalogue())
+		if err := w.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := testutil.ToFloat64(w.metrics.conditional); got != want {
+			t.Errorf("metric %v, want %v", got, want)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"                   //nolint:depguard // limits are taken without our code
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"         //nolint:depguard // see above
+	"github.com/aws/aws-sdk-go-v2/aws/retry"             //nolint:depguard // see above
+	"github.com/aws/aws-sdk-go-v2/service/s3"            //nolint:depguard // see above
+	smithyhttp "github.com/aws/smithy-go/transport/http" //nolint:depguard // see above
+	"golang.org/x/sync/errgroup"
+)
+
+// Of 1000 requests so many are answered by 503 SlowDown, by 500, or by a reset; and
+// of 1000 answers so many are cut.
+const (
+	slowDowns, internals, resets = 300, 30, 30
+	cuts                         = 150
+)
+
+// faulty compares the worker with the bare loop on an S3 that throttles and fails.
+// The loop retries each request as the program does, for as long as it takes.
+func (b *bench) faulty(ctx context.Context) error {
+	endpoint := os.Getenv(s3Variable)
+	lines, err := b.movieLines(ctx, b.objects)
+	if err != nil {
+		return err
+	}
+	proxy, err := later(endpoint, 0)
+	if err != nil {
+		return err
+	}
+	address, stop, err := listen(newFaults(proxy))
+	if err != nil {
+		return err
+	}
+	defer stop()
+	filled, drained, _, err := bareDrain(ctx, endpoint, address, lines)
+	if err != nil {
+		return err
+	}
+	limit := func() (float64, error) {
+		if err := filled.fill(ctx, lines); err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		n, err := drained.persistent().drainAll(ctx)
+		return perSecond(n, time.Since(began)), err
+	}
+	figures, err := b.one(ctx, limit, func(s subject) (float64, error) {
+		env, err := b.fresh(ctx, s, workName)
+		if err != nil {
+			return 0, err
+		}
+		if err := filled.fill(ctx, lines); err != nil {
+			return 0, err
+		}
+		took, err := b.worker(ctx, s, environment(append(env, drained.env()...)...))
+		if err != nil {
+			return 0, err
+		}
+		return perSecond(len(lines), took), b.mustHave(ctx, workName, len(lines))
+	})
+	if err != nil {
+		return err
+	}
+	b.table.add(fmt.Sprintf("drain %d, S3 fails half of the requests", len(lines)), "objects/s", figures, atLeast(0.8))
+	return nil
+}
+
+// newFaults is a server that fails, and cuts the answers of another.
+func newFaults(proxy *httputil.ReverseProxy) http.Handler {
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.FlushInterval = -1 // so that a cut comes in the middle
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if rand.IntN(1000) >= cuts { //nolint:gosec // no secret
+			return nil
+		}
+		if r.ContentLength <= 0 {
+			return errCut
+		}
+		r.Body = &halfBody{r.Body, r.ContentLength / 2}
+		return nil
+	}
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch fate := rand.IntN(1000); { //nolint:gosec // no secret
+		case fate < slowDowns:
+			refuse(w, http.StatusServiceUnavailable, "SlowDown")
+		case fate < slowDowns+internals:
+			refuse(w, http.StatusInternalServerError, "InternalError")
+		case fate < slowDowns+internals+resets:
+			reset(w)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	})
+}
+
+func refuse(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, code)
+}
+
+func reset(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = connection.Close()
+}
+
+var errCut = errors.New("cut")
+
+// halfBody breaks off in the middle.
+type halfBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (h *halfBody) Read(p []byte) (int, error) {
+	if h.left <= 0 {
+		return 0, errCut
+	}
+	n, err := h.ReadCloser.Read(p[:min(int64(len(p)), h.left)])
+	h.left -= int64(n)
+	return n, err
+}
+
+// persistent retries each request until it succeeds.
+func (s *store) persistent() *store {
+	return &store{s3.New(s.client.Options(), func(o *s3.Options) {
+		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+			r.MaxAttempts, r.RateLimiter = math.MaxInt, ratelimit.None
+			r.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+				longest := min(time.Second, 25*time.Millisecond<<min(max(attempt-1, 0), 16))
+				return rand.N(longest), nil //nolint:gosec // no secret
+			})
+			r.Retryables = append(r.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				return aws.BoolTernary(errors.Is(err, io.ErrUnexpectedEOF))
+			}))
+		})
+	}), s.name, s.endpoint}
+}
+
+// drainAll is drain where answers are cut.
+func (s *store) drainAll(ctx context.Context) (drained int, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.name, MaxKeys: aws.Int32(1000)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return drained, errors.Join(err, group.Wait())
+		}
+		for _, object := range page.Contents {
+			group.Go(func() error { return s.consumeWhole(ctx, object.Key) })
+		}
+		drained += len(page.Contents)
+	}
+	return drained, group.Wait()
+}
+
+func (s *store) consumeWhole(ctx context.Context, key *string) error {
+	for {
+		err := s.consume(ctx, key)
+		var response *smithyhttp.ResponseError
+		if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound { // deleted, and the answer was lost
+			return nil
+		}
+		if err == nil || ctx.Err() != nil || response != nil {
+			return err
+		}
+	}
+}
