@@ -34,7 +34,7 @@ func New() *Builder {
 // Change begins the next version.
 func (x *Index) Change() *Builder {
 	return &Builder{
-		from: x, records: x.records.change(), all: x.all.Clone(), years: changeSets(x.years, x.revision == 0),
+		from: x, records: x.records.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
 		words: x.words.change(), people: x.people.change(), peopleWords: x.peopleWords.change(), genres: x.genres.change(),
 		prefixes: x.prefixes.Copy(), minePrefixes: make(map[string]bool),
 	}
@@ -100,7 +100,7 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 
 // Commit ends the version, which holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
-	x := &Index{revision: revision, records: b.records.commit(), all: b.all, years: b.years.commit(), prefixes: b.prefixes, titles: b.from.titles.copy()}
+	x := &Index{revision: revision, records: b.records.commit(), all: b.all, years: yearsOf(b.years.commit()), prefixes: b.prefixes, titles: b.from.titles.copy()}
 	for _, d := range []struct {
 		to   *dictionary
 		from *dictionaryWriter
@@ -127,6 +127,18 @@ func (b *Builder) Commit(revision int64) (*Index, error) {
 		}
 	}
 	return x, nil
+}
+
+func yearsOf(sets vector[set]) years {
+	y := years{sets: sets}
+	for page := range sets.pages {
+		for i := range pageSize {
+			if year := page*pageSize + i; sets.at(uint32(year)).len() > 0 { //nolint:gosec // 1 to 9999
+				y.list = append(y.list, year)
+			}
+		}
+	}
+	return y
 }
 
 func number(id int64) (uint32, error) {

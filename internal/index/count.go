@@ -20,29 +20,53 @@ type Count struct {
 // Genres returns the genres of the movies that match, the most common first.
 func (x *Index) Genres(f movie.Filter) []Count {
 	all := x.matching(f)
-	var counts []Count
-	for genre := range x.genres.n {
-		if n := x.share(all, x.genres.sets.at(genre)); n > 0 {
-			counts = append(counts, Count{Value: x.genres.texts.at(genre), Movies: n})
+	counts := make([]int, x.genres.n)
+	x.count(all, counts, x.genres.sets, func(r record, one func(uint32)) {
+		_, _, names := r.open()
+		names.each(func(uint32) {}).each(one)
+	})
+	var found []Count
+	for genre, n := range counts {
+		if n > 0 {
+			found = append(found, Count{Value: x.genres.texts.at(uint32(genre)), Movies: n}) //nolint:gosec // below n
 		}
 	}
-	slices.SortFunc(counts, func(a, b Count) int { return cmp.Or(cmp.Compare(b.Movies, a.Movies), strings.Compare(a.Value, b.Value)) })
-	return counts
+	slices.SortFunc(found, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Movies, a.Movies), strings.Compare(a.Value, b.Value))
+	})
+	return found
 }
 
 // Years returns the years of the movies that match, in order.
 func (x *Index) Years(f movie.Filter) []Count {
 	all := x.matching(f)
-	var counts []Count
-	for page := range x.years.pages {
-		for i := range pageSize {
-			year := page*pageSize + i
-			if n := x.share(all, x.years.at(uint32(year))); n > 0 { //nolint:gosec // 0 to 9999
-				counts = append(counts, Count{Year: year, Movies: n})
-			}
+	counts := make([]int, movie.MaxYear+1)
+	x.count(all, counts, x.years.sets, func(r record, one func(uint32)) { one(uint32(r.year())) }) //nolint:gosec // 1 to 9999
+	var found []Count
+	for _, year := range x.years.list {
+		if n := counts[year]; n > 0 {
+			found = append(found, Count{Year: year, Movies: n})
 		}
 	}
-	return counts
+	return found
+}
+
+// fewOf is the share of the movies from which on it takes longer to go through them
+// than to intersect them with the set of each value.
+const fewOf = 24
+
+// count counts movies by value: by their records, or by the sets of the values.
+func (x *Index) count(all set, counts []int, sets vector[set], values func(r record, one func(uint32))) {
+	if all.len()*fewOf < x.Len() {
+		one := func(value uint32) { counts[value]++ }
+		all.each(func(id uint32) { values(x.records.at(id), one) })
+		return
+	}
+	for value := range counts {
+		if s := sets.at(uint32(value)); s.len() > 0 { //nolint:gosec // below 2^32
+			counts[value] = x.share(all, s)
+		}
+	}
 }
 
 // share is how many of all movies are in a set.
@@ -102,15 +126,32 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 
 // span is the first and the last year of a person's movies that match.
 func (x *Index) span(all set, name string) (first, last int) {
-	x.people.set(name).each(func(id uint32) {
-		if all.contains(id) {
+	movies := x.people.set(name)
+	if all.many != x.all {
+		movies = movies.and(all, true)
+	}
+	if movies.len() <= mostSorted {
+		movies.each(func(id uint32) {
 			year := x.records.at(id).year()
 			if first == 0 || year < first {
 				first = year
 			}
 			last = max(last, year)
+		})
+		return first, last
+	}
+	for _, year := range x.years.list {
+		if movies.meets(x.years.sets.at(uint32(year))) { //nolint:gosec // 1 to 9999
+			first = year
+			break
 		}
-	})
+	}
+	for _, year := range slices.Backward(x.years.list) {
+		if movies.meets(x.years.sets.at(uint32(year))) { //nolint:gosec // 1 to 9999
+			last = year
+			break
+		}
+	}
 	return first, last
 }
 

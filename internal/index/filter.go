@@ -36,7 +36,7 @@ func (x *Index) wanted(f movie.Filter) (wanted []set) {
 		wanted = append(wanted, x.titled(f.Title))
 	}
 	if f.Year != 0 {
-		wanted = append(wanted, x.years.at(uint32(f.Year))) //nolint:gosec // 1 to 9999
+		wanted = append(wanted, x.years.sets.at(uint32(f.Year))) //nolint:gosec // 1 to 9999
 	}
 	if f.YearFrom > movie.MinYear || f.YearTo != 0 && f.YearTo < movie.MaxYear {
 		wanted = append(wanted, x.between(f.YearFrom, cmp.Or(f.YearTo, movie.MaxYear)))
@@ -97,17 +97,12 @@ func (x *Index) titled(title string) set {
 func (x *Index) between(from, to int) set {
 	var inside, outside []set
 	in, out := 0, 0
-	for year := range x.years.pages {
-		for i := range pageSize {
-			y := year*pageSize + i
-			s := x.years.at(uint32(y)) //nolint:gosec // 0 to 9999
-			switch n := s.len(); {
-			case n == 0:
-			case from <= y && y <= to:
-				inside, in = append(inside, s), in+n
-			default:
-				outside, out = append(outside, s), out+n
-			}
+	for _, year := range x.years.list {
+		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
+		if from <= year && year <= to {
+			inside, in = append(inside, s), in+s.len()
+		} else {
+			outside, out = append(outside, s), out+s.len()
 		}
 	}
 	switch {

@@ -33,7 +33,7 @@ type Index struct {
 	revision int64
 	records  records // by id; also of hidden movies
 	all      *roaring.Bitmap
-	years    vector[set] // by year
+	years    years
 
 	words, people, peopleWords, genres dictionary
 	prefixes                           *btree.Map[string, set]
@@ -70,6 +70,12 @@ func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
 	dst, names = x.people.appendAll(append(dst, `, "cast": `...), names)
 	dst, _ = x.genres.appendAll(append(dst, `, "genres": `...), names)
 	return dst, true
+}
+
+// years are the movies of each year.
+type years struct {
+	sets vector[set] // by year
+	list []int       // the years that have any, in order
 }
 
 func (x *Index) visible(id int64) bool {

@@ -60,7 +60,7 @@ func (l ids) cut() (uint32, ids) {
 		return uint32(l[0]), l[1:]
 	}
 	n, size := binary.Uvarint(unsafe.Slice(unsafe.StringData(string(l)), len(l))) // only read
-	return uint32(n), l[size:]                                                      //nolint:gosec // written from one
+	return uint32(n), l[size:]                                                    //nolint:gosec // written from one
 }
 
 // each calls do for every number of the first list, and returns what is behind it.

@@ -98,15 +98,13 @@ func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
 		}, start)
 		return
 	}
-	for i := range movie.MaxYear {
-		year := i + movie.MinYear
-		if order == movie.SortLastYear {
-			year = movie.MaxYear - i
-		}
-		s := x.years.at(uint32(year)) //nolint:gosec // 1 to 9999
-		if s.len() == 0 || first != 0 && later(year, first) < 0 {
+	list := slices.Clone(x.years.list)
+	slices.SortFunc(list, later)
+	for _, year := range list {
+		if first != 0 && later(year, first) < 0 {
 			continue
 		}
+		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
 		if all.many != x.all {
 			s = s.and(all, true)
 		}

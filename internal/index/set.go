@@ -95,6 +95,14 @@ func (s set) common(other set) int {
 	return n
 }
 
+// meets tells whether two sets share a number.
+func (s set) meets(other set) bool {
+	if s.many != nil && other.many != nil {
+		return s.many.Intersects(other.many)
+	}
+	return s.common(other) > 0
+}
+
 // and is the numbers of s that are in the other, or that are not.
 func (s set) and(other set, is bool) set {
 	switch {

@@ -25,30 +25,30 @@ func TestParseQuery(t *testing.T) {
 		Title: "T", Year: 2001, Cast: []string{"A", "B", "A"}, Genres: []string{"G", "H"},
 	}}
 	for raw, want := range map[string]Query{
-		"":  {Limit: 25},
-		"&": {Limit: 25},
+		"":  {Sort: SortNewest, Limit: 25},
+		"&": {Sort: SortNewest, Limit: 25},
 		"cast=A&genre=G&title=T&cast=B&year=2001&genre=H&limit=3&start=9&cast=A":    all,
 		"&&start=9&limit=3&year=2001&title=T&genre=G&genre=H&cast=A&cast=B&cast=A&": all,
 
-		"limit=1":                     {Limit: 1},
-		"limit=100":                   {Limit: 100},
-		"limit=%C2%A07%0A":            {Limit: 7},
-		"year=1":                      {Limit: 25, Filter: Filter{Year: 1}},
-		"year=9999":                   {Limit: 25, Filter: Filter{Year: 9999}},
-		"start=1":                     {Limit: 25, Start: 1},
-		"start=9223372036854775807":   {Limit: 25, Start: math.MaxInt64},
-		"title=+The%20dawn%E3%80%80":  {Limit: 25, Filter: Filter{Title: "The dawn"}},
-		"title=a++b":                  {Limit: 25, Filter: Filter{Title: "a  b"}},
-		"title=1%2B1":                 {Limit: 25, Filter: Filter{Title: "1+1"}},
-		"title=007":                   {Limit: 25, Filter: Filter{Title: "007"}},
-		"title=a%3Bb%26c=d":           {Limit: 25, Filter: Filter{Title: "a;b&c=d"}},
-		"title=%00":                   {Limit: 25, Filter: Filter{Title: "\x00"}},
-		"title=e%CC%81":               {Limit: 25, Filter: Filter{Title: "\u00e9"}},
-		"title=Ame\u0301lie":          {Limit: 25, Filter: Filter{Title: "Am\u00e9lie"}},
-		"%74itle=T":                   {Limit: 25, Filter: Filter{Title: "T"}},
-		"cast=e%CC%81+&genre=+%C3%A9": {Limit: 25, Filter: Filter{Cast: []string{"\u00e9"}, Genres: []string{"\u00e9"}}},
-		"genre=%22%25%22":             {Limit: 25, Filter: Filter{Genres: []string{`"%"`}}},
-		repeat("cast", MaxRepeats):    {Limit: 25, Filter: Filter{Cast: slices.Repeat([]string{"x"}, MaxRepeats)}},
+		"limit=1":                     {Sort: SortNewest, Limit: 1},
+		"limit=100":                   {Sort: SortNewest, Limit: 100},
+		"limit=%C2%A07%0A":            {Sort: SortNewest, Limit: 7},
+		"year=1":                      {Sort: SortNewest, Limit: 25, Filter: Filter{Year: 1}},
+		"year=9999":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Year: 9999}},
+		"start=1":                     {Sort: SortNewest, Limit: 25, Start: 1},
+		"start=9223372036854775807":   {Sort: SortNewest, Limit: 25, Start: math.MaxInt64},
+		"title=+The%20dawn%E3%80%80":  {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "The dawn"}},
+		"title=a++b":                  {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "a  b"}},
+		"title=1%2B1":                 {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "1+1"}},
+		"title=007":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "007"}},
+		"title=a%3Bb%26c=d":           {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "a;b&c=d"}},
+		"title=%00":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "\x00"}},
+		"title=e%CC%81":               {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "\u00e9"}},
+		"title=Ame\u0301lie":          {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "Am\u00e9lie"}},
+		"%74itle=T":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "T"}},
+		"cast=e%CC%81+&genre=+%C3%A9": {Sort: SortNewest, Limit: 25, Filter: Filter{Cast: []string{"\u00e9"}, Genres: []string{"\u00e9"}}},
+		"genre=%22%25%22":             {Sort: SortNewest, Limit: 25, Filter: Filter{Genres: []string{`"%"`}}},
+		repeat("cast", MaxRepeats):    {Sort: SortNewest, Limit: 25, Filter: Filter{Cast: slices.Repeat([]string{"x"}, MaxRepeats)}},
 	} {
 		got, err := ParseQuery(raw)
 		if err != nil {
@@ -259,7 +259,7 @@ func drawQuery(t *rapid.T) drawn {
 		rapid.SampledFrom([]string{"007", "e\u0301", "\u00e9", "a  b", "1+1", "&", "=", ";", "%", `"`, "\x00", "\u037e", "\U0001f3ac", "\uFFFD"}),
 		rapid.String(),
 	), Clean).Filter(func(s string) bool { return s != "" })
-	d := drawn{query: Query{Limit: DefaultLimit}}
+	d := drawn{query: Query{Limit: DefaultLimit, Sort: SortNewest}}
 	var pieces []string
 	give := func(name, value string) {
 		encode := rapid.SampledFrom([]func(string) string{url.QueryEscape, percentAll, sparing, padded}).Draw(t, "encode")
