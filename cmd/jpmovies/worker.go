@@ -81,7 +81,7 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	defer flush()
-	db, err := openTraced(c.Database, config.ReadHost{}, logger, tracing)
+	db, err := openTraced(c.Database, config.ReadHost{}, 0, logger, tracing)
 	if err != nil {
 		return err
 	}

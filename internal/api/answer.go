@@ -53,9 +53,10 @@ func newBriefAnswer(body []byte, next string) *answer {
 	return a
 }
 
-// weight is what the answer may cost in memory, in bytes, its encodings included.
+// weight is what the answer may cost in memory, in bytes, with both encodings: what
+// cannot be compressed is no shorter.
 func (a *answer) weight(key int) uint32 {
-	return uint32(2*len(a.body) + key + 512) //nolint:gosec // a page, far below 4 GiB
+	return uint32(3*len(a.body) + key + 512) //nolint:gosec // a page, far below 4 GiB
 }
 
 // minCompressed is the size from which compression saves packets.

@@ -52,7 +52,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 		return a.stream(w, r, q)
 	}
 	takeTime(w, r, q.wait)
-	s, err := a.waitForChange(r.Context(), q)
+	s, err := a.waitForChange(lasting(r), q)
 	if err != nil {
 		return err
 	}
@@ -65,27 +65,29 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// maxPiece is the size, in bytes, from which on a piece of the feed gets no more
-// changes, whatever its limit.
-const maxPiece = 1 << 20
+// A batch of changes is read in steps: few at first and more while they are small,
+// since a server sends all that it was asked for.
+const (
+	firstStep = 16
+	mostStep  = 250
+)
 
-// readChanges reads in steps, so that a thousand movies of a megabyte each are
-// never in memory together.
-func (a *API) readChanges(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
-	var all []movie.Change
-	for size := 0; size < maxPiece && len(all) < limit; since = all[len(all)-1].Revision {
-		step := min(limit-len(all), piece)
+// readChanges reads at most limit changes, and no more once they hold movie.MaxBytes.
+func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []movie.Change, err error) {
+	for size, step := 0, firstStep; size < movie.MaxBytes && len(all) < limit; step = min(4*step, mostStep) {
+		step = min(step, limit-len(all))
 		some, err := a.catalogue.Changes(ctx, since, step)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, some...)
-		if len(some) < step {
+		if len(some) < step { // these are all, or too large for more
 			break
 		}
 		for _, c := range some {
 			size += len(c.Row.Fields)
 		}
+		since = all[len(all)-1].Revision
 	}
 	return all, nil
 }

@@ -67,7 +67,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)
 	defer cancel()
 	s, err := a.catalogue.Status(ctx)
 	if err != nil {

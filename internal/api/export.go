@@ -18,6 +18,11 @@ import (
 // exportTimeout bounds an export: the database keeps what it shows for as long.
 const exportTimeout = time.Hour
 
+var errExports = problem{
+	Status: http.StatusServiceUnavailable, retryAfter: "30",
+	Detail: "as many exports as may run at once are running, try again later",
+}
+
 // export streams all movies that match as one snapshot, one a line.
 func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	format := ""
@@ -36,8 +41,13 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Add("Vary", "Accept, Accept-Encoding")
 	e := newExporter(w, r, format == "csv" || format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json"))
-	takeTime(w, r, 0)
-	ctx, cancel := context.WithTimeout(r.Context(), exportTimeout)
+	if !a.exports.TryAcquire(1) {
+		return errExports
+	}
+	defer a.exports.Release(1)
+	takeTime(w, r, exportTimeout)
+	defer e.out.end()
+	ctx, cancel := context.WithTimeout(lasting(r), exportTimeout)
 	defer cancel()
 	err = a.catalogue.Export(ctx, filter, e.begin, e.write)
 	if errors.Is(err, errHead) {
@@ -47,9 +57,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		err = e.end()
 	}
 	if err != nil && e.begun {
-		if r.Context().Err() == nil {
-			a.logger.WarnContext(ctx, "export ended early", "error", err)
-		}
+		a.logger.WarnContext(ctx, "export ended early", "error", err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}
 	return err
@@ -57,26 +65,25 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 
 // exporter writes movies to a client, compressed if it likes.
 type exporter struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	head    bool
-	begun   bool
-	out     *bufio.Writer
-	zip     *gzip.Writer // nil when not compressed
-	csv     *csv.Writer  // nil for NDJSON
+	out    *paced
+	head   bool
+	begun  bool
+	buffer *bufio.Writer
+	zip    *gzip.Writer // nil when not compressed
+	csv    *csv.Writer  // nil for NDJSON
 }
 
 func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
-	e := &exporter{w: w, control: http.NewResponseController(w), head: r.Method == http.MethodHead}
-	var to io.Writer = w
+	e := &exporter{out: newPaced(w), head: r.Method == http.MethodHead}
+	var to io.Writer = e.out
 	// A stream is compressed as it goes, and there gzip is enough.
 	if encoding, _ := chooseEncoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
-		e.zip, _ = gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
+		e.zip, _ = gzip.NewWriterLevel(e.out, gzip.BestSpeed) // the level is valid
 		to = e.zip
 	}
-	e.out = bufio.NewWriterSize(to, 64<<10)
+	e.buffer = bufio.NewWriterSize(to, 64<<10)
 	if asCSV {
-		e.csv = csv.NewWriter(e.out)
+		e.csv = csv.NewWriter(e.buffer)
 	}
 	return e
 }
@@ -85,7 +92,7 @@ func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
 var errHead = errors.New("only the headers were wanted")
 
 func (e *exporter) begin(revision int64) error {
-	header := e.w.Header()
+	header := e.out.out.Header()
 	header.Set("Catalogue-Revision", strconv.FormatInt(revision, 10))
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/x-ndjson")
@@ -105,10 +112,8 @@ func (e *exporter) begin(revision int64) error {
 	return nil
 }
 
-// write sends some movies. A client that stalls is cut off, since the database
-// keeps its snapshot for it.
+// write sends some movies.
 func (e *exporter) write(rows []movie.Row) error {
-	_ = e.control.SetWriteDeadline(time.Now().Add(writeTimeout))
 	var line []byte
 	for _, row := range rows {
 		if e.csv != nil {
@@ -118,7 +123,7 @@ func (e *exporter) write(rows []movie.Row) error {
 			continue
 		}
 		line = append(row.AppendJSON(line[:0]), '\n')
-		if _, err := e.out.Write(line); err != nil {
+		if _, err := e.buffer.Write(line); err != nil {
 			return err
 		}
 	}
@@ -140,7 +145,7 @@ func (e *exporter) end() error {
 			return err
 		}
 	}
-	if err := e.out.Flush(); err != nil || e.zip == nil {
+	if err := e.buffer.Flush(); err != nil || e.zip == nil {
 		return err
 	}
 	return e.zip.Close()

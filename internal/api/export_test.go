@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -258,6 +259,107 @@ func TestStalledExport(t *testing.T) {
 			<-reading
 		})
 	}
+}
+
+// TestSlowExport: a client that takes less than 16 KiB a second on average is cut off,
+// though it is never silent; one that takes more gets all, however long it takes.
+func TestSlowExport(t *testing.T) {
+	for rate, whole := range map[int]bool{1 << 10: false, 8 << 10: false, 20 << 10: true} {
+		inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+			for id := range int64(40_000) { // some 4 MB
+				s.put(id+1, &samples[0])
+			}
+			conn, err := network.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			if _, err := io.WriteString(conn, "GET /export HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(slowly{conn, rate}), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			n, err := io.Copy(io.Discard, response.Body)
+			if (err == nil) != whole {
+				t.Errorf("at %d bytes a second: %d bytes, %v", rate, n, err)
+			}
+			if took := time.Since(began); !whole && took > time.Minute {
+				t.Errorf("at %d bytes a second it is cut off after %s", rate, took)
+			}
+		})
+	}
+}
+
+// slowly reads so many bytes a second.
+type slowly struct {
+	io.Reader
+	rate int
+}
+
+func (s slowly) Read(b []byte) (int, error) {
+	time.Sleep(time.Second / 10)
+	return s.Reader.Read(b[:min(len(b), s.rate/10)])
+}
+
+// TestExportsAtOnce: more of them than may run are told to come again, and all else is
+// answered meanwhile.
+func TestExportsAtOnce(t *testing.T) {
+	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+		for id := range int64(50_000) {
+			s.put(id+1, &samples[0])
+		}
+		open := func() (status int, retry string, end func()) {
+			conn, err := network.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, "GET /export HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return response.StatusCode, response.Header.Get("Retry-After"), func() { _ = conn.Close() }
+		}
+		var ends []func()
+		for i := range 40 {
+			status, retry, end := open()
+			ends = append(ends, end)
+			if want := map[bool]int{true: 200, false: 503}[i < exports]; status != want || (status == 503) != (retry == "30") {
+				t.Errorf("export %d: %d, Retry-After %q, want %d", i, status, retry, want)
+			}
+		}
+		transport := &http.Transport{DialContext: network.dial}
+		for _, path := range []string{"/movies", "/movies/7", "/genres", "/status"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := time.Now()
+			response, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if took := time.Since(asked); response.StatusCode != http.StatusOK || took > time.Second {
+				t.Errorf("%s beside them: %d after %s", path, response.StatusCode, took)
+			}
+		}
+		transport.CloseIdleConnections()
+		for _, end := range ends {
+			end()
+		}
+		synctest.Wait()
+		status, _, end := open()
+		end()
+		if status != http.StatusOK {
+			t.Errorf("%d when the others have ended", status)
+		}
+	})
 }
 
 // TestExportMemory: an export of many movies needs no more memory than one of few.

@@ -32,9 +32,9 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 			return nil, err
 		}
 		next := ""
-		if len(rows) > q.Limit {
-			rows = rows[:q.Limit]
-			next = "/movies?" + q.Next(rows[q.Limit-1].ID)
+		if n := movie.Fill(rows, q.Limit); n < len(rows) { // a page of large movies is short
+			rows = rows[:n]
+			next = "/movies?" + q.Next(rows[n-1].ID)
 		}
 		return newAnswer(appendPage(nil, rows, next), next), nil
 	})
@@ -87,7 +87,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.watcher.state(r.Context())
+	s, err := a.watcher.state(lasting(r))
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func TestStream(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, end func()) {
 		all := follow(t, network, "")
 		defer all.close()
-		if h := all.response.Header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" ||
+		if h := all.response.Header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store, no-transform" || h.Get("X-Accel-Buffering") != "no" ||
 			h.Get("Catalogue-Revision") != "6" || h.Get("Content-Encoding") != "" {
 			t.Errorf("%v", h)
 		}
@@ -244,10 +244,34 @@ func TestStreamOfRestored(t *testing.T) {
 	})
 }
 
+// TestStreamAheadOfItsCatalogue: a catalogue that goes back right after a change was
+// seen has no such change: the stream ends, and does not ask for it again and again.
+func TestStreamAheadOfItsCatalogue(t *testing.T) {
+	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+		one := follow(t, network, "since=6")
+		defer one.close()
+		one.expect(": 6")
+		s.set(func() {
+			s.after = func(method string) {
+				if method == "Touched" { // the last question about a new revision
+					s.set(func() { s.feed = s.feed[:6] })
+				}
+			}
+		})
+		s.put(9, &samples[0])
+		if got, err := one.next(); !errors.Is(err, io.EOF) {
+			t.Errorf("%q %v", got, err)
+		}
+		if n := s.count("Changes"); n > 3 {
+			t.Errorf("%d questions for what is not there", n)
+		}
+	})
+}
+
 // TestSlowStream: a client that takes nothing is cut off, while it is behind
 // and while there is nothing but heartbeats.
 func TestSlowStream(t *testing.T) {
-	for name, most := range map[string]time.Duration{"since=0": 11 * time.Second, "since=6": 26 * time.Second} {
+	for name, most := range map[string]time.Duration{"since=0": 21 * time.Second, "since=6": 36 * time.Second} {
 		inServer(t, func(t *testing.T, _ *shelf, network *pipes, _ func()) {
 			conn, err := network.dial(t.Context(), "", "")
 			if err != nil {
