@@ -44,10 +44,14 @@ func newAnswer(body []byte, next string) *answer {
 	return a
 }
 
+// maxLink is the length in bytes of the longest URL that is also told in the header
+// Link: proxies refuse answers whose headers are large (nginx: 4 KiB in all).
+const maxLink = 3 << 10
+
 // newBriefAnswer is an answer that clients are not to keep.
 func newBriefAnswer(body []byte, next string) *answer {
 	a := &answer{body: body, length: []string{strconv.Itoa(len(body))}}
-	if next != "" {
+	if next != "" && len(next) <= maxLink && isASCII(next) {
 		a.link = []string{"<" + next + `>; rel="next"`}
 	}
 	return a

@@ -2,13 +2,17 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -29,8 +33,8 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	filter, err := movie.ParseFilter(r.URL.RawQuery, movie.Parameter[movie.Query]{
 		Name: "format",
 		Set: func(_ *movie.Query, v string) string {
-			if v != "csv" && v != "ndjson" {
-				return strconv.Quote(v) + " is no format, expected csv or ndjson"
+			if v != "csv" && v != "ndjson" && v != "spreadsheet" {
+				return strconv.Quote(v) + " is no format, expected csv, ndjson or spreadsheet"
 			}
 			format = v
 			return ""
@@ -40,7 +44,10 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Add("Vary", "Accept, Accept-Encoding")
-	e := newExporter(w, r, format == "csv" || format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json"))
+	if format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json") {
+		format = "csv"
+	}
+	e := a.newExporter(w, r, cmp.Or(format, "ndjson"))
 	if !a.exports.TryAcquire(1) {
 		return errExports
 	}
@@ -66,15 +73,18 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 // exporter writes movies to a client, compressed if it likes.
 type exporter struct {
 	out    *paced
+	base   string // in front of links
 	head   bool
 	begun  bool
 	buffer *bufio.Writer
 	zip    *gzip.Writer // nil when not compressed
 	csv    *csv.Writer  // nil for NDJSON
+	// spreadsheet: the table is for people, who open it in one.
+	spreadsheet bool
 }
 
-func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
-	e := &exporter{out: newPaced(w), head: r.Method == http.MethodHead}
+func (a *API) newExporter(w http.ResponseWriter, r *http.Request, format string) *exporter {
+	e := &exporter{out: newPaced(w), base: a.base, head: r.Method == http.MethodHead}
 	var to io.Writer = e.out
 	// A stream is compressed as it goes, and there gzip is enough.
 	if encoding, _ := chooseEncoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
@@ -82,8 +92,8 @@ func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
 		to = e.zip
 	}
 	e.buffer = bufio.NewWriterSize(to, 64<<10)
-	if asCSV {
-		e.csv = csv.NewWriter(e.buffer)
+	if format != "ndjson" {
+		e.csv, e.spreadsheet = csv.NewWriter(e.buffer), format == "spreadsheet"
 	}
 	return e
 }
@@ -98,6 +108,7 @@ func (e *exporter) begin(revision int64) error {
 	header.Set("Content-Type", "application/x-ndjson")
 	if e.csv != nil {
 		header.Set("Content-Type", "text/csv; charset=utf-8")
+		header.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="movies-%d.csv"`, revision))
 	}
 	if e.zip != nil {
 		header.Set("Content-Encoding", "gzip")
@@ -106,6 +117,11 @@ func (e *exporter) begin(revision int64) error {
 		return errHead
 	}
 	e.begun = true
+	if e.spreadsheet {
+		if _, err := e.buffer.WriteString(byteOrderMark); err != nil {
+			return err
+		}
+	}
 	if e.csv != nil {
 		return e.csv.Write(movie.CSVHeader())
 	}
@@ -122,7 +138,7 @@ func (e *exporter) write(rows []movie.Row) error {
 			}
 			continue
 		}
-		line = append(row.AppendJSON(line[:0]), '\n')
+		line = append(row.AppendLinked(line[:0], e.base), '\n')
 		if _, err := e.buffer.Write(line); err != nil {
 			return err
 		}
@@ -135,7 +151,30 @@ func (e *exporter) writeRecord(row movie.Row) error {
 	if err != nil {
 		return err
 	}
+	if e.spreadsheet {
+		for i, cell := range record {
+			record[i] = harmless(cell)
+		}
+	}
 	return e.csv.Write(record)
+}
+
+// byteOrderMark makes spreadsheets read UTF-8.
+const byteOrderMark = "\uFEFF"
+
+// harmless makes a cell that a spreadsheet would take for a formula a text, by an
+// apostrophe in front, as OWASP advises (CSV injection). It is not done where programs
+// read: they would take the apostrophe for a part of the title.
+func harmless(cell string) string {
+	if strings.ContainsRune("=+-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20", firstRune(cell)) {
+		return "'" + cell
+	}
+	return cell
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }
 
 func (e *exporter) end() error {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,6 +45,7 @@ func TestExport(t *testing.T) {
 			{"/export?title=Gone", "text/csv", csvType, head},
 			{"/export?year=2020", "text/csv", csvType, head + fiveCSV + oneCSV},
 			{"/export?year=2020&format=csv", "application/x-ndjson", csvType, head + fiveCSV + oneCSV},
+			{"/export?year=2020&format=spreadsheet", "application/x-ndjson", csvType, "\ufeff" + head + fiveCSV + oneCSV},
 			{"/export?title=The+dawn&format=ndjson", "text/csv", ndjson, one + "\n"},
 			{"/export?title=The+dawn", "text/csv;q=0.5, application/x-ndjson", ndjson, one + "\n"},
 			{"/export?title=The+dawn", "text/csv;q=0.5, */*;q=0.1", csvType, head + oneCSV},
@@ -68,6 +70,48 @@ func TestExport(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSpreadsheet: a title that a spreadsheet would run as a formula is text in the format
+// for people, and as it is in the one for programs.
+func TestSpreadsheet(t *testing.T) {
+	s := &shelf{t: t}
+	dangerous := []string{"=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"}
+	harmless := []string{"Se7en", "'71", "(500) Days", "Ocean's = 11", "é", "\u00a0=1"}
+	for i, title := range append(dangerous, harmless...) {
+		s.put(int64(i+1), &movie.Movie{Identity: movie.Identity{Title: title, Year: 2000}, Cast: []string{"=1"}})
+	}
+	a := start(t, s, logless)
+	for format, apostrophe := range map[string]string{"csv": "", "spreadsheet": "'"} {
+		got := record(t, a, http.MethodGet, "/export?format="+format)
+		checkHeader(t, format, got, "Content-Disposition", `attachment; filename="movies-17.csv"`)
+		text, marked := strings.CutPrefix(string(got.body), "\ufeff")
+		if marked != (format == "spreadsheet") {
+			t.Errorf("%s begins with %q", format, got.body[:10])
+		}
+		// A reader of CSV takes \r\n for \n; no title here has it.
+		records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, titles []string
+		for _, title := range dangerous {
+			want = append(want, apostrophe+title)
+		}
+		want = append(want, harmless...)
+		for _, r := range slices.Backward(records[1:]) {
+			titles = append(titles, r[1])
+			if r[3] != `["=1"]` {
+				t.Errorf("%s: cast is %s", format, r[3])
+			}
+		}
+		if diff := cmp.Diff(want, titles); diff != "" {
+			t.Errorf("%s: want -, got +: %s", format, diff)
+		}
+	}
+	if got := record(t, a, http.MethodGet, "/export"); got.header.Get("Content-Disposition") != "" {
+		t.Errorf("NDJSON: %v", got.header)
+	}
 }
 
 // meddled is a catalogue in which something happens after the first part of an

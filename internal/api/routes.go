@@ -100,9 +100,10 @@ type API struct {
 	exports   *semaphore.Weighted // that run
 	metrics   *metrics
 	mux       *http.ServeMux
-	// description of this API, in OpenAPI's words
-	description *answer
-	ending      chan struct{} // closed when long answers are to end
+	base      string // in front of every link
+	// first is the answer to /, description that of this API in OpenAPI's words.
+	first, description *answer
+	ending             chan struct{} // closed when long answers are to end
 }
 
 // queryTimeout bounds the work for one answer.
@@ -114,7 +115,7 @@ type handler func(http.ResponseWriter, *http.Request) error
 // New makes an API. Run must run beside it.
 func New(o Options) *API {
 	a := &API{
-		catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), room: newRoom(),
+		catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), room: newRoom(), base: o.BasePath,
 		exports: semaphore.NewWeighted(int64(max(o.Exports, 1))), ending: make(chan struct{}),
 	}
 	a.watcher = &watcher{
@@ -126,7 +127,8 @@ func New(o Options) *API {
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
 	routes := a.routes()
-	a.description = describe(routes)
+	a.first = newAnswer([]byte(`{"movies_url": "`+a.base+`/movies"}`+"\n"), "")
+	a.description = describe(routes, a.base)
 	for _, r := range routes {
 		pattern := r.path
 		if pattern == "/" {
@@ -156,7 +158,7 @@ func isClean(p string) bool {
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 	a.introduce(w)
 	allowOrigins(w)
-	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; /openapi.json names what there is"})
+	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; " + a.base + "/openapi.json names what there is"})
 }
 
 // Run follows the catalogue until ctx is done; then it ends streams and long
@@ -215,12 +217,19 @@ func allowOrigins(w http.ResponseWriter) {
 	header[exposeHeaders] = exposed
 }
 
+// allowedHeaders are those of requests that scripts of other origins may set: what HTTP
+// clients, tracing and monitoring send by themselves. The star, which older browsers do
+// not know, takes in all others; no header changes more than the form of an answer.
+const allowedHeaders = "*, Accept, Accept-Language, B3, Baggage, Cache-Control, Content-Type, If-Modified-Since, If-None-Match, Last-Event-ID, " +
+	"Pragma, Range, Sentry-Trace, Traceparent, Tracestate, X-B3-ParentSpanId, X-B3-Sampled, X-B3-SpanId, X-B3-TraceId, " +
+	"X-Correlation-Id, X-Request-Id, X-Requested-With"
+
 // preflight tells browsers what scripts of other origins may do.
 func preflight(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Allow", "GET, HEAD, OPTIONS")
 	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
-	header.Set("Access-Control-Allow-Headers", "If-None-Match, Last-Event-ID")
+	header.Set("Access-Control-Allow-Headers", allowedHeaders)
 	header.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -288,9 +297,7 @@ func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *ans
 	return nil
 }
 
-var index = newAnswer([]byte(`{"movies_url": "/movies"}`+"\n"), "")
-
 func (a *API) index(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
-	return a.sendConstant(w, r, index)
+	return a.sendConstant(w, r, a.first)
 }

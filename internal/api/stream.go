@@ -21,7 +21,8 @@ const (
 )
 
 // stream sends changes as server-sent events until the client goes away: each
-// with its revision as id, so that Last-Event-ID resumes.
+// with its revision as id, so that Last-Event-ID resumes; so does lastEventId, which
+// clients send that cannot set headers.
 func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) error {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		if wrong := movie.SetNumber(&q.since, last, 0, math.MaxInt64); wrong != "" {
@@ -162,7 +163,7 @@ func (a *API) events(ctx context.Context, s state, since int64) (*answer, error)
 		events := &answer{last: since}
 		for _, c := range changes {
 			events.body = strconv.AppendInt(append(events.body, "id: "...), c.Revision, 10)
-			events.body = appendChange(append(events.body, "\nevent: change\ndata: "...), c)
+			events.body = a.appendChange(append(events.body, "\nevent: change\ndata: "...), c)
 			events.body = append(events.body, "\n\n"...)
 			events.last = c.Revision
 		}
