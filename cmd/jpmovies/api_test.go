@@ -6,7 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +18,7 @@ import (
 
 	"jpmovies/internal/config"
 	"jpmovies/internal/server"
+	"jpmovies/internal/telemetry"
 )
 
 // TestListenerDies: serving ends with the listener's error, also where a worker runs
@@ -62,5 +67,39 @@ func TestReadiness(t *testing.T) {
 	r.draining.Store(true)
 	if err := r.run(t.Context()); !errors.Is(err, errDraining) {
 		t.Errorf("draining: %v", err)
+	}
+}
+
+// TestGracePeriods: Kubernetes gives a process the time that its end may take, one part
+// after the other.
+func TestGracePeriods(t *testing.T) {
+	var defaults config.Demo
+	if err := config.Parse(&defaults); err != nil {
+		t.Fatal(err)
+	}
+	seconds := func(text, pattern string) (sum time.Duration) {
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			n, _ := strconv.Atoi(found[1])
+			sum += time.Duration(n) * time.Second
+		}
+		return sum
+	}
+	for name, own := range map[string]time.Duration{"api": lameDuck, "worker": 0} {
+		text, err := os.ReadFile("../../deployment/k8s/base/" + name + "/deployment.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := seconds(string(text), `sleep: {seconds: (\d+)}`)
+		need := before + own + defaults.ShutdownTimeout + adminDrain + telemetry.FlushTimeout
+		if given := seconds(string(text), `terminationGracePeriodSeconds: (\d+)`); given <= need || strings.Contains(string(text), "preStop") != (before > 0) {
+			t.Errorf("%s: the end may take %s, Kubernetes gives it %s", name, need, given)
+		}
+	}
+	text, err := os.ReadFile("../../deployment/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if given, need := seconds(string(text), `stop_grace_period: (\d+)s`)/2, lameDuck+defaults.ShutdownTimeout+adminDrain+telemetry.FlushTimeout; given <= need {
+		t.Errorf("compose gives %s, the end may take %s", given, need)
 	}
 }

@@ -148,6 +148,9 @@ func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 	return []server.Check{{Name: "database", Run: db.CheckSchema}, {Name: "pass", Run: w.Ready}}
 }
 
+// adminDrain is how long requests to the admin port may take in the end.
+const adminDrain = time.Second
+
 // runWithAdmin runs work until a signal, with the admin port beside it until
 // work has ended.
 func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, admin http.Handler,
@@ -164,7 +167,7 @@ func runWithAdmin(ctx context.Context, name string, c config.Process, logger *sl
 	var group errgroup.Group
 	group.Go(func() error {
 		defer cancel()
-		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: time.Second})
+		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: adminDrain})
 	})
 	group.Go(func() error {
 		defer end()
