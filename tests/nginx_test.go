@@ -35,7 +35,7 @@ func nginx(t *testing.T, location, target string) (address string, log func() st
 	}
 	dir, port := t.TempDir(), freePort(t)
 	// Its workers may be another user, and write the pieces that do not fit into memory.
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil { //nolint:gosec // see above
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	config := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log info; worker_processes 1; user root;
