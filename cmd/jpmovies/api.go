@@ -36,6 +36,28 @@ requests that run. It only reads: its database user needs no right but SELECT.
 
 var errDraining = errors.New("draining")
 
+// readiness decides whether the API gets requests: not before it has seen the schema,
+// and not when it drains. A database that is away later is told and takes no process
+// out of service, since all of them would go at once, and what is kept is served still.
+type readiness struct {
+	check          func(context.Context) error
+	draining, seen atomic.Bool
+}
+
+func (r *readiness) run(ctx context.Context) error {
+	if r.draining.Load() {
+		return errDraining
+	}
+	err := r.check(ctx)
+	switch {
+	case err == nil:
+		r.seen.Store(true)
+	case r.seen.Load():
+		return server.Degraded{Cause: err}
+	}
+	return err
+}
+
 func runAPI(ctx context.Context) error {
 	var c config.API
 	if err := config.Parse(&c); err != nil {
@@ -47,7 +69,7 @@ func runAPI(ctx context.Context) error {
 		return err
 	}
 	defer flush()
-	db, err := openTraced(c.Database, c.DBReadHost, logger, tracing)
+	db, err := openTraced(c.Database, c.DBReadHost, c.Exports, logger, tracing)
 	if err != nil {
 		return err
 	}
@@ -56,21 +78,16 @@ func runAPI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("MOVIES_API_ADDR: %w", err)
 	}
-	var draining atomic.Bool
-	checks := []server.Check{{Name: "database", Run: func(ctx context.Context) error {
-		if draining.Load() {
-			return errDraining
-		}
-		return db.CheckSchema(ctx)
-	}}}
+	ready := &readiness{check: db.CheckSchema}
+	checks := []server.Check{{Name: "database", Run: ready.run}}
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	movies := newServing(c.Serving, db, logger, metrics)
 	admin := server.Admin(metrics, checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections(), "/objects": movies.Objects()}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, func() { draining.Store(true) })()
+		defer context.AfterFunc(ctx, func() { ready.draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))
-		serving := serverOptions(c.Process, logger, metrics)
+		serving := serverOptions(c.Process, c.Serving, logger, metrics)
 		serving.Tracing = tracing
 		return serveMovies(ctx, listener, movies, serving)
 	})
@@ -79,7 +96,7 @@ func runAPI(ctx context.Context) error {
 func newServing(c config.Serving, db *database.DB, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
 	o := api.Options{
 		Catalogue: db, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
-		Metrics: metrics,
+		Exports: c.Exports, BasePath: c.BasePath, Metrics: metrics,
 	}
 	if db.Replicated() {
 		o.Missing = db.Missing
@@ -87,11 +104,21 @@ func newServing(c config.Serving, db *database.DB, logger *slog.Logger, metrics 
 	return api.New(o)
 }
 
-// serveMovies serves until ctx is done, and then drains.
+// serveMovies serves until ctx is done, and then drains. A listener that fails ends it.
 func serveMovies(ctx context.Context, l net.Listener, movies *api.API, o server.Options) error {
-	var group errgroup.Group
-	group.Go(func() error { movies.Run(ctx); return nil })
-	group.Go(func() error { return server.Serve(ctx, l, web.Beside(movies), o) })
+	return together(ctx,
+		func(ctx context.Context) error { movies.Run(ctx); return nil },
+		func(ctx context.Context) error { return server.Serve(ctx, l, web.Beside(movies), o) },
+	)
+}
+
+// together runs all of these until they have ended. The first that fails ends the
+// others, and its error is returned: a process that has lost a part must not stay.
+func together(ctx context.Context, all ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range all {
+		group.Go(func() error { return run(ctx) })
+	}
 	return group.Wait()
 }
 
@@ -101,6 +128,6 @@ func moviesURL(l net.Listener) string { return "http://" + l.Addr().String() + "
 // they are to send no more. It is too short for Kubernetes: there preStop waits.
 const lameDuck = time.Second
 
-func serverOptions(c config.Process, logger *slog.Logger, metrics prometheus.Registerer) server.Options {
-	return server.Options{Logger: logger, LameDuck: lameDuck, Drain: c.ShutdownTimeout, Metrics: metrics}
+func serverOptions(c config.Process, s config.Serving, logger *slog.Logger, metrics prometheus.Registerer) server.Options {
+	return server.Options{Logger: logger, LameDuck: lameDuck, IdleTimeout: s.IdleTimeout, Drain: c.ShutdownTimeout, Metrics: metrics}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"jpmovies/internal/bucket/dirbucket"
 	"jpmovies/internal/config"
@@ -64,7 +63,9 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	if err := os.MkdirAll(inbox, 0o750); err != nil {
 		return err
 	}
-	db, err := openDatabase(config.Database{DBFile: filepath.Join(dir, "movies.sqlite")}, true, logger)
+	options := databaseOptions(config.Database{DBFile: filepath.Join(dir, "movies.sqlite")}, true, logger)
+	options.Exports = c.Exports
+	db, err := database.Open(options)
 	if err != nil {
 		return err
 	}
@@ -92,15 +93,10 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	admin := server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{
 		"/rejections": movies.Rejections(), "/objects": movies.Objects(), "GET /passes": w.Passes(),
 	}))
-	serving := serverOptions(c.Process, logger, metrics)
+	serving := serverOptions(c.Process, c.Serving, logger, metrics)
 	serving.LameDuck = 0 // nobody is to be moved elsewhere; Ctrl-C ends it at once
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
-		var group errgroup.Group
-		group.Go(func() error { return w.Run(ctx) })
-		group.Go(func() error {
-			return serveMovies(ctx, listener, movies, serving)
-		})
-		return group.Wait()
+		return together(ctx, w.Run, func(ctx context.Context) error { return serveMovies(ctx, listener, movies, serving) })
 	})
 }
 

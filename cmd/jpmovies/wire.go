@@ -37,9 +37,10 @@ func openDatabase(c config.Database, create bool, logger *slog.Logger) (*databas
 }
 
 // openTraced opens a database whose statements are spans, if there is tracing. Its
-// replica, if there is one, gets the reads.
-func openTraced(c config.Database, replica config.Host, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
+// replica, if there is one, gets the reads; so many exports may run at once.
+func openTraced(c config.Database, replica config.Host, exports int, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
 	o := databaseOptions(c, false, logger)
+	o.Exports = exports
 	o.ReplicaHost, o.ReplicaPort = replica.Name, cmp.Or(replica.Port, c.DBPort)
 	if tracing != nil {
 		o.OpenPool = database.TracedPool(tracing)

@@ -85,7 +85,7 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	defer flush()
-	db, err := openTraced(c.Database, config.Host{}, logger, tracing)
+	db, err := openTraced(c.Database, config.Host{}, 0, logger, tracing)
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,9 @@ func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 	return []server.Check{{Name: "database", Run: db.CheckSchema}, {Name: "pass", Run: w.Ready}}
 }
 
+// adminDrain is how long requests to the admin port may take in the end.
+const adminDrain = time.Second
+
 // runWithAdmin runs work until a signal, with the admin port beside it until
 // work has ended.
 func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, admin http.Handler,
@@ -175,7 +178,7 @@ func runWithAdmin(ctx context.Context, name string, c config.Process, logger *sl
 	var group errgroup.Group
 	group.Go(func() error {
 		defer cancel()
-		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: time.Second})
+		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: adminDrain})
 	})
 	group.Go(func() error {
 		defer end()

@@ -44,18 +44,23 @@ func newAnswer(body []byte, next string) *answer {
 	return a
 }
 
+// maxLink is the length in bytes of the longest URL that is also told in the header
+// Link: proxies refuse answers whose headers are large (nginx: 4 KiB in all).
+const maxLink = 3 << 10
+
 // newBriefAnswer is an answer that clients are not to keep.
 func newBriefAnswer(body []byte, next string) *answer {
 	a := &answer{body: body, length: []string{strconv.Itoa(len(body))}}
-	if next != "" {
+	if next != "" && len(next) <= maxLink && isASCII(next) {
 		a.link = []string{"<" + next + `>; rel="next"`}
 	}
 	return a
 }
 
-// weight is what the answer may cost in memory, in bytes, its encodings included.
+// weight is what the answer may cost in memory, in bytes, with both encodings: what
+// cannot be compressed is no shorter.
 func (a *answer) weight(key int) uint32 {
-	return uint32(2*len(a.body) + key + 512) //nolint:gosec // a page, far below 4 GiB
+	return uint32(3*len(a.body) + key + 512) //nolint:gosec // a page, far below 4 GiB
 }
 
 // minCompressed is the size from which compression saves packets.

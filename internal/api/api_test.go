@@ -222,7 +222,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestPreflight: browsers may ask for a copy they have, and resume a stream.
+// TestPreflight: browsers may ask for a copy they have, resume a stream, and send what
+// tracing adds to requests.
 func TestPreflight(t *testing.T) {
 	url := serve(t, &shelf{t: t}, slog.DiscardHandler)
 	for _, path := range []string{"/", "/movies?limit=1", "/movies/1", "/changes", "/export", "/genres", "/years", "/status"} {
@@ -233,7 +234,12 @@ func TestPreflight(t *testing.T) {
 		checkHeader(t, path, got, "Allow", "GET, HEAD, OPTIONS")
 		checkHeader(t, path, got, "Access-Control-Allow-Origin", "*")
 		checkHeader(t, path, got, "Access-Control-Allow-Methods", "GET, HEAD")
-		checkHeader(t, path, got, "Access-Control-Allow-Headers", "If-None-Match, Last-Event-ID")
+		allowed := strings.Split(strings.ToLower(got.header.Get("Access-Control-Allow-Headers")), ", ")
+		for _, name := range []string{"*", "if-none-match", "last-event-id", "traceparent", "tracestate", "baggage", "x-request-id", "cache-control", "pragma"} {
+			if !slices.Contains(allowed, name) {
+				t.Errorf("%s: %s is not among the headers that scripts may set: %s", path, name, allowed)
+			}
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *cache) touched(ids []int64) {
 }
 
 // get returns an answer that is kept, or loads it: once, however many ask for it
-// at the same time.
+// at the same time, and for as many requests at once as there is room.
 func (a *API) get(ctx context.Context, s state, in *shelfOf, key string, load func(context.Context) (*answer, error)) (found *answer, hit bool, err error) {
 	if found, hit = in.GetIfPresent(key); hit {
 		return found, true, nil
@@ -61,6 +61,10 @@ func (a *API) get(ctx context.Context, s state, in *shelfOf, key string, load fu
 		if kept, hit := in.GetIfPresent(key); hit {
 			return kept, nil // it came between our look and our turn
 		}
+		if err := a.room.loads.Acquire(ctx, 1); err != nil {
+			return nil, errBusy
+		}
+		defer a.room.loads.Release(1)
 		var loaded *answer
 		err := guard(func() (err error) { loaded, err = load(ctx); return err })
 		if err == nil {

@@ -24,10 +24,15 @@ type changesQuery struct {
 	since int64
 	limit int
 	wait  time.Duration
+	// lastEvent counts more than since; -1 when it is not given.
+	lastEvent int64
 }
 
 var changesParameters = []movie.Parameter[changesQuery]{
 	{Name: "since", Set: func(q *changesQuery, v string) string { return movie.SetNumber(&q.since, v, 0, math.MaxInt64) }},
+	{Name: "lastEventId", Set: func(q *changesQuery, v string) string {
+		return movie.SetNumber(&q.lastEvent, v, 0, math.MaxInt64)
+	}},
 	{Name: "limit", Set: func(q *changesQuery, v string) string { return movie.SetNumber(&q.limit, v, 1, maxChanges) }},
 	{Name: "wait", Set: func(q *changesQuery, v string) string {
 		wait, err := time.ParseDuration(v)
@@ -42,17 +47,21 @@ var changesParameters = []movie.Parameter[changesQuery]{
 // changes answers with the changes after a revision, in commit order, each with
 // the movie as it is now; or waits for one; or streams them.
 func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
-	q := changesQuery{limit: defaultChanges}
+	q := changesQuery{limit: defaultChanges, lastEvent: -1}
 	given, err := movie.Parse(r.URL.RawQuery, changesParameters, &q)
 	if err != nil {
 		return err
+	}
+	if q.lastEvent >= 0 {
+		q.since = q.lastEvent
+		given.Del("lastEventId")
 	}
 	w.Header().Add("Vary", "Accept")
 	if prefers(r, "text/event-stream", "application/json") {
 		return a.stream(w, r, q)
 	}
 	takeTime(w, r, q.wait)
-	s, err := a.waitForChange(r.Context(), q)
+	s, err := a.waitForChange(lasting(r), q)
 	if err != nil {
 		return err
 	}
@@ -61,31 +70,33 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		return newPiece(changes, q.since, given), nil
+		return a.newPiece(changes, q.since, given), nil
 	})
 }
 
-// maxPiece is the size, in bytes, from which on a piece of the feed gets no more
-// changes, whatever its limit.
-const maxPiece = 1 << 20
+// A batch of changes is read in steps: few at first and more while they are small,
+// since a server sends all that it was asked for.
+const (
+	firstStep = 16
+	mostStep  = 250
+)
 
-// readChanges reads in steps, so that a thousand movies of a megabyte each are
-// never in memory together.
-func (a *API) readChanges(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
-	var all []movie.Change
-	for size := 0; size < maxPiece && len(all) < limit; since = all[len(all)-1].Revision {
-		step := min(limit-len(all), piece)
+// readChanges reads at most limit changes, and no more once they hold movie.MaxBytes.
+func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []movie.Change, err error) {
+	for size, step := 0, firstStep; size < movie.MaxBytes && len(all) < limit; step = min(4*step, mostStep) {
+		step = min(step, limit-len(all))
 		some, err := a.catalogue.Changes(ctx, since, step)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, some...)
-		if len(some) < step {
+		if len(some) < step { // these are all, or too large for more
 			break
 		}
 		for _, c := range some {
 			size += len(c.Row.Fields)
 		}
+		since = all[len(all)-1].Revision
 	}
 	return all, nil
 }
@@ -98,27 +109,27 @@ func (a *API) readChanges(ctx context.Context, since int64, limit int) ([]movie.
 //	],
 //	"revision": 18,
 //	"next_url": "/changes?since=18"}
-func newPiece(changes []movie.Change, last int64, given url.Values) *answer {
+func (a *API) newPiece(changes []movie.Change, last int64, given url.Values) *answer {
 	body := []byte(`{"changes": [`)
 	for i, c := range changes {
-		body = appendChange(appendSeparator(body, i), c)
+		body = a.appendChange(appendSeparator(body, i), c)
 		last = c.Revision
 	}
 	body = appendEnd(body, len(changes))
 	given.Set("since", strconv.FormatInt(last, 10))
-	next := "/changes?" + given.Encode()
+	next := a.base + "/changes?" + given.Encode()
 	body = fmt.Appendf(body, "\"revision\": %d,\n\"next_url\": \"%s\"}\n", last, next)
 	return newBriefAnswer(body, next)
 }
 
-func appendChange(body []byte, c movie.Change) []byte {
+func (a *API) appendChange(body []byte, c movie.Change) []byte {
 	body = strconv.AppendInt(append(body, `{"revision": `...), c.Revision, 10)
 	body = strconv.AppendInt(append(body, `, "id": `...), c.Row.ID, 10)
 	body = append(body, `, "movie": `...)
 	if c.Row.Fields == nil {
 		return append(body, "null}"...)
 	}
-	return append(c.Row.AppendJSON(body), '}')
+	return append(c.Row.AppendLinked(body, a.base), '}')
 }
 
 // takeTime lets an answer take longer than the server allows others. Without a

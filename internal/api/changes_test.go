@@ -84,14 +84,14 @@ func TestChanges(t *testing.T) {
 			"/changes?wait=":                "wait is empty",
 			"/changes?sinse=3":              "did you mean since?",
 			"/changes?since=1&since=2":      "since is given more than once",
-			"/changes?genre=x":              "known are limit, since, wait",
+			"/changes?genre=x":              "known are lastEventId, limit, since, wait",
 			"/genres?x=1":                   "this request takes none",
 			"/years?x=1":                    "this request takes none",
 			"/status?x=1":                   "this request takes none",
 			"/openapi.json?x=1":             "this request takes none",
 			"/export?limit=1":               `unknown parameter "limit"`,
 			"/export?start=1":               `unknown parameter "start"`,
-			"/export?format=xml":            `format "xml" is no format, expected csv or ndjson`,
+			"/export?format=xml":            `format "xml" is no format, expected csv, ndjson or spreadsheet`,
 			"/export?year_from=3&year_to=2": "year_to is 2, which is before year_from, 3",
 			"/movies?year_from=3&year_to=2": "year_to is 2, which is before year_from, 3",
 			"/movies?year_from=0":           "expected an integer from 1 to 9999",
@@ -231,15 +231,68 @@ func TestHugeChanges(t *testing.T) {
 	for last := int64(0); last < 350; pages++ {
 		got := record(t, a, http.MethodGet, next)
 		p := feed(t, next, got)
-		if p.Changes[0].Revision != last+1 || len(got.body) > 11<<20 {
+		if p.Changes[0].Revision != last+1 || len(got.body) > movie.MaxBytes+101<<10 {
 			t.Errorf("%s begins with %d and has %d bytes", next, p.Changes[0].Revision, len(got.body))
 		}
 		last, next = p.Revision, p.NextURL
 	}
-	if pages != 4 {
-		t.Errorf("%d pages, want 4 of up to 100 changes", pages)
+	if pages != 32 {
+		t.Errorf("%d pages, want 32 of a megabyte", pages)
 	}
 	if p := feed(t, "small", record(t, start(t, stock(t), logless), http.MethodGet, "/changes?limit=1000")); len(p.Changes) != 6 {
 		t.Errorf("%d changes", len(p.Changes))
+	}
+}
+
+// TestManySmallChanges fill a page, whatever the steps in which they are read.
+func TestManySmallChanges(t *testing.T) {
+	s := &shelf{t: t}
+	for id := range int64(1500) {
+		s.put(id+1, &samples[1])
+	}
+	a := start(t, s, logless)
+	for _, limit := range []int{15, 16, 17, 100, 999, 1000} {
+		p := feed(t, "/changes", record(t, a, http.MethodGet, fmt.Sprint("/changes?limit=", limit)))
+		if len(p.Changes) != limit || p.Revision != int64(limit) {
+			t.Errorf("limit %d: %d changes up to %d", limit, len(p.Changes), p.Revision)
+		}
+	}
+}
+
+// TestHugePages: a page of huge movies is short and has a next_url; all are there, each
+// once, and the last page has none.
+func TestHugePages(t *testing.T) {
+	for _, n := range []int64{10, 11, 22, 25} { // 11 fill a page
+		s := &shelf{t: t}
+		huge := samples[0]
+		huge.Title = strings.Repeat("x", 100<<10)
+		for id := range n {
+			s.put(id+1, &huge)
+		}
+		a := start(t, s, logless)
+		want := n
+		for next := "/movies?limit=100"; next != ""; {
+			got := record(t, a, http.MethodGet, next)
+			var page struct {
+				Movies []shown
+				Next   string `json:"next_url"`
+			}
+			if err := json.Unmarshal(got.body, &page); err != nil {
+				t.Fatal(err)
+			}
+			if len(got.body) > movie.MaxBytes+101<<10 || len(page.Movies) == 0 {
+				t.Errorf("%s has %d movies in %d bytes", next, len(page.Movies), len(got.body))
+			}
+			for _, m := range page.Movies {
+				if m.ID != want {
+					t.Errorf("movie %d, want %d", m.ID, want)
+				}
+				want--
+			}
+			next = page.Next
+		}
+		if want != 0 {
+			t.Errorf("%d of %d movies are missing", want, n)
+		}
 	}
 }

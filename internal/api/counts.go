@@ -53,7 +53,7 @@ func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, read f
 			if name == "year" {
 				query = string(shown)
 			}
-			body = append(body, `, "movies_url": "/movies?`+url.Values{name: {query}}.Encode()+`"}`...)
+			body = append(body, `, "movies_url": "`+a.base+`/movies?`+url.Values{name: {query}}.Encode()+`"}`...)
 		}
 		if len(counts) > 0 {
 			body = append(body, '\n')
@@ -67,7 +67,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)
 	defer cancel()
 	s, err := a.catalogue.Status(ctx)
 	if err != nil {

@@ -52,10 +52,10 @@ func (a *API) routes() []route {
 			operation{
 				ID: "export", Summary: "All movies that match all filters, as they are at one revision",
 				Description: "Streamed, the highest id first. An answer that breaks off is told by the transfer: take it for nothing. Then follow /changes from its Catalogue-Revision, and you have a mirror.",
-				Parameters: append(filterParameters(), query("format", "The format, whatever the header Accept says.",
-					schema{Type: "string", Enum: []string{"csv", "ndjson"}}, "csv")),
+				Parameters: append(filterParameters(), query("format", "The format, whatever the header Accept says. spreadsheet is CSV to be opened in one: cells that it would take for formulas begin with an apostrophe.",
+					schema{Type: "string", Enum: []string{"csv", "ndjson", "spreadsheet"}}, "csv")),
 			},
-			answers{description: "The movies, one a line; as CSV with a header, and cast and genres as JSON.", content: object[mediaType]{
+			answers{description: "The movies, one a line; as CSV with a header, and cast and genres as JSON.", headers: []string{"Content-Disposition"}, content: object[mediaType]{
 				{"application/x-ndjson", mediaType{Schema: schema{Type: "string", Description: "Each line is a Movie."}}},
 				{"text/csv", mediaType{Schema: schema{Type: "string", Description: "Columns: id, title, year, cast, genres."}}},
 			}},
@@ -68,7 +68,7 @@ func (a *API) routes() []route {
 				Parameters:  changeParameters(),
 			},
 			answers{
-				description: "The first changes. There is always a next_url.", headers: []string{"Link", "Server-Timing"},
+				description: "The first changes. There is always a next_url.", headers: []string{"Link", "Server-Timing", "X-Accel-Buffering"},
 				content: append(inJSON("Changes"), member[mediaType]{"text/event-stream", mediaType{Schema: schema{
 					Type: "string", Description: "Events of the type change; the id is the revision, the data a Change.",
 				}}}),
@@ -189,6 +189,7 @@ func changeParameters() []parameter {
 	limit, since := integer(1, maxChanges), integer(0, math.MaxInt64)
 	limit.Default, since.Default = defaultChanges, 0
 	return []parameter{
+		query("lastEventId", "Instead of since, for clients of a stream that cannot set the header Last-Event-ID.", integer(0, math.MaxInt64), 18),
 		query("limit", "How many changes at most; a stream does not heed it.", limit, 100),
 		query("since", "The revision that you know: the changes after it are wanted.", since, 18),
 		query("wait", fmt.Sprintf("How long to wait for a change while there is none: a number and its unit, at most %s; a stream does not heed it.", maxWait),
@@ -288,6 +289,8 @@ var headers = object[header]{
 	{"Link", header{`The URL of next_url, as rel="next"; absent when that is null.`, text(), `</movies?limit=2&start=11>; rel="next"`}},
 	{"Age", header{"For how many seconds the database has not confirmed the answer, or how far the replica that is read is behind, from 2 on.", integer(0, math.MaxInt64), 12}},
 	{"Server-Timing", header{"cache when the answer was at hand, else how many milliseconds the database took.", text(), "db;dur=0.8"}},
+	{"Content-Disposition", header{"A file name for CSV that is saved.", text(), `attachment; filename="movies-18.csv"`}},
+	{"X-Accel-Buffering", header{"no, on a stream: proxies that know it do not hold back events.", text(), "no"}},
 	{"Retry-After", header{"In how many seconds to try again.", integer(0, math.MaxInt64), 5}},
 	{"Allow", header{"The methods that are allowed.", text(), "GET, HEAD, OPTIONS"}},
 }

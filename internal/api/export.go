@@ -2,13 +2,17 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -18,14 +22,19 @@ import (
 // exportTimeout bounds an export: the database keeps what it shows for as long.
 const exportTimeout = time.Hour
 
+var errExports = problem{
+	Status: http.StatusServiceUnavailable, retryAfter: "30",
+	Detail: "as many exports as may run at once are running, try again later",
+}
+
 // export streams all movies that match as one snapshot, one a line.
 func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	format := ""
 	filter, err := movie.ParseFilter(r.URL.RawQuery, movie.Parameter[movie.Query]{
 		Name: "format",
 		Set: func(_ *movie.Query, v string) string {
-			if v != "csv" && v != "ndjson" {
-				return strconv.Quote(v) + " is no format, expected csv or ndjson"
+			if v != "csv" && v != "ndjson" && v != "spreadsheet" {
+				return strconv.Quote(v) + " is no format, expected csv, ndjson or spreadsheet"
 			}
 			format = v
 			return ""
@@ -35,9 +44,17 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Add("Vary", "Accept, Accept-Encoding")
-	e := newExporter(w, r, format == "csv" || format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json"))
-	takeTime(w, r, 0)
-	ctx, cancel := context.WithTimeout(r.Context(), exportTimeout)
+	if format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json") {
+		format = "csv"
+	}
+	e := a.newExporter(w, r, cmp.Or(format, "ndjson"))
+	if !a.exports.TryAcquire(1) {
+		return errExports
+	}
+	defer a.exports.Release(1)
+	takeTime(w, r, exportTimeout)
+	defer e.out.end()
+	ctx, cancel := context.WithTimeout(lasting(r), exportTimeout)
 	defer cancel()
 	err = a.catalogue.Export(ctx, filter, e.begin, e.write)
 	if errors.Is(err, errHead) {
@@ -47,9 +64,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		err = e.end()
 	}
 	if err != nil && e.begun {
-		if r.Context().Err() == nil {
-			a.logger.WarnContext(ctx, "export ended early", "error", err)
-		}
+		a.logger.WarnContext(ctx, "export ended early", "error", err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}
 	return err
@@ -57,26 +72,28 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 
 // exporter writes movies to a client, compressed if it likes.
 type exporter struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	head    bool
-	begun   bool
-	out     *bufio.Writer
-	zip     *gzip.Writer // nil when not compressed
-	csv     *csv.Writer  // nil for NDJSON
+	out    *paced
+	base   string // in front of links
+	head   bool
+	begun  bool
+	buffer *bufio.Writer
+	zip    *gzip.Writer // nil when not compressed
+	csv    *csv.Writer  // nil for NDJSON
+	// spreadsheet: the table is for people, who open it in one.
+	spreadsheet bool
 }
 
-func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
-	e := &exporter{w: w, control: http.NewResponseController(w), head: r.Method == http.MethodHead}
-	var to io.Writer = w
+func (a *API) newExporter(w http.ResponseWriter, r *http.Request, format string) *exporter {
+	e := &exporter{out: newPaced(w), base: a.base, head: r.Method == http.MethodHead}
+	var to io.Writer = e.out
 	// A stream is compressed as it goes, and there gzip is enough.
 	if encoding, _ := chooseEncoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
-		e.zip, _ = gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
+		e.zip, _ = gzip.NewWriterLevel(e.out, gzip.BestSpeed) // the level is valid
 		to = e.zip
 	}
-	e.out = bufio.NewWriterSize(to, 64<<10)
-	if asCSV {
-		e.csv = csv.NewWriter(e.out)
+	e.buffer = bufio.NewWriterSize(to, 64<<10)
+	if format != "ndjson" {
+		e.csv, e.spreadsheet = csv.NewWriter(e.buffer), format == "spreadsheet"
 	}
 	return e
 }
@@ -85,12 +102,13 @@ func newExporter(w http.ResponseWriter, r *http.Request, asCSV bool) *exporter {
 var errHead = errors.New("only the headers were wanted")
 
 func (e *exporter) begin(revision int64) error {
-	header := e.w.Header()
+	header := e.out.out.Header()
 	header.Set("Catalogue-Revision", strconv.FormatInt(revision, 10))
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/x-ndjson")
 	if e.csv != nil {
 		header.Set("Content-Type", "text/csv; charset=utf-8")
+		header.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="movies-%d.csv"`, revision))
 	}
 	if e.zip != nil {
 		header.Set("Content-Encoding", "gzip")
@@ -99,16 +117,19 @@ func (e *exporter) begin(revision int64) error {
 		return errHead
 	}
 	e.begun = true
+	if e.spreadsheet {
+		if _, err := e.buffer.WriteString(byteOrderMark); err != nil {
+			return err
+		}
+	}
 	if e.csv != nil {
 		return e.csv.Write(movie.CSVHeader())
 	}
 	return nil
 }
 
-// write sends some movies. A client that stalls is cut off, since the database
-// keeps its snapshot for it.
+// write sends some movies.
 func (e *exporter) write(rows []movie.Row) error {
-	_ = e.control.SetWriteDeadline(time.Now().Add(writeTimeout))
 	var line []byte
 	for _, row := range rows {
 		if e.csv != nil {
@@ -117,8 +138,8 @@ func (e *exporter) write(rows []movie.Row) error {
 			}
 			continue
 		}
-		line = append(row.AppendJSON(line[:0]), '\n')
-		if _, err := e.out.Write(line); err != nil {
+		line = append(row.AppendLinked(line[:0], e.base), '\n')
+		if _, err := e.buffer.Write(line); err != nil {
 			return err
 		}
 	}
@@ -130,7 +151,30 @@ func (e *exporter) writeRecord(row movie.Row) error {
 	if err != nil {
 		return err
 	}
+	if e.spreadsheet {
+		for i, cell := range record {
+			record[i] = harmless(cell)
+		}
+	}
 	return e.csv.Write(record)
+}
+
+// byteOrderMark makes spreadsheets read UTF-8.
+const byteOrderMark = "\uFEFF"
+
+// harmless makes a cell that a spreadsheet would take for a formula a text, by an
+// apostrophe in front, as OWASP advises (CSV injection). It is not done where programs
+// read: they would take the apostrophe for a part of the title.
+func harmless(cell string) string {
+	if strings.ContainsRune("=+-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20", firstRune(cell)) {
+		return "'" + cell
+	}
+	return cell
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }
 
 func (e *exporter) end() error {
@@ -140,7 +184,7 @@ func (e *exporter) end() error {
 			return err
 		}
 	}
-	if err := e.out.Flush(); err != nil || e.zip == nil {
+	if err := e.buffer.Flush(); err != nil || e.zip == nil {
 		return err
 	}
 	return e.zip.Close()

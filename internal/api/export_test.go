@@ -12,10 +12,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,6 +45,7 @@ func TestExport(t *testing.T) {
 			{"/export?title=Gone", "text/csv", csvType, head},
 			{"/export?year=2020", "text/csv", csvType, head + fiveCSV + oneCSV},
 			{"/export?year=2020&format=csv", "application/x-ndjson", csvType, head + fiveCSV + oneCSV},
+			{"/export?year=2020&format=spreadsheet", "application/x-ndjson", csvType, "\ufeff" + head + fiveCSV + oneCSV},
 			{"/export?title=The+dawn&format=ndjson", "text/csv", ndjson, one + "\n"},
 			{"/export?title=The+dawn", "text/csv;q=0.5, application/x-ndjson", ndjson, one + "\n"},
 			{"/export?title=The+dawn", "text/csv;q=0.5, */*;q=0.1", csvType, head + oneCSV},
@@ -67,6 +70,48 @@ func TestExport(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSpreadsheet: a title that a spreadsheet would run as a formula is text in the format
+// for people, and as it is in the one for programs.
+func TestSpreadsheet(t *testing.T) {
+	s := &shelf{t: t}
+	dangerous := []string{"=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"}
+	harmless := []string{"Se7en", "'71", "(500) Days", "Ocean's = 11", "é", "\u00a0=1"}
+	for i, title := range append(dangerous, harmless...) {
+		s.put(int64(i+1), &movie.Movie{Identity: movie.Identity{Title: title, Year: 2000}, Cast: []string{"=1"}})
+	}
+	a := start(t, s, logless)
+	for format, apostrophe := range map[string]string{"csv": "", "spreadsheet": "'"} {
+		got := record(t, a, http.MethodGet, "/export?format="+format)
+		checkHeader(t, format, got, "Content-Disposition", `attachment; filename="movies-17.csv"`)
+		text, marked := strings.CutPrefix(string(got.body), "\ufeff")
+		if marked != (format == "spreadsheet") {
+			t.Errorf("%s begins with %q", format, got.body[:10])
+		}
+		// A reader of CSV takes \r\n for \n; no title here has it.
+		records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, titles []string
+		for _, title := range dangerous {
+			want = append(want, apostrophe+title)
+		}
+		want = append(want, harmless...)
+		for _, r := range slices.Backward(records[1:]) {
+			titles = append(titles, r[1])
+			if r[3] != `["=1"]` {
+				t.Errorf("%s: cast is %s", format, r[3])
+			}
+		}
+		if diff := cmp.Diff(want, titles); diff != "" {
+			t.Errorf("%s: want -, got +: %s", format, diff)
+		}
+	}
+	if got := record(t, a, http.MethodGet, "/export"); got.header.Get("Content-Disposition") != "" {
+		t.Errorf("NDJSON: %v", got.header)
+	}
 }
 
 // meddled is a catalogue in which something happens after the first part of an
@@ -258,6 +303,107 @@ func TestStalledExport(t *testing.T) {
 			<-reading
 		})
 	}
+}
+
+// TestSlowExport: a client that takes less than 16 KiB a second on average is cut off,
+// though it is never silent; one that takes more gets all, however long it takes.
+func TestSlowExport(t *testing.T) {
+	for rate, whole := range map[int]bool{1 << 10: false, 8 << 10: false, 20 << 10: true} {
+		inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+			for id := range int64(40_000) { // some 4 MB
+				s.put(id+1, &samples[0])
+			}
+			conn, err := network.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			if _, err := io.WriteString(conn, "GET /export HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(slowly{conn, rate}), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			n, err := io.Copy(io.Discard, response.Body)
+			if (err == nil) != whole {
+				t.Errorf("at %d bytes a second: %d bytes, %v", rate, n, err)
+			}
+			if took := time.Since(began); !whole && took > time.Minute {
+				t.Errorf("at %d bytes a second it is cut off after %s", rate, took)
+			}
+		})
+	}
+}
+
+// slowly reads so many bytes a second.
+type slowly struct {
+	io.Reader
+	rate int
+}
+
+func (s slowly) Read(b []byte) (int, error) {
+	time.Sleep(time.Second / 10)
+	return s.Reader.Read(b[:min(len(b), s.rate/10)])
+}
+
+// TestExportsAtOnce: more of them than may run are told to come again, and all else is
+// answered meanwhile.
+func TestExportsAtOnce(t *testing.T) {
+	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+		for id := range int64(50_000) {
+			s.put(id+1, &samples[0])
+		}
+		open := func() (status int, retry string, end func()) {
+			conn, err := network.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, "GET /export HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return response.StatusCode, response.Header.Get("Retry-After"), func() { _ = conn.Close() }
+		}
+		var ends []func()
+		for i := range 40 {
+			status, retry, end := open()
+			ends = append(ends, end)
+			if want := map[bool]int{true: 200, false: 503}[i < exports]; status != want || (status == 503) != (retry == "30") {
+				t.Errorf("export %d: %d, Retry-After %q, want %d", i, status, retry, want)
+			}
+		}
+		transport := &http.Transport{DialContext: network.dial}
+		for _, path := range []string{"/movies", "/movies/7", "/genres", "/status"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := time.Now()
+			response, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if took := time.Since(asked); response.StatusCode != http.StatusOK || took > time.Second {
+				t.Errorf("%s beside them: %d after %s", path, response.StatusCode, took)
+			}
+		}
+		transport.CloseIdleConnections()
+		for _, end := range ends {
+			end()
+		}
+		synctest.Wait()
+		status, _, end := open()
+		end()
+		if status != http.StatusOK {
+			t.Errorf("%d when the others have ended", status)
+		}
+	})
 }
 
 // TestExportMemory: an export of many movies needs no more memory than one of few.

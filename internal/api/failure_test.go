@@ -1,13 +1,17 @@
 package api_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -87,32 +91,109 @@ func TestDatabaseAway(t *testing.T) {
 }
 
 // TestClientGone: a client that does not wait for the answer is no error of
-// ours, and what is read for it goes on: others may want it.
+// ours, and what is read for it goes on: others may want it. It may have closed no more
+// than its sending side, so it must not get an empty success.
 func TestClientGone(t *testing.T) {
 	for _, path := range []string{"/movies", "/movies/1", "/genres", "/changes", "/status", "/export"} {
 		t.Run(path, func(t *testing.T) {
 			log := &logbook{}
 			ctx, leave := context.WithCancel(t.Context())
-			answered := make(chan struct{})
 			s := &shelf{t: t, read: func(ctx context.Context, method string) error {
 				if method == "Revision" {
 					return nil
 				}
 				leave()
-				select {
-				case <-answered:
-				case <-ctx.Done():
+				if ctx.Err() != nil {
+					t.Errorf("%s: %s is ended with its client", path, method)
 				}
 				return errors.New("interrupted (9)")
 			}}
 			w := httptest.NewRecorder()
+			defer func() {
+				if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // as net/http does
+					t.Errorf("ends with %v, want the connection to be cut", v)
+				}
+				if text := log.String(); text != "" || w.Body.Len() > 0 {
+					t.Errorf("log: %s, body: %s", text, w.Body)
+				}
+			}()
 			start(t, s, log.handler()).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
-			close(answered)
-			if text := log.String(); text != "" || w.Body.Len() > 0 {
-				t.Errorf("log: %s, body: %s", text, w.Body)
-			}
 		})
 	}
+}
+
+// TestHalfClosed: a client that closes its sending side after its request gets the
+// answer, also one that has to be read first or that comes later.
+func TestHalfClosed(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	answering := make(chan struct{})
+	s := stock(t)
+	s.read = func(_ context.Context, method string) error {
+		if method != "Revision" && method != "Touched" {
+			asked <- struct{}{}
+			<-answering
+		}
+		return nil
+	}
+	seen := make(chan struct{}, 1)
+	handler := start(t, s, logless)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		context.AfterFunc(r.Context(), func() { seen <- struct{}{} }) // the end of the sending side is noticed
+		handler.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	for path, want := range map[string]string{
+		"/movies": `{"movies": [`, "/movies/1": one, "/genres": `{"genres": [`, "/changes": `{"changes": [`, "/status": `{"revision":6`,
+		"/export": five, "/changes?since=5&wait=1m": `{"changes": [`, "/movies/1/history": `{"history": [`,
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path); err != nil {
+			t.Fatal(err)
+		}
+		<-asked
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		<-seen
+		answering <- struct{}{}
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK || !strings.HasPrefix(string(body), want) {
+			t.Errorf("%s: %d %v %.200s", path, response.StatusCode, err, body)
+		}
+		_ = conn.Close()
+	}
+}
+
+// TestConstantAnswers: what needs no database does not wait for one that hangs.
+func TestConstantAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{t: t, read: func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }}
+		a := api.New(api.Options{Catalogue: s, Logger: slog.New(logless), Staleness: time.Second, CacheBytes: 1})
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { a.Run(ctx) })
+		asked := time.Now()
+		for _, path := range []string{"/", "/openapi.json", "/nothing"} {
+			w := httptest.NewRecorder()
+			a.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+			if path != "/nothing" && w.Code != http.StatusOK {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+		}
+		if took := time.Since(asked); took > 0 {
+			t.Errorf("it took %s", took)
+		}
+		stop()
+		running.Wait()
+	})
 }
 
 // TestClientLeaves is the same over a connection, which the client closes.
@@ -120,16 +201,17 @@ func TestClientLeaves(t *testing.T) {
 	log := &logbook{}
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	done := make(chan struct{})
+	gone, done := make(chan struct{}), make(chan struct{})
 	s := &shelf{t: t, read: func(_ context.Context, method string) error {
 		if method == "Movies" {
 			leave()
-			<-done
+			<-gone
 		}
 		return nil
 	}}
 	handler := start(t, s, log.handler())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		context.AfterFunc(r.Context(), func() { close(gone) })
 		handler.ServeHTTP(w, r)
 		close(done)
 	}))

@@ -38,7 +38,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 		if len(events) > q.limit {
 			events = events[:q.limit]
 			given.Set("start", strconv.FormatInt(events[q.limit-1].Revision, 10))
-			next = path + given.Encode()
+			next = a.base + path + given.Encode()
 		}
 		return newAnswer(appendHistory(nil, events, next), next), nil
 	})

@@ -25,28 +25,28 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.cached(w, r, pageKey(q.Key()), func(ctx context.Context) (*answer, error) {
+	return a.cached(w, r, pageKey(asGiven(q.Key(), r.URL.RawQuery)), func(ctx context.Context) (*answer, error) {
 		// One row more tells whether there is a next page.
 		rows, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit+1)
 		if err != nil {
 			return nil, err
 		}
 		next := ""
-		if len(rows) > q.Limit {
-			rows = rows[:q.Limit]
-			next = "/movies?" + q.Next(rows[q.Limit-1].ID)
+		if n := movie.Fill(rows, q.Limit); n < len(rows) { // a page of large movies is short
+			rows = rows[:n]
+			next = a.base + pageKey(asGiven(q.Next(rows[n-1].ID), r.URL.RawQuery))
 		}
-		return newAnswer(appendPage(nil, rows, next), next), nil
+		return newAnswer(a.appendPage(nil, rows, next), next), nil
 	})
 }
 
 // pageKey is the key of a page, by the query string in its normal form.
 func pageKey(query string) string { return "/movies?" + query }
 
-func appendPage(body []byte, rows []movie.Row, next string) []byte {
+func (a *API) appendPage(body []byte, rows []movie.Row, next string) []byte {
 	body = append(body, `{"movies": [`...)
 	for i, row := range rows {
-		body = row.AppendJSON(appendSeparator(body, i))
+		body = row.AppendLinked(appendSeparator(body, i), a.base)
 	}
 	return appendNext(appendEnd(body, len(rows)), next)
 }
@@ -57,7 +57,7 @@ func appendNext(body []byte, next string) []byte {
 	if next == "" {
 		return append(body, "null}\n"...)
 	}
-	return append(append(append(body, '"'), next...), "\"}\n"...) // percent-encoded, so it needs no escapes
+	return append(append(append(body, '"'), next...), "\"}\n"...) // quotes and controls are percent-encoded
 }
 
 // appendSeparator begins the line of the ith element of a list.
@@ -87,7 +87,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.watcher.state(r.Context())
+	s, err := a.watcher.state(lasting(r))
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		return newAnswer(append(row.AppendJSON(nil), '\n'), ""), nil
+		return newAnswer(append(row.AppendLinked(nil, a.base), '\n'), ""), nil
 	})
 }
 

@@ -34,11 +34,11 @@ func (a *API) object(w http.ResponseWriter, r *http.Request) error {
 	if key == "" {
 		return &movie.ParameterError{Parameter: "key", Detail: "key is missing, expected the key of an object"}
 	}
-	s, err := a.watcher.state(r.Context())
+	s, err := a.watcher.state(lasting(r))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)
 	defer cancel()
 	trace, err := a.catalogue.Trace(ctx, key)
 	if err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -111,12 +112,12 @@ func (o object[T]) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// describe makes the document of a table of routes.
-func describe(routes []route) *answer {
+// describe makes the document of a table of routes below a path.
+func describe(routes []route, base string) *answer {
 	d := document{
 		OpenAPI: "3.1.0",
 		Info:    info{"JPMovies", "1", overview},
-		Servers: []server{{"/"}},
+		Servers: []server{{cmp.Or(base, "/")}},
 		Components: components{
 			Schemas: schemas, Headers: headers, Responses: problems,
 		},

@@ -17,6 +17,8 @@ type problem struct {
 	Detail string `json:"detail"`
 	// Parameter is the query parameter at fault, if one is.
 	Parameter string `json:"parameter,omitempty"`
+
+	retryAfter string // seconds after which the same may be asked again; "" for never
 }
 
 func (p problem) Error() string { return p.Detail }
@@ -25,7 +27,8 @@ func (p problem) Error() string { return p.Detail }
 const retryAfter = "5"
 
 // fail answers with what err means to a stranger. What only operators should
-// know goes to the log.
+// know goes to the log. A client that went away gets no answer: an empty one would
+// look like a success to whoever has only closed its sending side.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var parameter *movie.ParameterError
 	var p problem
@@ -38,11 +41,13 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, movie.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
 	case r.Context().Err() != nil:
-		return // the client went away; drivers have many words for that
+		panic(http.ErrAbortHandler) // the client went away; drivers have many words for that
 	default:
 		a.logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
-		w.Header().Set("Retry-After", retryAfter)
-		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later"}
+		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later", retryAfter: retryAfter}
+	}
+	if p.retryAfter != "" {
+		w.Header().Set("Retry-After", p.retryAfter)
 	}
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	body, err := marshal(p)

@@ -36,11 +36,11 @@ func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.watcher.state(r.Context())
+	s, err := a.watcher.state(lasting(r))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)
 	defer cancel()
 	found, err := a.catalogue.Rejections(ctx, q.start, q.limit+1)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"jpmovies/internal/movie"
 )
@@ -24,13 +25,15 @@ type Reader interface {
 	// Movie returns a visible movie, or movie.ErrNotFound.
 	Movie(ctx context.Context, id int64) (movie.Row, error)
 	// Movies returns the first movies that match, at most limit, the highest id
-	// first. With start above 0, only ids below it.
+	// first. With start above 0, only ids below it. Once they hold movie.MaxBytes, one
+	// more is the last.
 	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error)
 	// History returns the newest changes of a movie, deleted or not, at most limit.
 	// With start above 0, only revisions below it. movie.ErrNotFound.
 	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
 	// Export gives all movies that match as they are at one revision: begin is
-	// told which, and then each gets some of them. An error of theirs ends it.
+	// told which, and then each gets some of them, about movie.MaxBytes at most. An
+	// error of theirs ends it.
 	Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error
 }
 
@@ -39,7 +42,7 @@ type Feed interface {
 	// Revision is the number of changes so far.
 	Revision(ctx context.Context) (int64, error)
 	// Changes returns the first changes after a revision, at most limit, in
-	// commit order. movie.ErrPruned when some of them are no longer kept.
+	// commit order, and none after those that hold movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
 	Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error)
 	// Touched are the ids of the movies that changed after one revision, up to
 	// another; known is false when these are not all.
@@ -79,6 +82,10 @@ type Options struct {
 	Missing func(context.Context) (time.Time, error)
 	// CacheBytes bounds the answers that are kept.
 	CacheBytes int64
+	// Exports is how many exports may run at once; at least one.
+	Exports int
+	// BasePath is in front of every link: the prefix that a proxy takes from requests.
+	BasePath string
 	// Metrics are registered here; nil for none.
 	Metrics prometheus.Registerer
 }
@@ -89,11 +96,14 @@ type API struct {
 	logger    *slog.Logger
 	watcher   *watcher
 	cache     *cache
+	room      room
+	exports   *semaphore.Weighted // that run
 	metrics   *metrics
 	mux       *http.ServeMux
-	// description of this API, in OpenAPI's words
-	description *answer
-	ending      chan struct{} // closed when long answers are to end
+	base      string // in front of every link
+	// first is the answer to /, description that of this API in OpenAPI's words.
+	first, description *answer
+	ending             chan struct{} // closed when long answers are to end
 }
 
 // queryTimeout bounds the work for one answer.
@@ -104,7 +114,10 @@ type handler func(http.ResponseWriter, *http.Request) error
 
 // New makes an API. Run must run beside it.
 func New(o Options) *API {
-	a := &API{catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), ending: make(chan struct{})}
+	a := &API{
+		catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), room: newRoom(), base: o.BasePath,
+		exports: semaphore.NewWeighted(int64(max(o.Exports, 1))), ending: make(chan struct{}),
+	}
 	a.watcher = &watcher{
 		feed: o.Catalogue, logger: o.Logger, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
 	}
@@ -114,7 +127,8 @@ func New(o Options) *API {
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
 	routes := a.routes()
-	a.description = describe(routes)
+	a.first = newAnswer([]byte(`{"movies_url": "`+a.base+`/movies"}`+"\n"), "")
+	a.description = describe(routes, a.base)
 	for _, r := range routes {
 		pattern := r.path
 		if pattern == "/" {
@@ -144,7 +158,7 @@ func isClean(p string) bool {
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
 	a.introduce(w)
 	allowOrigins(w)
-	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; /openapi.json names what there is"})
+	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; " + a.base + "/openapi.json names what there is"})
 }
 
 // Run follows the catalogue until ctx is done; then it ends streams and long
@@ -203,19 +217,26 @@ func allowOrigins(w http.ResponseWriter) {
 	header[exposeHeaders] = exposed
 }
 
+// allowedHeaders are those of requests that scripts of other origins may set: what HTTP
+// clients, tracing and monitoring send by themselves. The star, which older browsers do
+// not know, takes in all others; no header changes more than the form of an answer.
+const allowedHeaders = "*, Accept, Accept-Language, B3, Baggage, Cache-Control, Content-Type, If-Modified-Since, If-None-Match, Last-Event-ID, " +
+	"Pragma, Range, Sentry-Trace, Traceparent, Tracestate, X-B3-ParentSpanId, X-B3-Sampled, X-B3-SpanId, X-B3-TraceId, " +
+	"X-Correlation-Id, X-Request-Id, X-Requested-With"
+
 // preflight tells browsers what scripts of other origins may do.
 func preflight(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Allow", "GET, HEAD, OPTIONS")
 	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
-	header.Set("Access-Control-Allow-Headers", "If-None-Match, Last-Event-ID")
+	header.Set("Access-Control-Allow-Headers", allowedHeaders)
 	header.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 }
 
 // cached answers from the lists that are kept; what is not there is loaded.
 func (a *API) cached(w http.ResponseWriter, r *http.Request, key string, load func(context.Context) (*answer, error)) error {
-	s, err := a.watcher.state(r.Context())
+	s, err := a.watcher.state(lasting(r))
 	if err != nil {
 		return err
 	}
@@ -224,10 +245,17 @@ func (a *API) cached(w http.ResponseWriter, r *http.Request, key string, load fu
 
 func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, in *shelfOf, key string, load func(context.Context) (*answer, error)) error {
 	start := time.Now()
-	found, hit, err := a.get(r.Context(), s, in, key, load)
-	switch {
-	case err != nil:
+	hit := false
+	ctx := lasting(r)
+	found, release, err := a.room.hold(ctx, func() (found *answer, err error) {
+		found, hit, err = a.get(ctx, s, in, key, load)
+		return found, err
+	})
+	if err != nil {
 		return err
+	}
+	defer release()
+	switch {
 	case hit:
 		a.sendHit(w, r, s, found)
 	default:
@@ -246,10 +274,11 @@ func (a *API) sendKept(w http.ResponseWriter, r *http.Request, in *shelfOf, key 
 		return false
 	}
 	found, hit := in.GetIfPresent(key)
-	if hit {
-		a.sendHit(w, r, s, found)
+	if !hit || len(found.body) > smallAnswer { // a large one waits for room
+		return false
 	}
-	return hit
+	a.sendHit(w, r, s, found)
+	return true
 }
 
 func (a *API) sendHit(w http.ResponseWriter, r *http.Request, s state, found *answer) {
@@ -258,20 +287,17 @@ func (a *API) sendHit(w http.ResponseWriter, r *http.Request, s state, found *an
 	send(w, r, found, s)
 }
 
-// sendConstant answers with what needs no database.
+// sendConstant answers with what needs no database, and never waits for it.
 func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *answer) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
-	s, _ := a.watcher.state(r.Context())
 	w.Header()[serverTiming] = fromCache
-	send(w, r, constant, s)
+	send(w, r, constant, a.watcher.peek())
 	return nil
 }
 
-var index = newAnswer([]byte(`{"movies_url": "/movies"}`+"\n"), "")
-
 func (a *API) index(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
-	return a.sendConstant(w, r, index)
+	return a.sendConstant(w, r, a.first)
 }

@@ -135,7 +135,7 @@ func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, li
 	defer end()
 	var rows []movie.Row
 	for _, id := range matching(s.movies, filter) {
-		if (start == 0 || id < start) && len(rows) < limit {
+		if (start == 0 || id < start) && len(rows) < limit && movie.Fill(rows, limit) == len(rows) {
 			rows = append(rows, s.row(id))
 		}
 	}
@@ -160,7 +160,9 @@ func (s *shelf) Export(ctx context.Context, filter movie.Filter, begin func(int6
 	if err := begin(revision); err != nil {
 		return err
 	}
-	for some := range slices.Chunk(rows, 1000) {
+	for len(rows) > 0 {
+		some := rows[:movie.Fill(rows, 1000)]
+		rows = rows[len(some):]
 		if err := each(some); err != nil {
 			return err
 		}
@@ -190,8 +192,9 @@ func (s *shelf) Changes(ctx context.Context, since int64, limit int) ([]movie.Ch
 		return nil, movie.ErrPruned
 	}
 	var changes []movie.Change
-	for r := since; r < int64(len(s.feed)) && len(changes) < limit; r++ {
+	for r, size := since, 0; r < int64(len(s.feed)) && len(changes) < limit && size < movie.MaxBytes; r++ {
 		changes = append(changes, movie.Change{Revision: r + 1, Row: s.row(s.feed[r])})
+		size += len(changes[len(changes)-1].Row.Fields)
 	}
 	return changes, nil
 }
@@ -360,6 +363,9 @@ func apply(t *testing.T, db *database.DB, updates ...movie.Update) {
 	}
 }
 
+// exports that the tests allow at once.
+const exports = 4
+
 // staleness in the tests that run by the clock.
 const staleness = 4 * time.Millisecond
 
@@ -376,6 +382,7 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Exports = exports
 	a = api.New(o)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -383,7 +390,7 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	end = func() { stop(); running.Wait() }
 	t.Cleanup(end)
 	// So that all answers name the revision, from the first on.
-	record(t, a, http.MethodGet, "/")
+	record(t, a, http.MethodGet, "/changes?since=9223372036854775807")
 	return a, end
 }
 

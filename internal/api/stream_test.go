@@ -134,7 +134,7 @@ func TestStream(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, end func()) {
 		all := follow(t, network, "")
 		defer all.close()
-		if h := all.response.Header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" ||
+		if h := all.response.Header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store, no-transform" || h.Get("X-Accel-Buffering") != "no" ||
 			h.Get("Catalogue-Revision") != "6" || h.Get("Content-Encoding") != "" {
 			t.Errorf("%v", h)
 		}
@@ -145,9 +145,15 @@ func TestStream(t *testing.T) {
 		resumed := follow(t, network, "since=1", "Last-Event-ID", "5")
 		defer resumed.close()
 		resumed.expect(": 6", event(6, 3, "null"))
+		byParameter := follow(t, network, "since=1&lastEventId=5")
+		defer byParameter.close()
+		byParameter.expect(": 6", event(6, 3, "null"))
+		byHeader := follow(t, network, "since=1&lastEventId=2", "Last-Event-ID", "5")
+		defer byHeader.close()
+		byHeader.expect(": 6", event(6, 3, "null"))
 		beating := time.Now()
 		var reading sync.WaitGroup
-		for _, one := range []*stream{all, some, resumed} {
+		for _, one := range []*stream{all, some, resumed, byParameter, byHeader} {
 			reading.Go(func() { one.expect(":", ":") })
 		}
 		reading.Wait()
@@ -156,7 +162,7 @@ func TestStream(t *testing.T) {
 		}
 		s.put(1, nil)
 		put := time.Now()
-		for _, one := range []*stream{all, some, resumed} {
+		for _, one := range []*stream{all, some, resumed, byParameter, byHeader} {
 			one.expect(event(7, 1, "null"))
 		}
 		if took := time.Since(put); took > time.Second {
@@ -166,7 +172,7 @@ func TestStream(t *testing.T) {
 			t.Errorf("%d calls, want 4: one for each place to begin at, one for the change that all share", n)
 		}
 		time.AfterFunc(12*time.Second, end)
-		for _, one := range []*stream{all, some, resumed} {
+		for _, one := range []*stream{all, some, resumed, byParameter, byHeader} {
 			if got, err := one.next(); !errors.Is(err, io.EOF) {
 				t.Errorf("%q, %v after the end", got, err)
 			}
@@ -181,6 +187,7 @@ func TestStreamErrors(t *testing.T) {
 		for query, status := range map[string]int{
 			"since=2": 410, "": 410, "since=7": 410, "since=x": 400, "since=4 -1": 400, "since=4 x": 400, "since=4 2": 410, "since=2 4": 200,
 			"since=4 9223372036854775808": 400, "limit=0": 400, "since=3&x=1": 400, "since=3": 200,
+			"lastEventId=x": 400, "lastEventId=2": 410, "lastEventId=3": 200, "since=2&lastEventId=3": 200, "lastEventId=3&lastEventId=3": 400,
 		} {
 			query, last, _ := strings.Cut(query, " ")
 			one := follow(t, network, query, "Last-Event-ID", last)
@@ -244,10 +251,34 @@ func TestStreamOfRestored(t *testing.T) {
 	})
 }
 
+// TestStreamAheadOfItsCatalogue: a catalogue that goes back right after a change was
+// seen has no such change: the stream ends, and does not ask for it again and again.
+func TestStreamAheadOfItsCatalogue(t *testing.T) {
+	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
+		one := follow(t, network, "since=6")
+		defer one.close()
+		one.expect(": 6")
+		s.set(func() {
+			s.after = func(method string) {
+				if method == "Touched" { // the last question about a new revision
+					s.set(func() { s.feed = s.feed[:6] })
+				}
+			}
+		})
+		s.put(9, &samples[0])
+		if got, err := one.next(); !errors.Is(err, io.EOF) {
+			t.Errorf("%q %v", got, err)
+		}
+		if n := s.count("Changes"); n > 3 {
+			t.Errorf("%d questions for what is not there", n)
+		}
+	})
+}
+
 // TestSlowStream: a client that takes nothing is cut off, while it is behind
 // and while there is nothing but heartbeats.
 func TestSlowStream(t *testing.T) {
-	for name, most := range map[string]time.Duration{"since=0": 11 * time.Second, "since=6": 26 * time.Second} {
+	for name, most := range map[string]time.Duration{"since=0": 21 * time.Second, "since=6": 36 * time.Second} {
 		inServer(t, func(t *testing.T, _ *shelf, network *pipes, _ func()) {
 			conn, err := network.dial(t.Context(), "", "")
 			if err != nil {

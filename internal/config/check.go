@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -172,6 +173,9 @@ func (w *Worker) check(wrong report) {
 	}
 }
 
+// maxExports: each export holds a connection to the database.
+const maxExports = 64
+
 func (s *Serving) check(wrong report) {
 	checkAddr(wrong, "MOVIES_API_ADDR", s.APIAddr)
 	if s.Staleness < time.Millisecond || s.Staleness > time.Minute {
@@ -179,6 +183,22 @@ func (s *Serving) check(wrong report) {
 	}
 	if s.CacheMB < 1 || s.CacheMB > 1<<20 {
 		wrong("MOVIES_API_CACHE_MB", "is %d, expected 1 to %d", s.CacheMB, 1<<20)
+	}
+	if s.Exports < 1 || s.Exports > maxExports {
+		wrong("MOVIES_API_EXPORTS", "is %d, expected 1 to %d", s.Exports, maxExports)
+	}
+	if s.IdleTimeout < time.Second || s.IdleTimeout > 24*time.Hour {
+		wrong("MOVIES_API_IDLE_TIMEOUT", "is %s, expected 1s to 24h", s.IdleTimeout)
+	}
+	s.checkBasePath(wrong)
+}
+
+// checkBasePath wants a path that can be put in front of another and needs no escapes.
+func (s *Serving) checkBasePath(wrong report) {
+	clean := s.BasePath == "" || s.BasePath != "/" && strings.HasPrefix(s.BasePath, "/") && path.Clean(s.BasePath) == s.BasePath &&
+		(&url.URL{Path: s.BasePath}).EscapedPath() == s.BasePath && !strings.ContainsAny(s.BasePath, `"<>\`)
+	if !clean {
+		wrong("MOVIES_API_BASE_PATH", "is %q, expected a path such as /films, which begins with / and does not end with one", s.BasePath)
 	}
 }
 

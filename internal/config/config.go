@@ -121,6 +121,11 @@ type Serving struct {
 	APIAddr   string        `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
 	Staleness time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms"` // how far answers may be behind
 	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of answers that are kept
+	Exports   int           `env:"MOVIES_API_EXPORTS" envDefault:"4"`       // that run at once
+	BasePath  string        `env:"MOVIES_API_BASE_PATH"`                    // in front of every link, where a proxy adds it
+	// IdleTimeout is how long a connection without a request is kept: longer than load
+	// balancers keep theirs.
+	IdleTimeout time.Duration `env:"MOVIES_API_IDLE_TIMEOUT" envDefault:"650s"`
 }
 
 // Replica says where the API reads, if not from the database's server itself.

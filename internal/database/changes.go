@@ -9,8 +9,8 @@ import (
 )
 
 // Changes returns the first changes after a revision, at most limit, in commit
-// order, each with the movie as it is now. movie.ErrPruned when some of them are
-// no longer kept.
+// order, each with the movie as it is now; none after those that hold
+// movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
 func (db *DB) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
 	//nolint:gosec // made of constants
 	query := "SELECT " + db.dialect.straight + "c.revision, c.movie_id, m.hidden, m.fields FROM change_log c" + db.dialect.force("PRIMARY") +
@@ -21,7 +21,7 @@ func (db *DB) Changes(ctx context.Context, since int64, limit int) ([]movie.Chan
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
 	var changes []movie.Change
-	for rows.Next() {
+	for size := 0; size < movie.MaxBytes && rows.Next(); {
 		var c movie.Change
 		var hidden bool
 		if err := rows.Scan(&c.Revision, &c.Row.ID, &hidden, &c.Row.Fields); err != nil {
@@ -30,6 +30,7 @@ func (db *DB) Changes(ctx context.Context, since int64, limit int) ([]movie.Chan
 		if hidden {
 			c.Row.Fields = nil
 		}
+		size += len(c.Row.Fields)
 		changes = append(changes, c)
 	}
 	if err := rows.Err(); err != nil {

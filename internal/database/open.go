@@ -65,6 +65,10 @@ type Options struct {
 	// registered with the driver.
 	TLS string
 
+	// Exports is how many exports may run at once, each on a connection of its own
+	// beside the others; at least one.
+	Exports int
+
 	Logger *slog.Logger
 	// Now is the clock for times that are stored; time.Now when nil.
 	Now func() time.Time
@@ -76,6 +80,7 @@ type Options struct {
 // DB is an open database, safe for concurrent use.
 type DB struct {
 	write, read *sql.DB
+	exports     *sql.DB       // reads, too
 	server      *mysql.Config // nil for a file
 	file        *sameFile     // nil for a server
 	replicated  bool          // read is another server, which follows
@@ -125,12 +130,19 @@ func (db *DB) openServer(o Options) (err error) {
 		return err
 	}
 	db.read = db.write
-	if o.ReplicaHost == "" {
-		return nil
+	if o.ReplicaHost != "" {
+		o.Host, o.Port, db.replicated = o.ReplicaHost, o.ReplicaPort, true
+		if _, db.read, err = openPool(o); err != nil {
+			return err
+		}
 	}
-	o.Host, o.Port, db.replicated = o.ReplicaHost, o.ReplicaPort, true
-	_, db.read, err = openPool(o)
-	return err
+	o.Connections = max(o.Exports, 1)
+	_, exports, err := openPool(o)
+	if err != nil {
+		return err
+	}
+	db.openExports(exports, o.Exports)
+	return nil
 }
 
 // openPool makes the pool of connections to a server.
@@ -242,12 +254,13 @@ func (db *DB) openFile(o Options) error {
 	db.write.SetMaxOpenConns(1)
 	db.read.SetMaxOpenConns(idleConnections)
 	db.read.SetMaxIdleConns(idleConnections)
+	db.openExports(o.OpenPool(reader), o.Exports)
 	return nil
 }
 
 // Close ends all connections.
 func (db *DB) Close() error {
-	err := db.prepared.close()
+	err := errors.Join(db.prepared.close(), db.exports.Close())
 	if db.read != db.write {
 		err = errors.Join(err, db.read.Close())
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"jpmovies/internal/movie"
@@ -30,7 +31,8 @@ func (db *DB) Movie(ctx context.Context, id int64) (movie.Row, error) {
 }
 
 // Movies returns the first visible movies that match, at most limit, the
-// highest id first. With start above 0, only ids below it.
+// highest id first. With start above 0, only ids below it. Once they hold
+// movie.MaxBytes, one more is the last.
 func (db *DB) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error) {
 	rows, err := db.movies(ctx, db.read, filter, start, limit)
 	if err != nil {
@@ -53,14 +55,15 @@ func (db *DB) movies(ctx context.Context, q querier, f movie.Filter, start int64
 
 // page reads a column of the first movies of some ranges. What only tables that
 // disagree have, an id of no visible movie or one that is in two ranges, is left out,
-// and does not end the page.
+// and does not end the page. Once the movies hold movie.MaxBytes, one more is the
+// last, which tells that the page is not complete.
 func (db *DB) page(ctx context.Context, q querier, column string, ranges []branch, start int64, limit int) ([]movie.Row, error) {
 	var found []movie.Row
 	for {
 		missing := limit - len(found)
 		query, args := db.dialect.selectBranches(column, ranges, start, missing)
-		rows, err := queryRows(ctx, q, query, args)
-		ended := len(rows) < missing
+		rows, cut, err := readRows(ctx, q, query, args, movie.MaxBytes-size(found))
+		ended := len(rows) < missing && !cut
 		if len(rows) > 0 {
 			start = rows[len(rows)-1].ID
 		}
@@ -70,27 +73,42 @@ func (db *DB) page(ctx context.Context, q querier, column string, ranges []branc
 			last = r.ID
 			return twice || r.Fields == nil
 		})...)
-		if err != nil || ended || len(found) == limit {
+		if err != nil || ended || len(found) == limit || movie.Fill(found, limit) < len(found) {
 			return found, err
 		}
 	}
 }
 
+func size(rows []movie.Row) (bytes int) {
+	for _, r := range rows {
+		bytes += len(r.Fields)
+	}
+	return bytes
+}
+
 func queryRows(ctx context.Context, q querier, query string, args []any) ([]movie.Row, error) {
+	rows, _, err := readRows(ctx, q, query, args, math.MaxInt)
+	return rows, err
+}
+
+// readRows reads rows until they hold so many bytes, and one more; cut tells that it
+// stopped there.
+func readRows(ctx context.Context, q querier, query string, args []any, bytes int) (found []movie.Row, cut bool, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	var found []movie.Row
-	for rows.Next() {
+	for !cut && rows.Next() {
 		var r movie.Row
 		if err := rows.Scan(&r.ID, &r.Fields); err != nil {
-			return nil, err
+			return nil, false, err
 		}
+		cut = bytes <= 0
+		bytes -= len(r.Fields)
 		found = append(found, r)
 	}
-	return found, rows.Err()
+	return found, cut, rows.Err()
 }
 
 // queryIDs reads rows of one number.

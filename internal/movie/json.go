@@ -35,10 +35,14 @@ func AppendIdentity(dst []byte, title string, year int) []byte {
 // AppendJSON appends the row as the API shows it.
 //
 //	{"id": 10, "title": "The dawn", ..., "self_url": "/movies/10"}
-func (r Row) AppendJSON(dst []byte) []byte {
+func (r Row) AppendJSON(dst []byte) []byte { return r.AppendLinked(dst, "") }
+
+// AppendLinked is AppendJSON with a path in front of the link, which needs no escapes.
+func (r Row) AppendLinked(dst []byte, base string) []byte {
 	dst = strconv.AppendInt(append(dst, `{"id": `...), r.ID, 10)
 	dst = append(append(dst, `, `...), r.Fields...)
-	dst = strconv.AppendInt(append(dst, `, "self_url": "/movies/`...), r.ID, 10)
+	dst = append(append(dst, `, "self_url": "`...), base...)
+	dst = strconv.AppendInt(append(dst, `/movies/`...), r.ID, 10)
 	return append(dst, `"}`...)
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,9 +14,16 @@ import (
 // Check is one thing that must be well before the process is ready.
 type Check struct {
 	Name string
-	// Run says what is wrong. It must be quick.
+	// Run says what is wrong. It must be quick. A Degraded error is told, and leaves
+	// the process ready.
 	Run func(context.Context) error
 }
+
+// Degraded wraps what is wrong with a process that should get requests nevertheless.
+type Degraded struct{ Cause error }
+
+func (d Degraded) Error() string { return "degraded: " + d.Cause.Error() }
+func (d Degraded) Unwrap() error { return d.Cause }
 
 // checkTimeout bounds all checks of one request.
 const checkTimeout = 2 * time.Second
@@ -35,7 +43,9 @@ func Admin(metrics prometheus.Gatherer, checks []Check, routes map[string]http.H
 		status, text := http.StatusOK, ""
 		for _, c := range checks {
 			if err := c.Run(ctx); err != nil {
-				status = http.StatusServiceUnavailable
+				if !errors.As(err, new(Degraded)) {
+					status = http.StatusServiceUnavailable
+				}
 				text += fmt.Sprintf("%s: %v\n", c.Name, err)
 				continue
 			}

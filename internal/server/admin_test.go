@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,8 +18,11 @@ import (
 )
 
 var (
-	well    = server.Check{Name: "database", Run: func(context.Context) error { return nil }}
-	ill     = server.Check{Name: "pass", Run: func(context.Context) error { return errors.New("the bucket does not answer") }}
+	well     = server.Check{Name: "database", Run: func(context.Context) error { return nil }}
+	ill      = server.Check{Name: "pass", Run: func(context.Context) error { return errors.New("the bucket does not answer") }}
+	degraded = server.Check{Name: "database", Run: func(context.Context) error {
+		return fmt.Errorf("%w", server.Degraded{Cause: errors.New("it is away")})
+	}}
 	hanging = server.Check{Name: "slow", Run: func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
@@ -46,6 +50,8 @@ func TestAdmin(t *testing.T) {
 		{"not ready", "GET", "/readyz", []server.Check{ill}, 503, "pass: the bucket does not answer\n"},
 		{"each check is told", "GET", "/readyz", []server.Check{ill, well}, 503, "pass: the bucket does not answer\ndatabase: ok\n"},
 		{"the last one counts", "GET", "/readyz", []server.Check{well, ill}, 503, "database: ok\npass: the bucket does not answer\n"},
+		{"degraded, yet ready", "GET", "/readyz", []server.Check{degraded, well}, 200, "database: degraded: it is away\ndatabase: ok\n"},
+		{"degraded does not hide others", "GET", "/readyz", []server.Check{degraded, ill}, 503, "database: degraded: it is away\npass: the bucket does not answer\n"},
 		{"no movies here", "GET", "/movies", nil, 404, "404 page not found\n"},
 		{"no root", "GET", "/", nil, 404, "404 page not found\n"},
 		{"only GET", "POST", "/livez", nil, 405, "Method Not Allowed\n"},

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,8 @@ const (
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second // to read all of a request
 	answerTimeout  = 30 * time.Second // to write all of an answer
-	idleTimeout    = 2 * time.Minute
-	maxHeader      = 16 << 10 // bytes
+	idleTimeout    = 2 * time.Minute  // where Options say nothing else
+	maxHeader      = 64 << 10         // bytes; cookies of single sign-on are large
 )
 
 // Listen opens a listener, so that a wrong or taken address is known at once.
@@ -42,6 +43,10 @@ type Options struct {
 	// move on before the door is shut. It is as long without any connection:
 	// a balancer that has not looked yet may send the next.
 	LameDuck time.Duration
+	// IdleTimeout is how long a connection is kept that has no request; 2 minutes when
+	// 0. Longer than a load balancer in front keeps its own, or it sends a request to a
+	// connection that is being closed.
+	IdleTimeout time.Duration
 	// Drain is how long running requests may take after that.
 	Drain time.Duration
 	// Metrics, when there are any, get the time of each request; then each is
@@ -51,15 +56,22 @@ type Options struct {
 	Tracing trace.TracerProvider
 }
 
-// Serve answers requests until ctx is done; then it drains.
+// Serve answers requests until ctx is done; then it drains. It speaks HTTP/1 and, to
+// clients that begin with it, HTTP/2 without TLS: certificates are the ingress's work.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options) error {
+	var open connections
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	s := &http.Server{
 		Handler:           lastRequest(ctx, &watch{handler, WithRequestID(o.Logger), newMetrics(o.Metrics), newTracer(o.Tracing)}),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       cmp.Or(o.IdleTimeout, idleTimeout),
 		MaxHeaderBytes:    maxHeader,
+		Protocols:         protocols,
+		ConnState:         open.note,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
@@ -73,6 +85,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 	defer cancel()
 	if err := s.Shutdown(ending); err != nil {
+		open.reset() // what is cut off must not look complete
 		return fmt.Errorf("drain %s: %w", l.Addr(), errors.Join(err, s.Close()))
 	}
 	return nil

@@ -290,14 +290,15 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// TestHeaderLimit: 16 KiB of header are taken (and a little more: net/http is
-// generous), 32 KiB are not.
+// TestHeaderLimit: 64 KiB of header are taken (and a little more: net/http is
+// generous), as much as the cookies of a single sign-on take; 128 KiB are not.
 func TestHeaderLimit(t *testing.T) {
 	for name, test := range map[string]struct{ request, want string }{
-		"small":        {"GET /path HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 15<<10) + "\r\n\r\n", "HTTP/1.1 200 "},
-		"long field":   {"GET /path HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 32<<10) + "\r\n\r\n", "HTTP/1.1 431 "},
-		"many fields":  {"GET /path HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: x\r\n", 8<<10) + "\r\n", "HTTP/1.1 431 "},
-		"endless line": {"GET /" + strings.Repeat("x", 32<<10), "HTTP/1.1 431 "},
+		"small":        {"GET /path HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 63<<10) + "\r\n\r\n", "HTTP/1.1 200 "},
+		"cookies":      {"GET /path HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("Cookie: "+strings.Repeat("x", 4000)+"\r\n", 16) + "\r\n", "HTTP/1.1 200 "},
+		"long field":   {"GET /path HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 128<<10) + "\r\n\r\n", "HTTP/1.1 431 "},
+		"many fields":  {"GET /path HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: x\r\n", 32<<10) + "\r\n", "HTTP/1.1 431 "},
+		"endless line": {"GET /" + strings.Repeat("x", 128<<10), "HTTP/1.1 431 "},
 	} {
 		inBubble(name, t, func(t *testing.T) {
 			r := serve(t, time.Second, hello)

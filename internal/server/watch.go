@@ -73,11 +73,11 @@ func (s *watch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // whole.
 func (s *watch) panicked(w *watchedWriter, r *http.Request, v any) {
 	if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
-		panic(v)
+		abort(w, r)
 	}
 	s.logger.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
 	if w.status > 0 {
-		panic(http.ErrAbortHandler)
+		abort(w, r)
 	}
 	answerPanic(w)
 }

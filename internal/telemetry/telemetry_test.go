@@ -55,3 +55,36 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestOTLPSettings: what cannot work is told at the start, not found out when spans are
+// missed.
+func TestOTLPSettings(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  map[string]string
+		want string // what the log says; "" for nothing
+	}{
+		"right":         {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, ""},
+		"right, spoken": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, ""},
+		"port of gRPC":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT is .*4317 is the port for gRPC"},
+		"gRPC":          {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL is .*only http/protobuf"},
+		"JSON":          {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "TRACES_PROTOCOL is .*only http/protobuf"},
+		"no scheme":     {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"}, "TRACES_ENDPOINT is .*expected a URL"},
+		"off":           {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", "OTEL_SDK_DISABLED": "true"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for variable, value := range test.set {
+				t.Setenv(variable, value)
+			}
+			var out bytes.Buffer
+			_, flush, err := telemetry.Tracing(t.Context(), "test", "1", telemetry.Logger(&out, slog.LevelInfo, true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			flush()
+			matched, err := regexp.MatchString(`"level":"WARN","msg":"spans will probably be lost","because":".*`+test.want, out.String())
+			if err != nil || matched != (test.want != "") {
+				t.Errorf("the log is %s, want %q", out.String(), test.want)
+			}
+		})
+	}
+}

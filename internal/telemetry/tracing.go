@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -18,9 +19,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// flushTimeout bounds the sending of the last spans: a collector that does not
+// FlushTimeout bounds the sending of the last spans: a collector that does not
 // answer must not hold up the end of the process.
-const flushTimeout = 5 * time.Second
+const FlushTimeout = 5 * time.Second
 
 // Tracing sends spans by OTLP over HTTP, as the OTEL_* variables ask; the
 // provider is nil, and nothing is set up, when they do not. flush sends what is
@@ -28,6 +29,9 @@ const flushTimeout = 5 * time.Second
 func Tracing(ctx context.Context, service, version string, logger *slog.Logger) (provider trace.TracerProvider, flush func(), err error) {
 	if !tracingWanted() {
 		return nil, func() {}, nil
+	}
+	for _, problem := range otlpProblems() {
+		logger.Warn("spans will probably be lost", "because", problem)
 	}
 	otel.SetErrorHandler(&errorLog{logger: logger})
 	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
@@ -45,7 +49,7 @@ func Tracing(ctx context.Context, service, version string, logger *slog.Logger) 
 	}
 	spans := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
 	return spans, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlushTimeout)
 		defer cancel()
 		if err := spans.Shutdown(ctx); err != nil {
 			otel.Handle(fmt.Errorf("flush: %w", err))
@@ -60,6 +64,27 @@ func tracingWanted() bool {
 		return false
 	}
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+}
+
+// otlpProblems says which OTLP settings cannot work: only HTTP is spoken.
+func otlpProblems() (problems []string) {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"} {
+		if value := os.Getenv(name); value != "" && value != "http/protobuf" {
+			problems = append(problems, fmt.Sprintf("%s is %q, and only http/protobuf is spoken", name, value))
+		}
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
+		value := os.Getenv(name)
+		u, err := url.Parse(value)
+		switch {
+		case value == "":
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+			problems = append(problems, fmt.Sprintf("%s is %q, expected a URL such as http://collector:4318", name, value))
+		case u.Port() == "4317":
+			problems = append(problems, fmt.Sprintf("%s is %q, and 4317 is the port for gRPC; HTTP's is 4318", name, value))
+		}
+	}
+	return problems
 }
 
 // remind is how often the log says that spans cannot be sent: each batch of them

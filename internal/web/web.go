@@ -87,7 +87,7 @@ func browsePage() http.Handler {
 	plain := page("static/index.html")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery == "" {
-			w.Header().Set("Link", "</movies>; rel=preload; as=fetch; crossorigin=anonymous")
+			w.Header().Set("Link", "<movies>; rel=preload; as=fetch; crossorigin=anonymous")
 		}
 		plain.ServeHTTP(w, r)
 	})

@@ -551,7 +551,8 @@ func workerRestarted(t *testing.T) {
 	t.Logf("%d of 2,000 objects were left when the worker was killed", at)
 }
 
-// databaseAway: readiness tells, liveness does not, nothing restarts.
+// databaseAway: the API's pods stay in the service, and answer through the node's port
+// with the age of what they have; the worker is not ready; nothing restarts.
 func databaseAway(t *testing.T) {
 	database := func(args ...string) {
 		if out, err := exec.Command(setting(t, "CLUSTER_TEST_DATABASE"), args...).CombinedOutput(); err != nil {
@@ -559,9 +560,35 @@ func databaseAway(t *testing.T) {
 		}
 	}
 	apiBefore, workerBefore := restarts(t, "movies-api"), restarts(t, "movies-worker")
+	for _, pod := range pods(t, "movies-api") { // each has the page
+		if err := ask(client, "http://"+kubectl(t, "get", "pod", pod, "-o", "jsonpath={.status.podIP}")+":8080/movies"); err != nil {
+			t.Errorf("%s: %v", pod, err)
+		}
+	}
 	database("stop")
-	eventually(t, "no API pod to be ready", func() bool { return ready(t, "deployment", "movies-api") == 0 })
-	time.Sleep(35 * time.Second) // longer than liveness would take to restart them
+	eventually(t, "the worker not to be ready", func() bool { return ready(t, "deployment", "movies-worker") == 0 })
+	failed, aged := 0, 0
+	for end := time.Now().Add(35 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // longer than liveness would take
+		response, err := client.Get(api(t) + "/movies")
+		if err != nil {
+			failed++
+			continue
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			failed++
+		} else if response.Header.Get("Age") != "" {
+			aged++
+		}
+	}
+	if failed > 0 || aged < 100 {
+		t.Errorf("without a database %d requests fail, %d answers say their age", failed, aged)
+	}
+	t.Logf("without a database: %d answers with their age through the node's port, %d failed", aged, failed)
+	if n := ready(t, "deployment", "movies-api"); n != 3 {
+		t.Errorf("%d API pods are ready without a database, want 3", n)
+	}
 	for _, pod := range pods(t, "movies-api") {
 		ip := kubectl(t, "get", "pod", pod, "-o", "jsonpath={.status.podIP}")
 		if err := ask(client, "http://"+ip+":9090/livez"); err != nil {

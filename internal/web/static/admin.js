@@ -19,7 +19,7 @@ const number = (text) => ({ number: text });
 async function ready() {
   const badge = $("ready"), words = badge.lastElementChild;
   try {
-    const response = await fetch("/readyz", { cache: "no-store" });
+    const response = await fetch("readyz", { cache: "no-store" });
     badge.dataset.state = response.ok ? "live" : "late";
     const text = (await response.text()).trim().replaceAll("\n", " · ");
     const now = `${response.ok ? "ready" : "not ready"}: ${text}`;
@@ -31,7 +31,7 @@ async function ready() {
 }
 
 async function passes() {
-  const answer = await json("/passes").catch(() => null);
+  const answer = await json("passes").catch(() => null);
   $("ingest").hidden = answer === null;
   if (answer === null) return;
   const all = answer.passes; // the oldest first
@@ -52,7 +52,7 @@ async function passes() {
 }
 
 async function rejections() {
-  const answer = await json("/rejections?limit=20").catch(() => null);
+  const answer = await json("rejections?limit=20").catch(() => null);
   if (answer === null) return;
   if (answer.rejections.length === 0) {
     $("rejections").replaceChildren(el("tbody", {}, el("tr", {}, el("td", {}, "Nothing was rejected."))));

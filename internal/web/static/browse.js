@@ -15,6 +15,7 @@ let refused = null; // why the API did not answer the question
 let years = [];
 let genres = [];
 let total = null;
+let revision = null; // that the first answer showed
 let opener = null; // what had the focus before a movie was opened
 const atEnd = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && loadMore(), { rootMargin: "600px" });
 
@@ -31,7 +32,7 @@ function address(change) {
   const params = filters();
   change(params);
   const text = params.toString();
-  return text === "" ? "/" : `/?${text}`;
+  return text === "" ? "./" : `./?${text}`;
 }
 
 const withValue = (name, value) => address((p) => (value ? p.set(name, value) : p.delete(name)));
@@ -44,17 +45,22 @@ const without = (name, value) =>
   });
 
 function go(url, { replace = false } = {}) {
-  if (url === location.pathname + location.search) return;
+  if (new URL(url, location).href === location.href) return;
   history[replace ? "replaceState" : "pushState"](null, "", url);
   render();
 }
 
 // --- answers
 
+// All addresses are relative: a proxy may serve the page below a path of its own, also
+// one that the API was not told of.
+const nextOf = (page) => page.next_url && `movies${new URL(page.next_url, location).search}`;
+
 async function ask(url) {
   const response = await fetch(url);
   if (response.ok) {
     online(true);
+    revision ??= Number(response.headers.get("Catalogue-Revision")) || null;
     return response.json();
   }
   const problem = await response.json().catch(() => ({}));
@@ -78,7 +84,7 @@ async function load(url, mine, { first }) {
     if (mine !== turn) return;
     if (first) $("list").replaceChildren();
     for (const movie of page.movies) add(movie, "append");
-    next = page.next_url;
+    next = nextOf(page);
     settle();
   } catch (error) {
     if (mine !== turn) return;
@@ -164,7 +170,7 @@ function waiting() {
 
 async function loadCounts() {
   try {
-    const [g, y, s] = await Promise.all([ask("/genres"), ask("/years"), ask("/status")]);
+    const [g, y, s] = await Promise.all([ask("genres"), ask("years"), ask("status")]);
     genres = g.genres;
     years = y.years;
     total = s.movies;
@@ -221,13 +227,13 @@ async function renderMovie() {
     return;
   }
   try {
-    const movie = await ask(`/movies/${encodeURIComponent(id)}`);
+    const movie = await ask(`movies/${encodeURIComponent(id)}`);
     $("movie-body").replaceChildren(
       el("h2", { id: "movie-title" }, movie.title),
       el("p", {}, String(movie.year)),
       ...(movie.genres.length > 0 ? [el("h3", {}, "Genres"), names("genre", movie.genres)] : []),
       ...(movie.cast.length > 0 ? [el("h3", {}, "Cast"), names("cast", movie.cast)] : []),
-      el("p", {}, el("a", { href: movie.self_url }, `JSON of movie ${movie.id}`)),
+      el("p", {}, el("a", { href: `movies/${movie.id}` }, `JSON of movie ${movie.id}`)),
     );
   } catch (error) {
     const words = error.status === 404 ? "There is no such movie (any more)." : `It cannot be shown: ${error.message}`;
@@ -260,7 +266,7 @@ function render() {
   next = null;
   refused = null;
   waiting();
-  load(now === "" ? "/movies" : `/movies?${now}`, turn, { first: true });
+  load(now === "" ? "movies" : `movies?${now}`, turn, { first: true });
 }
 
 function loadMore() {
@@ -285,20 +291,27 @@ function changed({ id, movie }) {
   fresh ??= setTimeout(refresh, 300);
 }
 
+// lost: what has changed is not known any more, so all is asked for again.
+function lost() {
+  before = null;
+  render();
+  loadCounts();
+}
+
 async function refresh() {
   fresh = null;
   const mine = turn;
   loadCounts();
   if ($("list").getAttribute("aria-busy") === "true") return;
   try {
-    const page = await ask(before === "" ? "/movies" : `/movies?${before}`);
+    const page = await ask(before === "" ? "movies" : `movies?${before}`);
     if (mine !== turn) return;
     const newest = Math.max(0, ...shown.keys());
     for (const movie of page.movies.filter((m) => m.id > newest).reverse()) {
       add(movie, "prepend");
       flash(shown.get(movie.id));
     }
-    if (next === null && shown.size < page.movies.length) next = page.next_url;
+    if (next === null && shown.size < page.movies.length) next = nextOf(page);
     settle();
   } catch {
     // the badge says that the API is away
@@ -335,7 +348,7 @@ document.addEventListener("click", (event) => {
   if (button?.dataset.filter) go(withName(button.dataset.filter, button.dataset.value));
   else if (button?.dataset.remove) go(without(button.dataset.remove, button.dataset.value));
 });
-$("clear").addEventListener("click", () => go("/"));
+$("clear").addEventListener("click", () => go("./"));
 $("more").addEventListener("click", loadMore);
 $("more-genres").addEventListener("click", () => {
   const open = $("more-genres").getAttribute("aria-expanded") === "true";
@@ -350,4 +363,4 @@ $("movie").addEventListener("click", (event) => event.target === $("movie") && $
 addEventListener("popstate", render);
 render();
 loadCounts();
-follow({ badge: $("badge"), text: $("fresh"), changed });
+follow({ badge: $("badge"), text: $("fresh"), changed, lost, from: () => revision });

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"jpmovies/internal/config"
+	"jpmovies/internal/server"
+	"jpmovies/internal/telemetry"
+)
+
+// TestListenerDies: serving ends with the listener's error, also where a worker runs
+// beside it; else the process would stay, look healthy and answer nobody.
+func TestListenerDies(t *testing.T) {
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	db, err := openDatabase(config.Database{DBFile: filepath.Join(t.TempDir(), "movies.sqlite")}, true, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close() // Accept fails
+	metrics := prometheus.NewRegistry()
+	movies := newServing(config.Serving{Staleness: time.Second, CacheMB: 1}, db, logger, metrics)
+	worker := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	err = together(t.Context(), worker, func(ctx context.Context) error {
+		return serveMovies(ctx, l, movies, server.Options{Logger: logger, Drain: time.Second})
+	})
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it ends with %v, want the listener's error", err)
+	}
+}
+
+// TestReadiness: the API is not ready before it has seen the schema; later a database
+// that is away leaves it ready, until it drains.
+func TestReadiness(t *testing.T) {
+	away := errors.New("connection refused")
+	database := away
+	r := &readiness{check: func(context.Context) error { return database }}
+	var degraded server.Degraded
+	if err := r.run(t.Context()); !errors.Is(err, away) || errors.As(err, &degraded) {
+		t.Errorf("at the start: %v", err)
+	}
+	database = nil
+	if err := r.run(t.Context()); err != nil {
+		t.Errorf("with a database: %v", err)
+	}
+	database = away
+	if err := r.run(t.Context()); !errors.As(err, &degraded) || !errors.Is(err, away) {
+		t.Errorf("database away: %v", err)
+	}
+	r.draining.Store(true)
+	if err := r.run(t.Context()); !errors.Is(err, errDraining) {
+		t.Errorf("draining: %v", err)
+	}
+}
+
+// TestGracePeriods: Kubernetes gives a process the time that its end may take, one part
+// after the other.
+func TestGracePeriods(t *testing.T) {
+	var defaults config.Demo
+	if err := config.Parse(&defaults); err != nil {
+		t.Fatal(err)
+	}
+	seconds := func(text, pattern string) (sum time.Duration) {
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			n, _ := strconv.Atoi(found[1])
+			sum += time.Duration(n) * time.Second
+		}
+		return sum
+	}
+	for name, own := range map[string]time.Duration{"api": lameDuck, "worker": 0} {
+		text, err := os.ReadFile("../../deployment/k8s/base/" + name + "/deployment.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := seconds(string(text), `sleep: {seconds: (\d+)}`)
+		need := before + own + defaults.ShutdownTimeout + adminDrain + telemetry.FlushTimeout
+		if given := seconds(string(text), `terminationGracePeriodSeconds: (\d+)`); given <= need || strings.Contains(string(text), "preStop") != (before > 0) {
+			t.Errorf("%s: the end may take %s, Kubernetes gives it %s", name, need, given)
+		}
+	}
+	text, err := os.ReadFile("../../deployment/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if given, need := seconds(string(text), `stop_grace_period: (\d+)s`)/2, lameDuck+defaults.ShutdownTimeout+adminDrain+telemetry.FlushTimeout; given <= need {
+		t.Errorf("compose gives %s, the end may take %s", given, need)
+	}
+}

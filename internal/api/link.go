@@ -1,0 +1,41 @@
+package api
+
+import (
+	"net/url"
+	"strings"
+)
+
+// asGiven writes a query string like the one that it continues: a client that sent
+// names as plain UTF-8 gets them back so. Percent-encoded they are up to three times as
+// long, and the link might be longer than what the client, a proxy or this server takes.
+func asGiven(query, given string) string {
+	if isASCII(given) {
+		return query
+	}
+	var out strings.Builder
+	for len(query) > 0 {
+		plain, escaped, _ := strings.Cut(query, "%")
+		out.WriteString(plain)
+		query = query[len(plain):]
+		if len(escaped) < 2 {
+			break
+		}
+		// Only bytes of longer characters: the others have a meaning in URLs or JSON.
+		if b, err := url.PathUnescape(query[:3]); err == nil && b[0] >= 0x80 {
+			out.WriteString(b)
+		} else {
+			out.WriteString(query[:3])
+		}
+		query = query[3:]
+	}
+	return out.String()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,138 @@
+package tests
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+const live = `document.getElementById("badge").dataset.state === "live"`
+
+// another opens one more tab of the same browser.
+func (b *tab) another() *tab {
+	b.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.Cleanup(cancel)
+	other := &tab{T: b.T, ctx: ctx}
+	if err := chromedp.Listen(ctx, other.hear); err != nil {
+		b.Fatal(err)
+	}
+	return other
+}
+
+// TestManyTabs: a browser opens six connections to a server. Eight tabs share one
+// stream, each shows what is new, and so does one after the tab that had it is closed.
+func TestManyTabs(t *testing.T) {
+	first := newTab(t, desktop)
+	s, _ := browsed(t)
+	p := s.start(t, "api")
+	api := p.apiOf(t)
+	tabs := []*tab{first}
+	for range 7 {
+		tabs = append(tabs, first.another())
+	}
+	for _, b := range tabs {
+		b.open(api + "/")
+		b.wait(cards + ` === 25 && ` + idle)
+	}
+	for i, b := range tabs {
+		if hidden := evaluate[bool](b, "document.hidden"); !hidden {
+			b.wait(live)
+			t.Logf("tab %d is in view", i)
+		}
+	}
+	s.put(t, "new.json", []byte(`{"title": "Shown in all tabs", "year": 2026}`))
+	for i, b := range tabs {
+		if evaluate[bool](b, "document.hidden") {
+			t.Logf("tab %d is hidden", i)
+			continue
+		}
+		b.wait(`document.querySelector("#list h3").textContent.startsWith("Shown in all tabs")`)
+	}
+	running := metric(t, p.adminOf(t, "API starts"), "movies_api_requests_running")
+	if running != "1" {
+		t.Errorf("%v requests run beside eight tabs, want one stream", running)
+	}
+	first.open("about:blank")
+	s.put(t, "newer.json", []byte(`{"title": "Shown by the next tab", "year": 2026}`))
+	for _, b := range tabs[1:] {
+		if !evaluate[bool](b, "document.hidden") {
+			b.wait(`document.querySelector("#list h3").textContent.startsWith("Shown by the next tab")`)
+			b.quiet()
+		}
+	}
+}
+
+// TestBrowseThroughRoll: a balancer answers 502 for a while, as in a roll of the API. The
+// page goes on from what it has shown, so that nothing that happens meanwhile is missed.
+func TestBrowseThroughRoll(t *testing.T) {
+	b := newTab(t, desktop)
+	s, api := browsed(t)
+	target, err := url.Parse(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rolling atomic.Bool
+	through := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rolling.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	defer front.CloseClientConnections() // the page's stream
+	b.open(front.URL + "/")
+	b.wait(live + ` && ` + idle)
+	rolling.Store(true)
+	front.CloseClientConnections()
+	b.wait(`document.getElementById("badge").dataset.state !== "live"`)
+	before := s.revision(t)
+	s.put(t, "change.json", []byte(`{"title": "Film 899 `+[]string{"Noir", "Blanc", "Bleu"}[899%7%3]+`", "year": `+fmt.Sprint(1950+899%70)+`, "genres": ["Changed"]}`))
+	waitFor(t, "the change", func() bool { return s.revision(t) > before })
+	rolling.Store(false)
+	b.wait(live)
+	b.wait(`document.querySelector("#list .card").textContent.includes("Changed")`)
+}
+
+func (s *site) revision(t *testing.T) int64 {
+	t.Helper()
+	revision, err := s.db.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+// TestBrowseBelowAPath: the page works where a proxy serves it below a path, also where
+// the API was not told of it.
+func TestBrowseBelowAPath(t *testing.T) {
+	for _, setting := range []string{"MOVIES_API_BASE_PATH=/films", "MOVIES_API_BASE_PATH="} {
+		t.Run(setting, func(t *testing.T) {
+			b := newTab(t, desktop)
+			s, _ := browsed(t)
+			s.env = append(s.env, setting)
+			address, _ := nginx(t, "/films/", strings.TrimPrefix(s.serve(t), "http://"))
+			b.open("http://" + address + "/films/")
+			b.wait(live + ` && ` + idle + ` && ` + countText + ` === "25 movies of 900"`)
+			b.script(`document.getElementById("more").scrollIntoView()`)
+			b.wait(cards + ` >= 50`)
+			b.click("#genres a")
+			b.wait(`location.pathname === "/films/" && location.search === "?genre=Action" && ` + countText + `.endsWith("of 300")`)
+			b.click("#list h3 a")
+			b.wait(`document.querySelector("#movie[open] h2") !== null`)
+			b.is(`new URL(document.querySelector("#movie a").href).pathname.startsWith("/films/movies/")`, true)
+			b.open("http://" + address + "/films/?genre=Drama")
+			b.wait(countText + `.endsWith("of 300")`)
+			b.quiet()
+		})
+	}
+}

@@ -1,0 +1,267 @@
+package tests
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"jpmovies/internal/database/databasetest"
+)
+
+// nginx runs a real nginx with its defaults: a location, a bare proxy_pass, and what a
+// test adds. Where there is none the test is skipped. It returns its address and a
+// function that reads its log of errors.
+func nginx(t *testing.T, location, target string) (address string, log func() string) {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no nginx: CI must test behind a real one")
+		}
+		t.Skip("no nginx, so nothing is tested behind one")
+	}
+	dir, port := t.TempDir(), freePort(t)
+	// Its workers may be another user, and write the pieces that do not fit into memory.
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log info; worker_processes 1; user root;
+events {}
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+  server { listen 127.0.0.1:%[2]s; location %[3]s { proxy_pass http://%[4]s/; } }
+}
+`, dir, port, location, target)
+	if os.Geteuid() != 0 {
+		config = strings.Replace(config, " user root;", "", 1)
+	}
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	errorLog := filepath.Join(dir, "error.log")
+	log = func() string { text, _ := os.ReadFile(errorLog); return string(text) }
+	command := exec.Command(program, "-p", dir, "-c", file, "-e", errorLog)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		_ = command.Wait() // it was told to end
+		if t.Failed() {
+			t.Logf("nginx says:\n%s", log())
+		}
+	})
+	address = "127.0.0.1:" + port
+	waitFor(t, "nginx to listen", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	return address, log
+}
+
+// largeSite has so many movies of some 10 KB each, and more settings for its API.
+func largeSite(t *testing.T, movies int, settings ...string) (s *site, api string) {
+	t.Helper()
+	s = newSite(t, databasetest.SQLite(t), newFolder(t))
+	s.env = append(s.env, settings...)
+	s.put(t, "films.ndjson", []byte(largeFilms(movies)))
+	s.drain(t)
+	return s, s.serve(t)
+}
+
+func largeFilms(movies int) string {
+	var cast, all strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&cast, `"Actor %d %s",`, i, strings.Repeat("x", 30))
+	}
+	for i := range movies {
+		fmt.Fprintf(&all, `{"title": "Film %d", "year": 2000, "cast": [%s"Zoë"], "genres": ["Drama"]}`+"\n", i, cast.String())
+	}
+	return all.String()
+}
+
+// TestNginxBasePath: below a path that nginx takes away, every link can be followed.
+func TestNginxBasePath(t *testing.T) {
+	_, api := largeSite(t, 30, "MOVIES_API_BASE_PATH=/films")
+	address, _ := nginx(t, "/films/", strings.TrimPrefix(api, "http://"))
+	front := "http://" + address
+	var first struct {
+		Movies string `json:"movies_url"`
+	}
+	if err := json.Unmarshal(get(t, front+"/films/"), &first); err != nil {
+		t.Fatal(err)
+	}
+	if all := walk(t, front, first.Movies+"?limit=7"); len(all) != 30 {
+		t.Errorf("%d movies by next_url, want 30", len(all))
+	}
+	response, err := http.Get(front + first.Movies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	next, _, _ := strings.Cut(strings.TrimPrefix(response.Header.Get("Link"), "<"), ">")
+	get(t, front+next)
+	for path, member := range map[string]string{"/films/movies/1": "self_url", "/films/changes?limit=1": "next_url", "/films/genres": "movies_url", "/films/years": "movies_url"} {
+		_, link, found := strings.Cut(string(get(t, front+path)), `"`+member+`": "`)
+		if link, _, _ = strings.Cut(link, `"`); !found || !strings.HasPrefix(link, "/films/") {
+			t.Errorf("%s: %s is %q", path, member, link)
+			continue
+		}
+		get(t, front+link)
+	}
+	var described struct{ Servers []struct{ URL string } }
+	if err := json.Unmarshal(get(t, front+"/films/openapi.json"), &described); err != nil || described.Servers[0].URL != "/films" {
+		t.Errorf("OpenAPI's servers are %+v, %v", described.Servers, err)
+	}
+}
+
+// TestNginxCutExport: nginx speaks HTTP/1.0 to the API. An export that breaks off, since
+// the database goes away, must not end cleanly at the client, neither as NDJSON nor as CSV.
+func TestNginxCutExport(t *testing.T) {
+	const movies = 1500
+	s := newSite(t, server(t), newFolder(t))
+	s.put(t, "films.ndjson", []byte(largeFilms(movies)))
+	s.drain(t)
+	front := newProxy(t, net.JoinHostPort(s.database.Host, strconv.Itoa(s.database.Port)))
+	host, port, _ := net.SplitHostPort(front.Addr().String())
+	s.env = append(s.env, "MOVIES_DB_HOST="+host, "MOVIES_DB_PORT="+port)
+	api := strings.TrimPrefix(s.serve(t), "http://")
+	behind, log := nginx(t, "/", api)
+	for address, version := range map[string]string{api: "1.0", behind: "1.1"} {
+		for _, format := range []string{"ndjson", "csv"} {
+			for _, cut := range []bool{false, true} {
+				front.set(fault{})
+				if front.drop(); cut {
+					front.set(fault{after: 4 << 20})
+				}
+				lines, err := countLines(t, address, "/export?format="+format, version)
+				if whole := err == nil; whole == cut || whole && lines < movies {
+					t.Errorf("HTTP/%s, %s, cut %t: %d of %d movies, %v", version, format, cut, lines, movies, err)
+				}
+			}
+		}
+	}
+	if !strings.Contains(log(), "while reading upstream") {
+		t.Error("nginx has noticed nothing")
+	}
+}
+
+// countLines counts the lines of an answer.
+func countLines(t *testing.T, address, path, version string) (lines int, err error) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/%s\r\nHost: x\r\n\r\n", path, version); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("no answer: %w", err)
+	}
+	body, err := io.ReadAll(response.Body)
+	return strings.Count(string(body), "\n"), err
+}
+
+// TestNginxStream: events come at once through nginx's buffers.
+func TestNginxStream(t *testing.T) {
+	s, api := largeSite(t, 1)
+	s.start(t, "worker")
+	address, _ := nginx(t, "/", strings.TrimPrefix(api, "http://"))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/changes?since=0&lastEventId=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	lines := bufio.NewReader(response.Body)
+	next := func() string {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	if line := next(); line != ": 1\n" {
+		t.Errorf("the stream begins with %q", line)
+	}
+	s.put(t, "new.json", []byte(`{"title": "New", "year": 2026}`))
+	began := time.Now()
+	for next() != "id: 2\n" {
+	}
+	if took := time.Since(began); took > 14*time.Second { // a heartbeat would push it through
+		t.Errorf("it took %s", took)
+	}
+}
+
+// TestNginxHeaders: what the API says fits into nginx's buffers, whatever was asked, and
+// what it links to can be asked for.
+func TestNginxHeaders(t *testing.T) {
+	_, api := largeSite(t, 30)
+	address, _ := nginx(t, "/", strings.TrimPrefix(api, "http://"))
+	for _, n := range []int{10, 100, 500, 900, 1000, 1020, 1100, 2000} {
+		for name, word := range map[string]string{"plain": "ë", "escaped": "%C3%AB", "ASCII": "e"} {
+			// Words that no title has would match nothing; a repeated one is one word.
+			query := "q=film+" + strings.Repeat("film+", n/5) + "&limit=10&genre=Drama"
+			if name != "ASCII" {
+				query = "cast=Zo" + word + strings.Repeat("&cast=Zo"+word, min(n/100, 9)) + "&limit=10&title=" + strings.Repeat(word, n/6)
+			}
+			if len(query) > 7<<10 {
+				continue // nginx itself takes no more
+			}
+			for path, pages := "/movies?"+query, 0; path != "" && pages < 3; pages++ {
+				response, err := http.Get("http://" + address + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(response.Body)
+				_ = response.Body.Close()
+				if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusBadRequest || err != nil {
+					t.Errorf("%s %d: %s %v for %d bytes", name, n, response.Status, err, len(path))
+				}
+				var page struct {
+					Next string `json:"next_url"`
+				}
+				_ = json.Unmarshal(body, &page)
+				path = page.Next
+			}
+		}
+	}
+	cookies := make(http.Header)
+	for i := range 15 {
+		cookies.Add("Cookie", strconv.Itoa(i)+"="+strings.Repeat("x", 4000))
+	}
+	request := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: strings.TrimPrefix(api, "http://"), Path: "/movies"}, Header: cookies}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("60 KB of cookies: %s", response.Status)
+	}
+}
