@@ -40,7 +40,10 @@ func (x *Index) Genres(f movie.Filter) []Count {
 // Years returns the years of the movies that match, in order.
 func (x *Index) Years(f movie.Filter) []Count {
 	all := x.matching(f)
-	counts := make([]int, movie.MaxYear+1)
+	var counts []int
+	if n := len(x.years.list); n > 0 {
+		counts = make([]int, x.years.list[n-1]+1)
+	}
 	x.count(all, counts, x.years.sets, func(r record, one func(uint32)) { one(uint32(r.year())) }) //nolint:gosec // 1 to 9999
 	var found []Count
 	for _, year := range x.years.list {
