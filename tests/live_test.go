@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"jpmovies/internal/movie"
 )
 
 const live = `document.getElementById("badge").dataset.state === "live"`
@@ -96,7 +98,15 @@ func TestBrowseThroughRoll(t *testing.T) {
 	front.CloseClientConnections()
 	b.wait(`document.getElementById("badge").dataset.state !== "live"`)
 	before := s.revision(t)
-	s.put(t, "change.json", []byte(`{"title": "Film 899 `+[]string{"Noir", "Blanc", "Bleu"}[899%7%3]+`", "year": `+fmt.Sprint(1950+899%70)+`, "genres": ["Changed"]}`))
+	newest, err := s.db.Movies(t.Context(), movie.Filter{}, 0, 1)
+	if err != nil || len(newest) != 1 {
+		t.Fatalf("%v, %v", newest, err)
+	}
+	first, err := movie.ParseFields(newest[0].Fields) // which one it is, two commits side by side decide
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "change.json", fmt.Appendf(nil, `{"title": %q, "year": %d, "genres": ["Changed"]}`, first.Title, first.Year))
 	waitFor(t, "the change", func() bool { return s.revision(t) > before })
 	rolling.Store(false)
 	b.wait(live)

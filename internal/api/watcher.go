@@ -63,8 +63,8 @@ func (w *watcher) watch(ctx context.Context) {
 	defer ticker.Stop()
 	log := reminder{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
 	for {
-		result := <-w.begin(ctx)
-		log.note(ctx, result.Err)
+		// A request may share the look, so the end of the process does not end it.
+		log.note(ctx, w.look(ctx))
 		select {
 		case <-ctx.Done():
 			return

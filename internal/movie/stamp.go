@@ -119,7 +119,7 @@ func cutFullStamp(stored []byte) (s Stamp, rest []byte, err error) {
 	if n <= 0 || nsec > 999_999_999 {
 		return Stamp{}, nil, errStamps
 	}
-	s.Time.Nsec = int32(nsec) //nolint:gosec // just checked
+	s.Time.Nsec = int32(nsec)
 	stored = stored[n:]
 	if s.Position, n = binary.Varint(stored); n <= 0 {
 		return Stamp{}, nil, errStamps

@@ -68,7 +68,7 @@ func (p *pass) fetchAll(objects <-chan found, parts chan<- part) {
 	for range p.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				if o.Size <= largeObject {
+				if 0 <= o.Size && o.Size <= largeObject {
 					p.take(o, parts)
 					continue
 				}

@@ -101,6 +101,9 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 		if o.LastModified.IsZero() {
 			o.LastModified = time.Now()
 		}
+		if o.Size == 0 {
+			o.Size = -1 // not known: what was an empty folder marker may hold updates by now
+		}
 		if !bucket.Ignored(o) {
 			objects = append(objects, found{Object: o, notices: []*notice{n}, other: e.Other})
 		}
