@@ -26,15 +26,13 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.cached(w, r, pageKey(q.Key()), func(ctx context.Context) (*answer, error) {
-		// One row more tells whether there is a next page.
-		rows, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit+1)
+		rows, start, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit)
 		if err != nil {
 			return nil, err
 		}
 		next := ""
-		if len(rows) > q.Limit {
-			rows = rows[:q.Limit]
-			next = "/movies?" + q.Next(rows[q.Limit-1].ID)
+		if start > 0 {
+			next = "/movies?" + q.Next(start)
 		}
 		return newAnswer(appendPage(nil, rows, next), next), nil
 	})

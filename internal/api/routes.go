@@ -23,9 +23,10 @@ import (
 type Reader interface {
 	// Movie returns a visible movie, or movie.ErrNotFound.
 	Movie(ctx context.Context, id int64) (movie.Row, error)
-	// Movies returns the first movies that match, at most limit, the highest id
-	// first. With start above 0, only ids below it.
-	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error)
+	// Movies returns a page of the movies that match, at most limit, the highest id
+	// first. With start above 0, the page has only ids below start. next is the start
+	// of the page that follows, 0 at the end.
+	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error)
 	// History returns the newest changes of a movie, deleted or not, at most limit.
 	// With start above 0, only revisions below it. movie.ErrNotFound.
 	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
@@ -48,9 +49,6 @@ type Feed interface {
 
 // Counter reads numbers.
 type Counter interface {
-	// Genres and Years are all values with the number of their movies.
-	Genres(ctx context.Context) ([]movie.Count, error)
-	Years(ctx context.Context) ([]movie.Count, error)
 	// Status is how fresh the catalogue is.
 	Status(ctx context.Context) (movie.Status, error)
 	// Rejections returns the newest rejections, at most limit. With start above

@@ -124,22 +124,25 @@ func (s *shelf) row(id int64) movie.Row {
 	return movie.Row{ID: id}
 }
 
-func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error) {
-	if limit < 1 || limit > movie.MaxLimit+1 || start < 0 {
+func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
+	if limit < 1 || limit > movie.MaxLimit || start < 0 {
 		s.t.Errorf("%d movies below %d are asked for", limit, start)
 	}
 	end, err := s.called(ctx, "Movies")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer end()
-	var rows []movie.Row
 	for _, id := range matching(s.movies, filter) {
-		if (start == 0 || id < start) && len(rows) < limit {
+		switch {
+		case start > 0 && id >= start:
+		case len(rows) == limit:
+			return rows, rows[limit-1].ID, nil
+		default:
 			rows = append(rows, s.row(id))
 		}
 	}
-	return rows, nil
+	return rows, 0, nil
 }
 
 func (s *shelf) Export(ctx context.Context, filter movie.Filter, begin func(int64) error, each func([]movie.Row) error) error {
@@ -311,7 +314,7 @@ func (s *shelf) Trace(ctx context.Context, key string) (movie.Trace, error) {
 func matching(movies map[int64]movie.Movie, filter movie.Filter) []int64 {
 	var ids []int64
 	for id := range maps.Keys(movies) {
-		if filter.Matches(movies[id]) {
+		if filter.Matches(id, movies[id]) {
 			ids = append(ids, id)
 		}
 	}

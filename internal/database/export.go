@@ -8,13 +8,19 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// exportRows is how many movies an export reads at a time.
-const exportRows = 1000
+// A statement of an export or a snapshot reads at most streamRows rows, so that a
+// server's limit of the time of a statement does not end it. The caller gets at most
+// groupRows rows at a time, and about groupBytes.
+const (
+	streamRows = 10_000
+	groupRows  = 1000
+	groupBytes = 1 << 20
+)
 
 // Export gives all movies that match, the highest id first, as they are at one
-// revision: begin is told which, and then each gets some of them. An error of
-// theirs ends the export. No locks are held, but the server keeps old rows until
-// it ends, so each must not stall.
+// revision: it calls begin with the revision, and then each with groups of movies. It
+// stops at the first error from begin or each. It holds no locks, but the server keeps
+// old rows until it ends, so each must not stall.
 func (db *DB) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
 	// One snapshot: REPEATABLE READ on servers; SQLite's readers have one anyway.
 	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
@@ -29,14 +35,42 @@ func (db *DB) Export(ctx context.Context, f movie.Filter, begin func(revision in
 	if err := begin(revision); err != nil {
 		return err
 	}
-	for start := int64(0); ; {
-		rows, err := db.movies(ctx, tx, f, start, exportRows)
-		if err != nil {
+	e := exporter{filter: f, each: each}
+	for ended := false; !ended; {
+		if ended, err = db.candidates(ctx, tx, f, e.last, streamRows, e.add); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		if err := each(rows); err != nil || len(rows) < exportRows {
-			return err
-		}
-		start = rows[len(rows)-1].ID
 	}
+	return e.flush()
+}
+
+// exporter groups the movies that match.
+type exporter struct {
+	filter movie.Filter
+	each   func([]movie.Row) error
+	last   int64 // id of the last candidate
+	group  []movie.Row
+	size   int
+}
+
+func (e *exporter) add(c candidate) (more bool, err error) {
+	e.last = c.id
+	matches, err := c.matches(e.filter)
+	if err != nil || !matches {
+		return err == nil, err
+	}
+	e.group, e.size = append(e.group, c.row()), e.size+len(c.fields)
+	if len(e.group) == groupRows || e.size >= groupBytes {
+		err = e.flush()
+	}
+	return err == nil, err
+}
+
+func (e *exporter) flush() error {
+	if len(e.group) == 0 {
+		return nil
+	}
+	err := e.each(e.group)
+	e.group, e.size = e.group[:0], 0
+	return err
 }
