@@ -12,13 +12,23 @@ import (
 	"jpmovies/internal/movie"
 )
 
+// countingCatalogue counts movies. SQL does not.
+type countingCatalogue interface {
+	// Genres and Years are all values with the number of their movies.
+	Genres(ctx context.Context) ([]movie.Count, error)
+	Years(ctx context.Context) ([]movie.Count, error)
+}
+
+// errNeedsIndex answers a request that SQL cannot answer.
+var errNeedsIndex = problem{Status: http.StatusNotImplemented, Detail: "this needs the index"}
+
 // genres answers with all genres, the most common first:
 //
 //	{"genres": [
 //	{"genre": "Drama", "movies": 799, "movies_url": "/movies?genre=Drama"}
 //	]}
 func (a *API) genres(w http.ResponseWriter, r *http.Request) error {
-	return a.counts(w, r, "genre", a.catalogue.Genres, func(body []byte, value string) []byte {
+	return a.counts(w, r, "genre", countingCatalogue.Genres, func(body []byte, value string) []byte {
 		body, _ = jsontext.AppendQuote(body, value) // stored text is valid UTF-8
 		return body
 	})
@@ -26,20 +36,24 @@ func (a *API) genres(w http.ResponseWriter, r *http.Request) error {
 
 // years answers with all years, in order, in the same shape.
 func (a *API) years(w http.ResponseWriter, r *http.Request) error {
-	return a.counts(w, r, "year", a.catalogue.Years, func(body []byte, value string) []byte {
+	return a.counts(w, r, "year", countingCatalogue.Years, func(body []byte, value string) []byte {
 		year, _ := strconv.Atoi(value) // four digits
 		return strconv.AppendInt(body, int64(year), 10)
 	})
 }
 
-func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, read func(context.Context) ([]movie.Count, error),
+func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, read func(countingCatalogue, context.Context) ([]movie.Count, error),
 	appendValue func([]byte, string) []byte,
 ) error {
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
+	c, ok := a.catalogue.(countingCatalogue)
+	if !ok {
+		return errNeedsIndex
+	}
 	return a.cached(w, r, "/"+name+"s", func(ctx context.Context) (*answer, error) {
-		counts, err := read(ctx)
+		counts, err := read(c, ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -4,5 +4,5 @@ CREATE TABLE IF NOT EXISTS worker_status (
   last_pass       BIGINT NOT NULL,                    -- times in Unix milliseconds, 0 = never
   last_commit     BIGINT NOT NULL,
   objects_waiting BIGINT NOT NULL,
-  oldest_waiting  BIGINT
+  oldest_waiting  BIGINT                              -- NULL = no object waits
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
