@@ -88,7 +88,7 @@ func TestObjects(t *testing.T) {
 		}
 		for path, want := range map[string]string{
 			"/objects?key=" + url.QueryEscape(key): `{"key":" e` + "\u0301" + ` /a.json","states":["applied","rejected"],"applied":[{"time":"T","object_etag":"\"tag\"",` +
-				`"object_time":"1970-01-01T00:00:00.000000001Z","first_position":1,"last_position":2,"updates":1,"changes":1,"rejections":1,` +
+				`"object_time":"1970-01-01T00:00:01Z","first_position":1,"last_position":2,"updates":1,"changes":1,"rejections":1,` +
 				`"movies":[{"id":1,"revision":1,"superseded_by":null}]}],` +
 				`"rejections":[{"id":1,"key":" e` + "\u0301" + ` /a.json","object_etag":"\"tag\"","position":2,"reason":"title: missing","time":"T"}]}`,
 			"/objects?key=a.json": `{"key":"a.json","states":["unknown"],"applied":[],"rejections":[]}`,
