@@ -382,7 +382,7 @@ func TestExportsAtOnce(t *testing.T) {
 			}
 		}
 		transport := &http.Transport{DialContext: network.dial}
-		for _, path := range []string{"/movies", "/movies/7", "/genres", "/status"} {
+		for _, path := range []string{"/movies", "/movies/1", "/genres", "/status"} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api"+path, nil)
 			if err != nil {
 				t.Fatal(err)

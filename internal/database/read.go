@@ -49,7 +49,7 @@ func (db *DB) Movies(ctx context.Context, f movie.Filter, start int64, limit int
 		if err != nil {
 			return false, err
 		}
-		if full = matches && (len(rows) == limit || size > 0 && size+len(c.fields) > pageBytes); full {
+		if full = matches && (len(rows) == limit || size >= pageBytes); full {
 			return false, nil
 		}
 		last = c.id

@@ -17,15 +17,15 @@ type Count struct {
 	Movies int
 }
 
-// Genres returns the genres of the movies that match, the most common first.
-func (x *Index) Genres(f movie.Filter) []Count {
+// Genres returns the genres of the movies that match, the most common first, and how
+// many movies match.
+func (x *Index) Genres(f movie.Filter) (found []Count, movies int) {
 	all := x.matching(f)
 	counts := make([]int, x.genres.n)
 	x.count(all, counts, x.genres.sets, func(r record, one func(uint32)) {
 		_, _, names := r.open()
 		names.each(func(uint32) {}).each(one)
 	})
-	var found []Count
 	for genre, n := range counts {
 		if n > 0 {
 			found = append(found, Count{Value: x.genres.texts.at(uint32(genre)), Movies: n}) //nolint:gosec // below n
@@ -34,24 +34,23 @@ func (x *Index) Genres(f movie.Filter) []Count {
 	slices.SortFunc(found, func(a, b Count) int {
 		return cmp.Or(cmp.Compare(b.Movies, a.Movies), strings.Compare(a.Value, b.Value))
 	})
-	return found
+	return found, all.len()
 }
 
-// Years returns the years of the movies that match, in order.
-func (x *Index) Years(f movie.Filter) []Count {
+// Years returns the years of the movies that match, in order, and how many match.
+func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	all := x.matching(f)
 	var counts []int
 	if n := len(x.years.list); n > 0 {
 		counts = make([]int, x.years.list[n-1]+1)
 	}
 	x.count(all, counts, x.years.sets, func(r record, one func(uint32)) { one(uint32(r.year())) }) //nolint:gosec // 1 to 9999
-	var found []Count
 	for _, year := range x.years.list {
 		if n := counts[year]; n > 0 {
 			found = append(found, Count{Year: year, Movies: n})
 		}
 	}
-	return found
+	return found, all.len()
 }
 
 // fewOf is the share of the movies from which on it takes longer to go through them

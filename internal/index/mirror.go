@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"jpmovies/internal/movie"
 )
@@ -26,7 +27,8 @@ type Mirror struct {
 	current atomic.Pointer[Index]
 	mark    movie.Mark
 
-	loaded, expected atomic.Int64
+	loading                atomic.Bool
+	loaded, expected, took atomic.Int64
 }
 
 // NewMirror makes a mirror that holds nothing yet.
@@ -35,9 +37,20 @@ func NewMirror(s Source) *Mirror { return &Mirror{source: s} }
 // Index returns the newest version; nil before the first one is loaded.
 func (m *Mirror) Index() *Index { return m.current.Load() }
 
-// Progress tells how many movies have been loaded, of about how many. It is also
-// told of a second load, while the version before it still answers.
-func (m *Mirror) Progress() (loaded, expected int64) { return m.loaded.Load(), m.expected.Load() }
+// Progress is how far a load of all movies is.
+type Progress struct {
+	// Loading: one is under way. The version before it, if there is one, still answers.
+	Loading bool
+	// Loaded is how many movies it has read, of about Expected.
+	Loaded, Expected int64
+	// Took is how long the last load took that was completed.
+	Took time.Duration
+}
+
+// Progress tells about the load that is under way, or the last one.
+func (m *Mirror) Progress() Progress {
+	return Progress{m.loading.Load(), m.loaded.Load(), m.expected.Load(), time.Duration(m.took.Load())}
+}
 
 // Follow brings the index to the source's revision. It loads all movies when there is
 // no index yet, or when the catalogue is not the one that it holds: restored from a
@@ -65,11 +78,15 @@ func (m *Mirror) Follow(ctx context.Context) error {
 }
 
 func (m *Mirror) load(ctx context.Context) error {
+	start := time.Now()
+	m.loaded.Store(0)
+	m.expected.Store(0)
+	m.loading.Store(true)
+	defer m.loading.Store(false)
 	b := New()
 	var mark movie.Mark
 	begin := func(at movie.Mark, movies int64) error {
 		mark = at
-		m.loaded.Store(0)
 		m.expected.Store(movies)
 		return nil
 	}
@@ -80,7 +97,11 @@ func (m *Mirror) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the catalogue: %w", err)
 	}
-	return m.commit(b, mark)
+	if err := m.commit(b, mark); err != nil {
+		return err
+	}
+	m.took.Store(int64(time.Since(start)))
+	return nil
 }
 
 func (m *Mirror) commit(b *Builder, mark movie.Mark) error {

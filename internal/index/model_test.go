@@ -21,9 +21,12 @@ type model struct {
 	known  map[int64]movie.Identity // all that ever were
 }
 
+func (m *model) matching(f movie.Filter) []int64 {
+	return slices.DeleteFunc(slices.Collect(maps.Keys(m.movies)), func(id int64) bool { return !f.Matches(id, m.movies[id]) })
+}
+
 func (m *model) search(f movie.Filter, order movie.Sort, start int64, limit int) index.Found {
-	matching := slices.Collect(maps.Keys(m.movies))
-	matching = slices.DeleteFunc(matching, func(id int64) bool { return !f.Matches(id, m.movies[id]) })
+	matching := m.matching(f)
 	compare := func(a, b int64) int {
 		x, y := m.known[a], m.known[b]
 		c := 0
@@ -224,16 +227,24 @@ func checkCounts(t *testing.T, r *rand.Rand, x *index.Index, m *model) {
 	f := drawFilter(r)
 	want := m.counts(f, func(m movie.Movie) []string { return m.Genres })
 	got := map[string]int{}
-	for _, c := range x.Genres(f) {
+	counts, movies := x.Genres(f)
+	for _, c := range counts {
 		got[c.Value] = c.Movies
+	}
+	if all := len(m.matching(f)); movies != all {
+		t.Errorf("%+v: %d movies in all genres, want %d", f, movies, all)
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("genres of %+v: %s", f, diff)
 	}
 	want = m.counts(f, func(m movie.Movie) []string { return []string{fmt.Sprint(m.Year)} })
 	got = map[string]int{}
-	for _, c := range x.Years(f) {
+	counts, movies = x.Years(f)
+	for _, c := range counts {
 		got[fmt.Sprint(c.Year)] = c.Movies
+	}
+	if all := len(m.matching(f)); movies != all {
+		t.Errorf("%+v: %d movies in all years, want %d", f, movies, all)
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("years of %+v: %s", f, diff)

@@ -39,10 +39,19 @@ func (r Row) AppendJSON(dst []byte) []byte { return r.AppendLinked(dst, "") }
 
 // AppendLinked is AppendJSON with a path in front of the link, which needs no escapes.
 func (r Row) AppendLinked(dst []byte, base string) []byte {
-	dst = strconv.AppendInt(append(dst, `{"id": `...), r.ID, 10)
-	dst = append(append(dst, `, `...), r.Fields...)
+	return AppendSelf(append(AppendOpening(dst, r.ID), r.Fields...), base, r.ID)
+}
+
+// AppendOpening appends what goes before a movie's fields: the brace and the id.
+func AppendOpening(dst []byte, id int64) []byte {
+	dst = strconv.AppendInt(append(dst, `{"id": `...), id, 10)
+	return append(dst, `, `...)
+}
+
+// AppendSelf appends what comes after them: the link, behind a path, and the brace.
+func AppendSelf(dst []byte, base string, id int64) []byte {
 	dst = append(append(dst, `, "self_url": "`...), base...)
-	dst = strconv.AppendInt(append(dst, `/movies/`...), r.ID, 10)
+	dst = strconv.AppendInt(append(dst, `/movies/`...), id, 10)
 	return append(dst, `"}`...)
 }
 
