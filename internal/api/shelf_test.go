@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"slices"
+	"strings"
 	"strconv"
 	"sync"
 	"testing"
@@ -437,7 +438,9 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	end = func() { stop(); running.Wait() }
 	t.Cleanup(end)
 	// So that all answers name the revision, from the first on.
-	record(t, a, http.MethodGet, "/changes?since=9223372036854775807")
+	for strings.Contains(string(record(t, a, http.MethodGet, "/changes?since=9223372036854775807").body), "loading the index") {
+		time.Sleep(10 * time.Millisecond)
+	}
 	return a, end
 }
 

@@ -63,8 +63,8 @@ func (w *watcher) watch(ctx context.Context) {
 	defer ticker.Stop()
 	log := reminder{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
 	for {
-		// A request may share the look, so the end of the process does not end it.
-		log.note(ctx, w.look(ctx))
+		result := <-w.begin(ctx)
+		log.note(ctx, result.Err)
 		select {
 		case <-ctx.Done():
 			return
@@ -78,13 +78,18 @@ func (w *watcher) watch(ctx context.Context) {
 func (w *watcher) look(ctx context.Context) error {
 	patience := time.NewTimer(lookTimeout)
 	defer patience.Stop()
-	select {
-	case result := <-w.begin(context.WithoutCancel(ctx)):
-		return result.Err
-	case <-patience.C:
-		return w.loading()
-	case <-ctx.Done():
-		return ctx.Err()
+	for again := false; ; again = true {
+		select {
+		case result := <-w.begin(context.WithoutCancel(ctx)):
+			if errors.Is(result.Err, context.Canceled) && !again {
+				continue // it may have been the watch's, which ends with the process
+			}
+			return result.Err
+		case <-patience.C:
+			return w.loading()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
