@@ -111,6 +111,7 @@ func (db *DB) pruneRejections(ctx context.Context, tx *sql.Tx, before time.Time)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
+	//nolint:gosec // made of constants
 	_, err = tx.ExecContext(ctx, "DELETE FROM rejection WHERE id IN "+tuples(1, len(ids)), anys(ids)...)
 	return len(ids), err
 }
