@@ -136,7 +136,6 @@ func (d *dialect) selectCandidates(f movie.Filter, start int64, n int) (query st
 	if start == 0 {
 		start = math.MaxInt64
 	}
-	//nolint:gosec // made of constants
 	query = "SELECT " + d.straight + id + ", m.hidden, m.fields FROM " + from + " WHERE " + condition + id + " < ? ORDER BY " + id + " DESC LIMIT ?"
 	return query, append(args, start, n)
 }
