@@ -31,7 +31,7 @@ func (db *DB) Movie(ctx context.Context, id int64) (movie.Row, error) {
 }
 
 // The work for one page is bounded: Movies reads at most pageCandidates candidates. It
-// returns at most pageBytes, unless the first movie alone is larger.
+// adds no movie once those that it has hold pageBytes.
 const (
 	pageCandidates = 1000
 	pageBytes      = movie.MaxBytes

@@ -86,39 +86,6 @@ func TestWorkOfAPageIsBounded(t *testing.T) {
 	})
 }
 
-// TestPagesHaveAMostOfBytes: large movies make short pages, and none is left out.
-func TestPagesHaveAMostOfBytes(t *testing.T) {
-	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
-		names := make([]string, 4000)
-		for i := range names {
-			names[i] = fmt.Sprintf("%0500d", i)
-		}
-		for i := range 5 { // of 2 MB
-			apply(t, db, update(1, fmt.Sprint("large ", i), 2000, names, nil))
-		}
-		var sizes []int
-		for start := int64(0); len(sizes) == 0 || start > 0; {
-			rows, next, err := db.Movies(t.Context(), movie.Filter{}, start, 100)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sizes, start = append(sizes, len(rows)), next
-		}
-		if !slices.Equal(sizes, []int{2, 2, 1}) {
-			t.Errorf("pages of %v movies", sizes)
-		}
-		most := 0
-		err := db.Export(t.Context(), movie.Filter{}, func(int64) error { return nil }, func(some []movie.Row) error {
-			most = max(most, len(some))
-			return nil
-		})
-		if err != nil || most != 1 {
-			t.Errorf("an export gives %d movies at a time, %v", most, err)
-		}
-	})
-}
-
 // TestSurplusLinks: links of movies that are not there, or hidden, which only a
 // damaged catalogue has, neither show nor end a page.
 func TestSurplusLinks(t *testing.T) {
