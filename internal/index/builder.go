@@ -133,7 +133,7 @@ func yearsOf(sets vector[set]) years {
 	y := years{sets: sets}
 	for page := range sets.pages {
 		for i := range pageSize {
-			if year := page*pageSize + i; sets.at(uint32(year)).len() > 0 { //nolint:gosec // 1 to 9999
+			if year := page*pageSize + i; sets.at(uint32(year)).len() > 0 {
 				y.list = append(y.list, year)
 			}
 		}

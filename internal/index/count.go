@@ -28,7 +28,7 @@ func (x *Index) Genres(f movie.Filter) (found []Count, movies int) {
 	})
 	for genre, n := range counts {
 		if n > 0 {
-			found = append(found, Count{Value: x.genres.texts.at(uint32(genre)), Movies: n}) //nolint:gosec // below n
+			found = append(found, Count{Value: x.genres.texts.at(uint32(genre)), Movies: n})
 		}
 	}
 	slices.SortFunc(found, func(a, b Count) int {
@@ -65,7 +65,7 @@ func (x *Index) count(all set, counts []int, sets vector[set], values func(r rec
 		return
 	}
 	for value := range counts {
-		if s := sets.at(uint32(value)); s.len() > 0 { //nolint:gosec // below 2^32
+		if s := sets.at(uint32(value)); s.len() > 0 {
 			counts[value] = x.share(all, s)
 		}
 	}
@@ -180,7 +180,7 @@ func (c counter) each(do func(id uint32, n int)) {
 	}
 	for id, n := range *c.all {
 		if n > 0 {
-			do(uint32(id), int(n)) //nolint:gosec // number of a person
+			do(uint32(id), int(n))
 		}
 	}
 }

@@ -182,7 +182,7 @@ func (w *dictionaryWriter) commit() (dictionary, error) {
 func (w *dictionaryWriter) rebuild() error {
 	order := make([]uint32, w.n)
 	for i := range order {
-		order[i] = uint32(i) //nolint:gosec // below n
+		order[i] = uint32(i)
 	}
 	slices.SortFunc(order, func(a, b uint32) int { return strings.Compare(w.texts.at(a), w.texts.at(b)) })
 	var out bytes.Buffer

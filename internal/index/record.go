@@ -52,15 +52,14 @@ func (r record) year() int {
 type ids string
 
 // cut takes the first number; 0 when there is none.
-func (l ids) cut() (uint32, ids) {
-	if len(l) == 0 {
-		return 0, l
+func (l ids) cut() (n uint32, rest ids) {
+	for i := 0; i < len(l); i++ {
+		n |= uint32(l[i]&0x7f) << (7 * i) // as binary.AppendUvarint writes it
+		if l[i] < 0x80 {
+			return n, l[i+1:]
+		}
 	}
-	if l[0] < 0x80 { // most
-		return uint32(l[0]), l[1:]
-	}
-	n, size := binary.Uvarint(unsafe.Slice(unsafe.StringData(string(l)), len(l))) // only read
-	return uint32(n), l[size:]                                                    //nolint:gosec // written from one
+	return n, ""
 }
 
 // each calls do for every number of the first list, and returns what is behind it.
@@ -94,7 +93,7 @@ func (r records) at(i uint32) record {
 
 func (p *recordPage) at(i uint32) record {
 	from, to := p.bounds(i)
-	return record(unsafe.String(unsafe.SliceData(p.data[from:]), to-from)) // a page of a version never changes
+	return record(unsafe.String(unsafe.SliceData(p.data[from:]), to-from)) //nolint:gosec // a page of a version never changes
 }
 
 func (p *recordPage) bounds(i uint32) (from, to uint32) {

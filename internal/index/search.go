@@ -29,7 +29,7 @@ func (x *Index) Search(f movie.Filter, order movie.Sort, start int64, limit int)
 	p := &page{limit: limit}
 	var at uint32 // of start
 	if start > 0 && order != movie.SortNewest {
-		if start > math.MaxUint32 || x.records.at(uint32(start)) == "" { //nolint:gosec // just checked
+		if start > math.MaxUint32 || x.records.at(uint32(start)) == "" {
 			return Found{}, ErrStart
 		}
 		at = uint32(start)

@@ -36,7 +36,7 @@ func (s set) before(id uint64) int64 {
 	if id == 0 {
 		return -1
 	}
-	last := uint32(min(id-1, 1<<32-1)) //nolint:gosec // just bounded
+	last := uint32(min(id-1, 1<<32-1))
 	if s.many != nil {
 		return s.many.PreviousValue(last)
 	}
