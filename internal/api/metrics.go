@@ -17,20 +17,8 @@ func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
 	gauge("revision", "Revision of the catalogue that answers show.", func(s state) float64 { return float64(s.revision) })
 	gauge("revision_age_seconds", "Time since the database last confirmed that revision: it grows while the database is away.",
 		func(s state) float64 { return s.confirmed.Seconds() })
-	if m := w.mirror; m != nil {
-		ofIndex := func(name, help string, value func() float64) {
-			f.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "movies", Subsystem: "index", Name: name, Help: help}, value)
-		}
-		ofIndex("movies", "Movies in the index.", func() float64 {
-			if x := m.Index(); x != nil {
-				return float64(x.Len())
-			}
-			return 0
-		})
-		ofIndex("loaded_movies", "Movies that the load of the index has read that is under way, or the last one did.",
-			func() float64 { return float64(m.Progress().Loaded) })
-		ofIndex("load_seconds", "Time that the last load of the index took; 0 before the first has ended.",
-			func() float64 { return m.Progress().Took.Seconds() })
+	if w.mirror != nil {
+		addIndexMetrics(f, w.mirror)
 	}
 	if w.lag != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{
