@@ -9,7 +9,7 @@ CREATE TABLE movie (
   fields MEDIUMBLOB NOT NULL,                                 -- the movie's JSON members, ready to be sent
   stamps BLOB NOT NULL,                                       -- of the tombstone, newest update, cast and genres
   UNIQUE KEY identity (title, year),
-  KEY by_year (year, hidden, id)                              -- id spelled out: MySQL plans badly without it
+  KEY by_year (year, id)                                      -- id spelled out: MySQL plans badly without it
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE movie_cast (
@@ -22,16 +22,15 @@ CREATE TABLE movie_genre (
   name     VARBINARY(512) NOT NULL,
   movie_id BIGINT UNSIGNED NOT NULL,
   year     SMALLINT NOT NULL,               -- the movie's, so that genre and year together are one range
-  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- of the title's words, a bit each: q and genre are looked for here; all: not known
   PRIMARY KEY (name, movie_id),
-  KEY by_year (name, year, movie_id, beginnings)
+  KEY by_year (name, year, movie_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE change_log (
   revision   BIGINT UNSIGNED NOT NULL PRIMARY KEY, -- without holes, in commit order
   movie_id   BIGINT UNSIGNED NOT NULL,
   changed_at BIGINT NOT NULL,                      -- Unix milliseconds
-  changed    TINYINT UNSIGNED NOT NULL DEFAULT 0,  -- 1 created, 2 deleted, 4 restored, 8 cast, 16 genres; 0 = not known
+  changed    TINYINT UNSIGNED NOT NULL,            -- 1 created, 2 deleted, 4 restored, 8 cast, 16 genres
   KEY by_movie (movie_id, revision)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
@@ -53,32 +52,17 @@ CREATE TABLE worker_status (
   last_pass       BIGINT NOT NULL,                    -- times in Unix milliseconds, 0 = never
   last_commit     BIGINT NOT NULL,
   objects_waiting BIGINT NOT NULL,
-  oldest_waiting  BIGINT
+  oldest_waiting  BIGINT                              -- NULL = no object waits
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE catalogue (
-  id       TINYINT NOT NULL PRIMARY KEY, -- always 1
-  revision BIGINT UNSIGNED NOT NULL,     -- grows by one per change
-  movies   BIGINT NOT NULL,              -- visible ones
-  next_pruning BIGINT NOT NULL DEFAULT 0, -- Unix milliseconds: before it, no process but the one that prunes deletes old rows
-  paired   BIGINT UNSIGNED NOT NULL DEFAULT 0 -- movie_genre_pair is complete while this is the revision
+  id           TINYINT NOT NULL PRIMARY KEY, -- always 1
+  revision     BIGINT UNSIGNED NOT NULL,     -- grows by one per change
+  movies       BIGINT NOT NULL,              -- visible ones
+  next_pruning BIGINT NOT NULL DEFAULT 0     -- Unix milliseconds: before it, only the process that prunes deletes old rows
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 INSERT INTO catalogue (id, revision, movies) VALUES (1, 0, 0);
-
-CREATE TABLE movie_word (
-  name     VARBINARY(64) NOT NULL,          -- a word of the title, folded: what q looks for
-  movie_id BIGINT UNSIGNED NOT NULL,
-  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
-  PRIMARY KEY (name, movie_id)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
-
-CREATE TABLE facet (
-  kind   VARBINARY(8) NOT NULL,             -- genre or year
-  value  VARBINARY(512) NOT NULL,           -- years with four digits, so that they sort
-  movies BIGINT NOT NULL,                   -- visible ones; never 0 between transactions
-  PRIMARY KEY (kind, value)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE ingest (
   applied_day INT NOT NULL,              -- since 1970; in front, so that writers and pruning each keep to one end
@@ -87,13 +71,4 @@ CREATE TABLE ingest (
   part        VARBINARY(300) NOT NULL,   -- first-last position of what a batch held, ETag; 0-0: the object holds nothing
   outcome     VARBINARY(1100) NOT NULL,  -- Unix milliseconds, updates, changes, rejections, first movies as id@revision (0: no change)
   PRIMARY KEY (applied_day, object_key, object_time, part)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
-
-CREATE TABLE movie_genre_pair (
-  name     VARBINARY(1025) NOT NULL,        -- two genres of the movie, the lesser first, a NUL between; empty: it has too many
-  movie_id BIGINT UNSIGNED NOT NULL,
-  year     SMALLINT NOT NULL,
-  beginnings BIGINT NOT NULL DEFAULT 9223372036854775807, -- as in movie_genre
-  PRIMARY KEY (name, movie_id),
-  KEY by_year (name, year, movie_id, beginnings)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

@@ -178,7 +178,7 @@ func TestAPIOnlyReads(t *testing.T) {
 	api := s.serve(t)
 	for _, path := range []string{
 		"/", "/movies", "/movies/1", "/movies?q=t", "/movies?year_from=1999", "/movies?cast=A&genre=G&year=2000",
-		"/changes", "/export", "/genres", "/years", "/status",
+		"/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status",
 	} {
 		get(t, api+path)
 	}

@@ -149,19 +149,25 @@ func metric(t *testing.T, admin, name string) string {
 }
 
 // TestAPIWithoutDatabase: the API says that it is degraded and stays in service, since
-// the database takes all of its processes alike: what is kept is answered, with its age,
-// and the rest is 503 with Retry-After. It recovers by itself.
+// the database takes all of its processes alike: what the index has is answered, with its
+// age, and the rest is 503 with Retry-After. It recovers by itself. With the index off,
+// only what is kept is answered.
 func TestAPIWithoutDatabase(t *testing.T) {
+	t.Run("index", func(t *testing.T) { testAPIWithoutDatabase(t, "on", "/history", "database: ok\nindex: ok\n") })
+	t.Run("SQL", func(t *testing.T) { testAPIWithoutDatabase(t, "off", "", "database: ok\n") })
+}
+
+func testAPIWithoutDatabase(t *testing.T, index, read, ready string) {
 	o := server(t)
 	s := newSite(t, o, newFolder(t))
 	s.put(t, "key", []byte(`{"title": "T", "year": 2000}`))
 	s.drain(t)
 	p := newProxy(t, fmt.Sprintf("%s:%d", o.Host, o.Port))
 	host, port, _ := strings.Cut(p.Addr().String(), ":")
-	s.env = append(s.env, "MOVIES_DB_HOST="+host, "MOVIES_DB_PORT="+port)
+	s.env = append(s.env, "MOVIES_DB_HOST="+host, "MOVIES_DB_PORT="+port, "MOVIES_API_INDEX="+index)
 	api := s.start(t, "api")
 	admin := api.adminOf(t, "API starts")
-	movies := api.apiOf(t) + "/movies?title=T" // not kept in the cache under this name yet
+	movies := api.apiOf(t) + "/movies/1" + read // read from the database
 	waitFor(t, "the API to be ready", func() bool { return status(admin+"/readyz") == http.StatusOK })
 	if got := status(api.apiOf(t) + "/movies"); got != http.StatusOK {
 		t.Errorf("status %d", got)
@@ -173,6 +179,9 @@ func TestAPIWithoutDatabase(t *testing.T) {
 	}
 	if got := status(api.apiOf(t) + "/movies"); got != http.StatusOK {
 		t.Errorf("status %d of what is cached while the database is away", got)
+	}
+	if got := status(api.apiOf(t) + "/people"); got != map[string]int{"on": http.StatusOK, "off": http.StatusNotImplemented}[index] {
+		t.Errorf("status %d of people while the database is away", got)
 	}
 	if live := status(admin + "/livez"); live != http.StatusOK {
 		t.Errorf("livez is %d while the database is away", live)
@@ -190,6 +199,6 @@ func TestAPIWithoutDatabase(t *testing.T) {
 	})
 	p.set(fault{})
 	waitFor(t, "the API to recover", func() bool {
-		return status(movies) == http.StatusOK && string(get(t, admin+"/readyz")) == "database: ok\n"
+		return status(movies) == http.StatusOK && string(get(t, admin+"/readyz")) == ready
 	})
 }

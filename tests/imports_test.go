@@ -30,12 +30,13 @@ var layout = map[string][]string{
 	"internal/database":              {"internal/movie", "internal/database/migrations"},
 	"internal/database/migrations":   {},
 	"internal/database/databasetest": {"internal/movie", "internal/database"},
-	"internal/api":                   {"internal/movie"},
+	"internal/index":                 {"internal/movie"},
+	"internal/api":                   {"internal/movie", "internal/index"},
 	"tests/bench":                    {},
 	"cmd/jpmovies": {
 		"internal/movie", "internal/bucket", "internal/config", "internal/server", "internal/telemetry", "internal/decode",
 		"internal/bucket/s3bucket", "internal/bucket/dirbucket", "internal/queue", "internal/queue/sqsqueue",
-		"internal/worker", "internal/database", "internal/api", "internal/web",
+		"internal/worker", "internal/database", "internal/index", "internal/api", "internal/web",
 	},
 }
 

@@ -98,7 +98,7 @@ func TestBrowseThroughRoll(t *testing.T) {
 	front.CloseClientConnections()
 	b.wait(`document.getElementById("badge").dataset.state !== "live"`)
 	before := s.revision(t)
-	newest, err := s.db.Movies(t.Context(), movie.Filter{}, 0, 1)
+	newest, _, err := s.db.Movies(t.Context(), movie.Filter{}, 0, 1)
 	if err != nil || len(newest) != 1 {
 		t.Fatalf("%v, %v", newest, err)
 	}

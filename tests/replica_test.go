@@ -131,7 +131,7 @@ func TestReadReplica(t *testing.T) {
 
 	r.replica.run(t, "stop", r.replica.dir)
 	waitFor(t, "the age to be said", func() bool { shown, age := shows("third"); return shown && age >= 2 })
-	if code, body, _ := aged(t, api+"/movies?title=fourth"); code != http.StatusServiceUnavailable {
+	if code, body, _ := aged(t, api+"/movies/1/history"); code != http.StatusServiceUnavailable {
 		t.Errorf("without the replica: %d %s", code, body)
 	}
 	r.replica.run(t, append([]string{"start", r.replica.dir, r.replica.port}, r.follower...)...)

@@ -93,7 +93,7 @@ func checkTitles(t *testing.T, db *database.DB) {
 	}
 	for title, cast := range titles {
 		for _, filter := range []movie.Filter{{Title: title}, {Cast: []string{movie.Clean("x" + title)}}, {Genres: []string{movie.Clean("x" + title)}}} {
-			rows, err := db.Movies(t.Context(), filter, 0, 10)
+			rows, _, err := db.Movies(t.Context(), filter, 0, 10)
 			if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0].Fields), cast) {
 				t.Fatalf("%+v finds %v, %v", filter, rows, err)
 			}
@@ -107,7 +107,7 @@ func checkParallel(t *testing.T, db *database.DB) {
 	var group errgroup.Group
 	for range 300 {
 		group.Go(func() error {
-			_, err := db.Movies(t.Context(), movie.Filter{}, 0, 100)
+			_, _, err := db.Movies(t.Context(), movie.Filter{}, 0, 100)
 			return err
 		})
 	}

@@ -55,7 +55,7 @@ func TestTimesOfFiles(t *testing.T) {
 			}
 		}
 		last := fmt.Sprint(len(times) - 1)
-		all, err := s.db.Movies(t.Context(), movie.Filter{Title: "All"}, 0, 2)
+		all, _, err := s.db.Movies(t.Context(), movie.Filter{Title: "All"}, 0, 2)
 		if err != nil || len(all) != 1 || !strings.Contains(string(all[0].Fields), `"cast": ["`+last+`"]`) {
 			t.Errorf("the newest update does not win: %v, %v", all, err)
 		}

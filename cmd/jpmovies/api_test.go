@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,6 +69,26 @@ func TestReadiness(t *testing.T) {
 	r.draining.Store(true)
 	if err := r.run(t.Context()); !errors.Is(err, errDraining) {
 		t.Errorf("draining: %v", err)
+	}
+}
+
+// TestIndexChecks: the API is not ready while its first index cannot be loaded, and one
+// without an index has none to wait for.
+func TestIndexChecks(t *testing.T) {
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	db, err := openDatabase(config.Database{DBFile: filepath.Join(t.TempDir(), "movies.sqlite")}, true, logger) // without a schema
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for index, want := range map[string]string{"on": "index: the index is not loaded", "off": ""} {
+		c := config.Serving{Staleness: time.Second, CacheMB: 1, Index: index}
+		movies := newServing(c, db, logger, prometheus.NewRegistry())
+		w := httptest.NewRecorder()
+		server.Admin(prometheus.NewRegistry(), indexChecks(c, movies), nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+		if ready := w.Code == http.StatusOK; ready != (index == "off") || !strings.HasPrefix(w.Body.String(), want) {
+			t.Errorf("index %s: %d %s", index, w.Code, w.Body)
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	movies := newServing(c.Serving, db, logger, metrics)
-	admin := server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{
+	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, movies)...), adminRoutes(map[string]http.Handler{
 		"/rejections": movies.Rejections(), "/objects": movies.Objects(), "GET /passes": w.Passes(),
 	}))
 	serving := serverOptions(c.Process, c.Serving, logger, metrics)

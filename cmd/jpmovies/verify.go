@@ -16,11 +16,11 @@ func newVerify() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that the database agrees with itself",
-		Long: `Reads the whole catalogue as it is at one moment and checks that link tables,
-counters and change log agree with the movies' rows. Workers may go on. Prints
-each difference, and fails when there is one. With --repair, what is derived
-from the rows is mended: links, numbers of movies by genre and year, the number of
-movies. Damaged rows and a change log with holes are not: restore a copy.`,
+		Long: `Reads the whole catalogue as it is at one moment and checks that the tables of
+names, the number of movies and the change log agree with the movies' rows. Workers
+may go on. Prints each difference, and fails when there is one. --repair corrects
+names and the number of movies from the rows. It corrects neither damaged rows nor a
+change log with holes: restore a copy.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return withDatabase(command.Context(), func(db *database.DB) error {
@@ -30,7 +30,7 @@ movies. Damaged rows and a change log with holes are not: restore a copy.`,
 		},
 	}
 	flags := command.Flags()
-	flags.BoolVar(&repair, "repair", false, "mend what is derived from the movies' rows")
+	flags.BoolVar(&repair, "repair", false, "correct names and the number of movies")
 	flags.BoolVar(&asJSON, "json", false, "a JSON object for each difference")
 	return command
 }
@@ -71,14 +71,14 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 		}
 		return errSilent
 	}
-	mended, err := db.Repair(ctx, v.found)
+	repaired, err := db.Repair(ctx, v.found)
 	if err != nil {
 		return err
 	}
-	if err := v.say("%d of %d differences are mended", mended, len(v.found)); err != nil {
+	if err := v.say("%d of %d differences are repaired", repaired, len(v.found)); err != nil {
 		return err
 	}
-	if mended < len(v.found) || v.more {
+	if repaired < len(v.found) || v.more {
 		return errSilent
 	}
 	return nil

@@ -24,9 +24,11 @@ type answer struct {
 	// tag is the entity tag, weak: the same for all encodings. Without one,
 	// clients are told to keep nothing.
 	tag string
+	// state is the number of the state that it is of.
+	state uint64
 	// Header values that all who get the answer share. A link leads to the page
-	// that follows, if there is one.
-	link, etag, length []string
+	// that follows, if there is one; total is how many movies or people match.
+	link, etag, length, total []string
 
 	zipped, zstandard struct {
 		once  sync.Once
@@ -41,6 +43,12 @@ func newAnswer(body []byte, next string) *answer {
 	sum := binary.LittleEndian.AppendUint64(nil, xxhash.Sum64(body))
 	a.tag = `W/"` + base64.RawURLEncoding.EncodeToString(sum) + `"`
 	a.etag = []string{a.tag}
+	return a
+}
+
+// of adds how many movies or people match.
+func (a *answer) of(total int) *answer {
+	a.total = []string{strconv.Itoa(total)}
 	return a
 }
 
@@ -120,6 +128,9 @@ func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	}
 	if a.link != nil {
 		header[link] = a.link
+	}
+	if a.total != nil {
+		header[totalCount] = a.total
 	}
 	tellAge(header, s.age)
 	if a.etag == nil {

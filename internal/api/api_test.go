@@ -107,7 +107,7 @@ func checkFresh(t *testing.T, name string, got answer) {
 	if tag := got.header.Get("ETag"); !regexp.MustCompile(`^W/"[-_0-9A-Za-z]{11}"$`).MatchString(tag) {
 		t.Errorf("%.200s: ETag is %q", name, tag)
 	}
-	if !regexp.MustCompile(`^(cache|db;dur=[0-9]+\.[0-9])$`).MatchString(got.timing) {
+	if !regexp.MustCompile(`^(cache|(index|db);dur=[0-9]+\.[0-9])$`).MatchString(got.timing) {
 		t.Errorf("%.200s: Server-Timing is %q", name, got.timing)
 	}
 	link := ""
@@ -133,7 +133,7 @@ func TestWrongRequests(t *testing.T) {
 		{"/movies?limit=%2B5", "limit", `limit is "+5", expected an integer from 1 to 100`, 400},
 		{"/movies?limit=5&limit=5", "limit", "limit is given more than once, expected it once", 400},
 		{"/movies?genres=Drama", "genres", "did you mean genre?", 400},
-		{"/movies?page=2", "page", "known are cast, genre, limit, ", 400},
+		{"/movies?page=2", "page", "known are cast, cast_any, cast_not, genre, genre_any, genre_not, id, limit, ", 400},
 		{"/movies?year=10000", "year", `year is "10000", expected an integer from 1 to 9999`, 400},
 		{"/movies?start=0", "start", `start is "0", expected an integer from 1`, 400},
 		{"/movies?title=%E2%80%83", "title", "title is empty", 400},
@@ -203,7 +203,7 @@ func TestWrongRequests(t *testing.T) {
 // TestMethods: whatever is not GET, HEAD or OPTIONS is refused, on every route.
 func TestMethods(t *testing.T) {
 	url := serve(t, &shelf{t: t, movies: map[int64]movie.Movie{1: samples[0]}}, slog.DiscardHandler)
-	for _, path := range []string{"/", "/movies", "/movies?limit=1", "/movies/1", "/movies/2", "/changes", "/export", "/genres", "/years", "/status"} {
+	for _, path := range []string{"/", "/movies", "/movies?limit=1", "/movies/1", "/movies/2", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get"} {
 			name := method + " " + path
 			got := ask(t, method, url+path)
@@ -226,7 +226,7 @@ func TestMethods(t *testing.T) {
 // tracing adds to requests.
 func TestPreflight(t *testing.T) {
 	url := serve(t, &shelf{t: t}, slog.DiscardHandler)
-	for _, path := range []string{"/", "/movies?limit=1", "/movies/1", "/changes", "/export", "/genres", "/years", "/status"} {
+	for _, path := range []string{"/", "/movies?limit=1", "/movies/1", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
 		got := ask(t, http.MethodOptions, url+path)
 		if got.status != http.StatusNoContent || len(got.body) > 0 {
 			t.Errorf("%s: %d %q", path, got.status, got.body)
@@ -295,7 +295,7 @@ func checkSafe(t *testing.T, name string, got answer) {
 	checkHeader(t, name, got, "Content-Length", strconv.Itoa(len(got.body)))
 	checkHeader(t, name, got, "X-Content-Type-Options", "nosniff")
 	checkHeader(t, name, got, "Access-Control-Allow-Origin", "*")
-	checkHeader(t, name, got, "Access-Control-Expose-Headers", "Catalogue-Revision, ETag, Link, Age, Retry-After, X-Request-Id")
+	checkHeader(t, name, got, "Access-Control-Expose-Headers", "Catalogue-Revision, ETag, Link, Total-Count, Age, Retry-After, X-Request-Id")
 	for _, inside := range []string{
 		"strconv", "Parse", "invalid URL", "sql", "SQL", "SELECT", "movie_cast", "fields", ".go:", "goroutine", "json:", "runtime", "%!", "127.0.0.1",
 	} {

@@ -65,7 +65,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, a.cache.lists, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
+	return a.sendCached(w, r, s, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
 		changes, err := a.readChanges(ctx, q.since, q.limit)
 		if err != nil {
 			return nil, err

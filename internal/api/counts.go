@@ -7,59 +7,60 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
 )
 
-// genres answers with all genres, the most common first:
+// genres answers with the genres of the movies that match, the most common first:
 //
 //	{"genres": [
 //	{"genre": "Drama", "movies": 799, "movies_url": "/movies?genre=Drama"}
 //	]}
 func (a *API) genres(w http.ResponseWriter, r *http.Request) error {
-	return a.counts(w, r, "genre", a.catalogue.Genres, func(body []byte, value string) []byte {
-		body, _ = jsontext.AppendQuote(body, value) // stored text is valid UTF-8
-		return body
-	})
+	return a.counts(w, r, "genre", (*index.Index).Genres)
 }
 
-// years answers with all years, in order, in the same shape.
+// years answers with the years of the movies that match, in order, in the same shape.
 func (a *API) years(w http.ResponseWriter, r *http.Request) error {
-	return a.counts(w, r, "year", a.catalogue.Years, func(body []byte, value string) []byte {
-		year, _ := strconv.Atoi(value) // four digits
-		return strconv.AppendInt(body, int64(year), 10)
-	})
+	return a.counts(w, r, "year", (*index.Index).Years)
 }
 
-func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, read func(context.Context) ([]movie.Count, error),
-	appendValue func([]byte, string) []byte,
-) error {
-	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
+func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, count func(*index.Index, movie.Filter) ([]index.Count, int)) error {
+	q, err := movie.ParseCounts(r.URL.RawQuery)
+	if err != nil {
 		return err
 	}
-	return a.cached(w, r, "/"+name+"s", func(ctx context.Context) (*answer, error) {
-		counts, err := read(ctx)
-		if err != nil {
-			return nil, err
-		}
+	return a.computed(w, r, "/"+name+"s?"+q.Key(), func(x *index.Index) (*answer, error) {
+		counts, movies := count(x, q.Filter)
 		body := append([]byte(`{"`), name+`s": [`...)
 		for i, c := range counts {
 			body = append(appendSeparator(body, i), `{"`+name+`": `...)
-			shown := appendValue(nil, c.Value)
-			body = append(append(body, shown...), `, "movies": `...)
-			body = strconv.AppendInt(body, c.Movies, 10)
-			query := c.Value
-			if name == "year" {
-				query = string(shown)
+			value := c.Value
+			if c.Year != 0 {
+				value = strconv.Itoa(c.Year)
+				body = append(body, value...)
+			} else {
+				body = movie.AppendQuoted(body, value)
 			}
-			body = append(body, `, "movies_url": "`+a.base+`/movies?`+url.Values{name: {query}}.Encode()+`"}`...)
+			body = appendMovies(body, c.Movies)
+			body = append(a.appendLink(body, name, value), '}')
 		}
 		if len(counts) > 0 {
 			body = append(body, '\n')
 		}
-		return newAnswer(append(body, "]}\n"...), ""), nil
+		return newAnswer(append(body, "]}\n"...), "").of(movies), nil
 	})
+}
+
+func appendMovies(body []byte, n int) []byte {
+	return strconv.AppendInt(append(body, `, "movies": `...), int64(n), 10)
+}
+
+// appendLink appends the link to the movies that have a value.
+func (a *API) appendLink(body []byte, parameter, value string) []byte {
+	body = append(append(body, `, "movies_url": "`...), a.base...)
+	body = append(append(body, `/movies?`...), parameter...)
+	return append(append(append(body, '='), url.QueryEscape(value)...), '"')
 }
 
 // status tells how fresh the catalogue is. It is never kept.

@@ -20,18 +20,18 @@ type route struct {
 func (a *API) routes() []route {
 	return []route{
 		{
-			"/", a.index,
+			"/", a.start,
 			operation{ID: "index", Summary: "Where to begin"},
 			answers{description: "The first URL to follow.", content: inJSON("Index"), kept: true, constant: true},
 		},
 		{
 			"/movies", a.movies,
 			operation{
-				ID: "movies", Summary: "A page of the movies that match all filters, the highest id first",
+				ID: "movies", Summary: "A page of the movies that match all filters, in an order",
 				Description: "Follow next_url until it is null: that visits every movie that is there all the while exactly once, whatever changes meanwhile.",
-				Parameters:  append(filterParameters(), pageParameters("movies", "ids")...),
+				Parameters:  append(filterParameters(), moviesParameters()...),
 			},
-			answers{description: "A page.", content: inJSON("Movies"), headers: []string{"Link"}, kept: true},
+			answers{description: "A page.", content: inJSON("Movies"), headers: []string{"Link", "Total-Count"}, kept: true, more: []int{http.StatusNotImplemented}},
 		},
 		{
 			"/movies/{id}", a.movie,
@@ -77,13 +77,33 @@ func (a *API) routes() []route {
 		},
 		{
 			"/genres", a.genres,
-			operation{ID: "genres", Summary: "All genres with the number of their movies, the most common first, then by name"},
-			answers{description: "The genres.", content: inJSON("Genres"), kept: true},
+			operation{
+				ID: "genres", Summary: "The genres of the movies that match all filters, with their number, the most common first, then by name",
+				Parameters: filterParameters(),
+			},
+			answers{description: "The genres.", content: inJSON("Genres"), headers: []string{"Total-Count"}, kept: true, more: []int{http.StatusNotImplemented}},
 		},
 		{
 			"/years", a.years,
-			operation{ID: "years", Summary: "All years with the number of their movies, in order"},
-			answers{description: "The years.", content: inJSON("Years"), kept: true},
+			operation{ID: "years", Summary: "The years of the movies that match all filters, with their number, in order", Parameters: filterParameters()},
+			answers{description: "The years.", content: inJSON("Years"), headers: []string{"Total-Count"}, kept: true, more: []int{http.StatusNotImplemented}},
+		},
+		{
+			"/people", a.people,
+			operation{
+				ID: "people", Summary: "A page of the people in the movies that match all filters, those with the most of them first, then by name",
+				Parameters: append(filterParameters(), peopleParameters()...),
+			},
+			answers{description: "A page.", content: inJSON("People"), headers: []string{"Link", "Total-Count"}, kept: true, more: []int{http.StatusNotImplemented}},
+		},
+		{
+			"/suggest", a.suggest,
+			operation{
+				ID: "suggest", Summary: "While somebody types: the movies, people and genres that may be meant, the best first",
+				Description: "They have all words, the last one as a prefix. Where there is none, one letter of a word may be wrong from 4 letters on, and two from 8.",
+				Parameters:  suggestParameters(),
+			},
+			answers{description: "The suggestions.", content: inJSON("Suggestions"), kept: true, more: []int{http.StatusNotImplemented}},
 		},
 		{
 			"/status", a.status,
@@ -101,8 +121,8 @@ func (a *API) routes() []route {
 const overview = `The movies that producers have told of, as JSON. Everything is read-only; HEAD answers like GET without the body.
 
 Answers are at most the configured staleness (a quarter of a second) behind the database, and so is what you read after a write. ` +
-	`Catalogue-Revision says of which revision an answer knows at least. Lists and movies carry an entity tag: with If-None-Match, ` +
-	`an answer that has not changed is 304. While the database is away, what was asked for lately is still answered, with its Age; the rest is 503.
+	`Movies, lists, counts and suggestions come from an index in memory, exactly as the catalogue is at the revision that Catalogue-Revision names. ` +
+	`They carry an entity tag: with If-None-Match, an answer that has not changed is 304. While the database is away, they are answered still, with their Age; the rest is 503.
 
 Unknown parameters, repeats where one value is meant, values out of range and empty values are errors (400), not ignored. ` +
 	`Every error is a problem document (RFC 9457). Bodies come in zstd or gzip by Accept-Encoding. Scripts of all origins may read.`
@@ -150,19 +170,27 @@ func query(name, description string, s schema, example any) parameter {
 }
 
 // repeated may be given several times.
-func repeated(s schema) schema {
+func repeated(s schema, most int) schema {
 	s = listOf(s)
-	s.MaxItems = movie.MaxRepeats
+	s.MaxItems = most
 	return s
 }
 
 // filterParameters are those of movie.ParseFilter.
 func filterParameters() []parameter {
 	year := integer(movie.MinYear, movie.MaxYear)
+	names := func(name, description, example string) parameter {
+		return query(name, description, repeated(text(), movie.MaxRepeats), []string{example})
+	}
 	return []parameter{
-		query("cast", "The name of a cast member, exact; the movie has all that are given.", repeated(text()), []string{"Chris Ruf", "Mark Zei"}),
-		query("genre", "A genre, exact; the movie has all that are given.", repeated(text()), []string{"Politics"}),
-		query("q", fmt.Sprintf("Words of the title, whatever their case and accents; the last one may be the beginning of a word. At most %d.", movie.MaxRepeats),
+		names("cast", "The name of a cast member, exact; the movie has all that are given.", "Mark Zei"),
+		names("cast_any", "The name of a cast member, exact; the movie has at least one that is given.", "Chris Ruf"),
+		names("cast_not", "The name of a cast member, exact; the movie has none that is given.", "Tom Hardy"),
+		names("genre", "A genre, exact; the movie has all that are given.", "Politics"),
+		names("genre_any", "A genre, exact; the movie has at least one that is given.", "Drama"),
+		names("genre_not", "A genre, exact; the movie has none that is given.", "War"),
+		query("id", "The id of a movie; the movie is one of these.", repeated(integer(1, math.MaxInt64), movie.MaxIDs), []int{10}),
+		query("q", fmt.Sprintf("Words of the title, whatever their case and accents; the last one may be the beginning of a word. At most %d.", movie.MaxWords),
 			text(), "the da"),
 		query("title", "The title, exact.", text(), "The dawn"),
 		query("year", "The year.", year, 2020),
@@ -183,6 +211,34 @@ func pageParameters(of, by string) []parameter {
 		query("limit", "How many "+of+" at most.", limit, 2),
 		query("start", "Only "+by+" below this one; next_url carries it.", integer(1, math.MaxInt64), 11),
 	}
+}
+
+// moviesParameters choose a page of movies.
+func moviesParameters() []parameter {
+	order := schema{Type: "string", Enum: []string{"-id", "-year", "match", "title", "year"}, Default: "-id"}
+	return []parameter{
+		pageParameters("movies", "ids")[0],
+		query("sort", "The order: the highest id first, the latest year first, how well the title fits q (the same words, all words whole, the last one as a prefix), "+
+			"the title's words, the earliest year first. Of equal ones the highest id comes first. match needs q.", order, "-year"),
+		query("start", "Only what comes behind the movie with this id in that order; next_url carries it. The movie may be deleted.", integer(1, math.MaxInt64), 11),
+	}
+}
+
+// peopleParameters choose a page of people.
+func peopleParameters() []parameter {
+	return []parameter{
+		pageParameters("people", "")[0],
+		query("name", fmt.Sprintf("Words of the name, as q those of the title. At most %d.", movie.MaxWords), text(), "mark z"),
+		query("start", "Only what comes behind this name; next_url carries it.", text(), "Mark Zei"),
+	}
+}
+
+func suggestParameters() []parameter {
+	limit := integer(1, movie.MaxSuggestions)
+	limit.Default = movie.DefaultSuggestions
+	q := query("q", fmt.Sprintf("What has been typed: words, the last one may be the beginning of one. At most %d.", movie.MaxWords), text(), "the da")
+	q.Required = true
+	return []parameter{query("limit", "How many suggestions at most.", limit, 5), q}
 }
 
 func changeParameters() []parameter {
@@ -215,7 +271,7 @@ var schemas = object[schema]{
 		{"self_url", told(text(), "URL of this movie.", "/movies/10")},
 	})},
 	{"Movies", record("A page of movies.", object[schema]{
-		{"movies", told(listOf(ref("Movie")), "The movies, the highest id first.", []any{})},
+		{"movies", told(listOf(ref("Movie")), "The movies.", []any{})},
 		{"next_url", told(orAbsent(text()), "URL of the page that follows; null when there is none.", "/movies?limit=2&start=11")},
 	})},
 	{"Event", record("A change of the movie.", object[schema]{
@@ -242,18 +298,31 @@ var schemas = object[schema]{
 		{"revision", told(integer(0, math.MaxInt64), "The last revision that this piece holds.", 18)},
 		{"next_url", told(text(), "URL of the piece that follows.", "/changes?since=18")},
 	})},
-	{"Genres", record("All genres.", object[schema]{
+	{"Genres", record("Genres.", object[schema]{
 		{"genres", told(listOf(record("A genre.", object[schema]{
 			{"genre", told(text(), "Its name.", "Drama")},
-			{"movies", told(integer(1, math.MaxInt64), "How many movies have it.", 799)},
-			{"movies_url", told(text(), "URL of these movies.", "/movies?genre=Drama")},
+			{"movies", told(integer(1, math.MaxInt64), "How many of the movies have it.", 799)},
+			{"movies_url", told(text(), "URL of all movies that have it.", "/movies?genre=Drama")},
 		})), "The most common first, then by name.", []any{})},
 	})},
-	{"Years", record("All years.", object[schema]{
+	{"People", record("A page of people.", object[schema]{
+		{"people", told(listOf(record("A cast member.", object[schema]{
+			{"name", told(text(), "The name.", "Tom Hanks")},
+			{"movies", told(integer(1, math.MaxInt64), "In how many of the movies.", 54)},
+			{"first_year", told(integer(movie.MinYear, movie.MaxYear), "The year of the earliest of them.", 1980)},
+			{"last_year", told(integer(movie.MinYear, movie.MaxYear), "The year of the latest of them.", 2022)},
+			{"movies_url", told(text(), "URL of all movies with this cast member.", "/movies?cast=Tom+Hanks")},
+		})), "Those with the most movies first, then by name.", []any{})},
+		{"next_url", told(orAbsent(text()), "URL of the page that follows; null when there is none.", "/people?limit=2&start=Tom+Hanks")},
+	})},
+	{"Suggestions", record("What may be meant.", object[schema]{
+		{"suggestions", told(listOf(suggestionSchema()), "The best first.", []any{})},
+	})},
+	{"Years", record("Years.", object[schema]{
 		{"years", told(listOf(record("A year.", object[schema]{
 			{"year", told(integer(movie.MinYear, movie.MaxYear), "The year.", 2020)},
-			{"movies", told(integer(1, math.MaxInt64), "How many movies are of it.", 31)},
-			{"movies_url", told(text(), "URL of these movies.", "/movies?year=2020")},
+			{"movies", told(integer(1, math.MaxInt64), "How many of the movies are of it.", 31)},
+			{"movies_url", told(text(), "URL of all movies of it.", "/movies?year=2020")},
 		})), "The earliest first.", []any{})},
 	})},
 	{"Status", record("How fresh the catalogue is.", object[schema]{
@@ -270,6 +339,20 @@ var schemas = object[schema]{
 	{"Problem", problemSchema()},
 }
 
+// suggestionSchema is what all kinds have, and what some do.
+func suggestionSchema() schema {
+	s := record("A movie, a person or a genre.", object[schema]{
+		{"kind", told(schema{Type: "string", Enum: []string{"movie", "person", "genre"}}, "What it is.", "movie")},
+		{"text", told(text(), "The title or the name.", "Interstellar")},
+		{"url", told(text(), "URL of the movie, or of all movies of the person or the genre.", "/movies/35")},
+	})
+	s.Properties = append(s.Properties,
+		member[schema]{"year", told(integer(movie.MinYear, movie.MaxYear), "The year of a movie.", 2014)},
+		member[schema]{"movies", told(integer(1, math.MaxInt64), "How many movies a person or a genre has.", 54)},
+	)
+	return s
+}
+
 func moment() schema { return schema{Type: "string", Format: "date-time"} }
 
 func problemSchema() schema {
@@ -284,11 +367,12 @@ func problemSchema() schema {
 }
 
 var headers = object[header]{
-	{"Catalogue-Revision", header{"The revision of the catalogue that the answer knows of, at least.", integer(0, math.MaxInt64), 18}},
+	{"Catalogue-Revision", header{"The revision of the catalogue: movies, lists and counts are exactly as they are at it; changes may be newer.", integer(0, math.MaxInt64), 18}},
 	{"ETag", header{"The entity tag of the answer, the same for all encodings. Send it as If-None-Match.", text(), `W/"qrvM3e7_ABE"`}},
 	{"Link", header{`The URL of next_url, as rel="next"; absent when that is null.`, text(), `</movies?limit=2&start=11>; rel="next"`}},
+	{"Total-Count", header{"How many movies match the filters; of people, how many people. Absent when the index is off.", integer(0, math.MaxInt64), 36}},
 	{"Age", header{"For how many seconds the database has not confirmed the answer, or how far the replica that is read is behind, from 2 on.", integer(0, math.MaxInt64), 12}},
-	{"Server-Timing", header{"cache when the answer was at hand, else how many milliseconds the database took.", text(), "db;dur=0.8"}},
+	{"Server-Timing", header{"cache when the answer was at hand, else how many milliseconds the index or the database took.", text(), "index;dur=0.8"}},
 	{"Content-Disposition", header{"A file name for CSV that is saved.", text(), `attachment; filename="movies-18.csv"`}},
 	{"X-Accel-Buffering", header{"no, on a stream: proxies that know it do not hold back events.", text(), "no"}},
 	{"Retry-After", header{"In how many seconds to try again.", integer(0, math.MaxInt64), 5}},
@@ -299,13 +383,14 @@ var headers = object[header]{
 var problems = object[response]{
 	{"304", response{
 		Description: "The answer is the one that If-None-Match names; there is no body.",
-		Headers:     referTo("Catalogue-Revision", "ETag", "Link", "Age", "Server-Timing"),
+		Headers:     referTo("Catalogue-Revision", "ETag", "Link", "Total-Count", "Age", "Server-Timing"),
 	}},
 	{"400", problemResponse("The request is wrong; parameter says which part of it.")},
 	{"404", problemResponse("There is no such movie.")},
 	{"405", problemResponse("The method is not GET, HEAD or OPTIONS.", "Allow")},
 	{"410", problemResponse("The changes after since are no longer kept, or the catalogue has no such revision. Take a new export.")},
-	{"503", problemResponse("The database cannot be read at the moment.", "Retry-After")},
+	{"501", problemResponse("Only the index answers that, and it is switched off (MOVIES_API_INDEX).")},
+	{"503", problemResponse("The database cannot be read at the moment, the index is still being loaded, or too much is asked at once.", "Retry-After")},
 }
 
 func problemResponse(description string, names ...string) response {

@@ -94,12 +94,12 @@ func TestDatabaseAway(t *testing.T) {
 // ours, and what is read for it goes on: others may want it. It may have closed no more
 // than its sending side, so it must not get an empty success.
 func TestClientGone(t *testing.T) {
-	for _, path := range []string{"/movies", "/movies/1", "/genres", "/changes", "/status", "/export"} {
+	for _, path := range []string{"/movies/1/history", "/changes", "/status", "/export"} {
 		t.Run(path, func(t *testing.T) {
 			log := &logbook{}
 			ctx, leave := context.WithCancel(t.Context())
 			s := &shelf{t: t, read: func(ctx context.Context, method string) error {
-				if method == "Revision" {
+				if method == "Snapshot" || method == "Since" {
 					return nil
 				}
 				leave()
@@ -129,7 +129,7 @@ func TestHalfClosed(t *testing.T) {
 	answering := make(chan struct{})
 	s := stock(t)
 	s.read = func(_ context.Context, method string) error {
-		if method != "Revision" && method != "Touched" {
+		if method != "Snapshot" && method != "Since" {
 			asked <- struct{}{}
 			<-answering
 		}
@@ -143,7 +143,7 @@ func TestHalfClosed(t *testing.T) {
 	}))
 	defer server.Close()
 	for path, want := range map[string]string{
-		"/movies": `{"movies": [`, "/movies/1": one, "/genres": `{"genres": [`, "/changes": `{"changes": [`, "/status": `{"revision":6`,
+		"/changes": `{"changes": [`, "/status": `{"revision":6`,
 		"/export": five, "/changes?since=5&wait=1m": `{"changes": [`, "/movies/1/history": `{"history": [`,
 	} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -176,7 +176,7 @@ func TestHalfClosed(t *testing.T) {
 func TestConstantAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{t: t, read: func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }}
-		a := api.New(api.Options{Catalogue: s, Logger: slog.New(logless), Staleness: time.Second, CacheBytes: 1})
+		a := api.New(api.Options{Catalogue: s, Source: s, Logger: slog.New(logless), Staleness: time.Second, CacheBytes: 1})
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { a.Run(ctx) })
@@ -203,7 +203,7 @@ func TestClientLeaves(t *testing.T) {
 	defer leave()
 	gone, done := make(chan struct{}), make(chan struct{})
 	s := &shelf{t: t, read: func(_ context.Context, method string) error {
-		if method == "Movies" {
+		if method == "History" {
 			leave()
 			<-gone
 		}
@@ -216,7 +216,7 @@ func TestClientLeaves(t *testing.T) {
 		close(done)
 	}))
 	defer server.Close()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/movies", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/movies/1/history", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestAwayIsLogged(t *testing.T) {
 		}}
 		_, end := startWith(t, api.Options{Catalogue: s, Logger: slog.New(log.handler()), Staleness: time.Second, CacheBytes: 1 << 20})
 		time.Sleep(150 * time.Second)
-		if n := strings.Count(log.String(), `"level":"WARN","msg":"the catalogue cannot be read","error":"`+errSecrets.Error()); n != 3 {
+		if n := strings.Count(log.String(), `"level":"WARN","msg":"the catalogue cannot be read","error":"load the catalogue: `+errSecrets.Error()); n != 3 {
 			t.Errorf("%d lines in two and a half minutes, want 3: %s", n, log.String())
 		}
 		away.Store(false)

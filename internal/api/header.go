@@ -14,13 +14,14 @@ const (
 	ifNoneMatch       = "If-None-Match"
 	link              = "Link"
 	serverTiming      = "Server-Timing"
+	totalCount        = "Total-Count"
 	vary              = "Vary"
 )
 
 // Values that answers share. They have no room, so that Header.Add copies them.
 var (
 	anyOrigin  = []string{"*"}
-	exposed    = []string{"Catalogue-Revision, ETag, Link, Age, Retry-After, X-Request-Id"} // to scripts of other origins
+	exposed    = []string{"Catalogue-Revision, ETag, Link, Total-Count, Age, Retry-After, X-Request-Id"} // to scripts of other origins
 	byEncoding = []string{"Accept-Encoding"}
 	fromCache  = []string{"cache"}
 	jsonType   = []string{"application/json"}

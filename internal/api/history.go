@@ -15,9 +15,6 @@ import (
 //	{"revision": 17, "time": "2026-03-01T12:00:00Z", "changed": ["cast", "genres"]}
 //	],
 //	"next_url": null}
-//
-// It is kept with the lists. A movie's own answer may outlive revisions that do
-// not touch it; of a history that would keep what has been pruned since.
 func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	q, given, err := parseKeyset(r.URL.RawQuery)
 	if err != nil {
@@ -28,7 +25,11 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	path := movieKey(id) + "/history?"
-	return a.cached(w, r, path+given.Encode(), func(ctx context.Context) (*answer, error) {
+	s, err := a.state(w, r)
+	if err != nil {
+		return err
+	}
+	return a.sendCached(w, r, s, path+given.Encode(), func(ctx context.Context) (*answer, error) {
 		// One more tells whether there is a next page.
 		events, err := a.catalogue.History(ctx, id, q.start, q.limit+1)
 		if err != nil {

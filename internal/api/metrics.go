@@ -17,6 +17,9 @@ func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
 	gauge("revision", "Revision of the catalogue that answers show.", func(s state) float64 { return float64(s.revision) })
 	gauge("revision_age_seconds", "Time since the database last confirmed that revision: it grows while the database is away.",
 		func(s state) float64 { return s.confirmed.Seconds() })
+	if w.mirror != nil {
+		addIndexMetrics(f, w.mirror)
+	}
 	if w.lag != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "movies", Subsystem: "api", Name: "replica_lag_seconds",
@@ -25,7 +28,7 @@ func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
 	}
 	requests := f.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "movies", Subsystem: "api", Name: "cache_requests_total",
-		Help: "Answers, by whether they were kept ready (hit) or asked the database (miss).",
+		Help: "Answers, by whether they were kept ready (hit) or had to be made (miss).",
 	}, []string{"result"})
 	return &metrics{hits: requests.WithLabelValues("hit"), misses: requests.WithLabelValues("miss")}
 }

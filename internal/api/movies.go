@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
+	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
 )
 
@@ -18,37 +20,71 @@ import (
 //	],
 //	"next_url": "/movies?limit=2&start=11"}
 func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
-	if a.sendKept(w, r, a.cache.lists, pageKey(r.URL.RawQuery)) {
+	key := pageKey(r.URL.RawQuery)
+	if a.sendKept(w, r, key) {
 		return nil
 	}
 	q, err := movie.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	return a.cached(w, r, pageKey(asGiven(q.Key(), r.URL.RawQuery)), func(ctx context.Context) (*answer, error) {
-		// One row more tells whether there is a next page.
-		rows, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit+1)
+	s, err := a.state(w, r)
+	if err != nil {
+		return err
+	}
+	// What is given as a key is found by sendKept the next time, without parsing.
+	next := func(last int64) string { return pageKey(asGiven(q.Next(strconv.FormatInt(last, 10)), r.URL.RawQuery)) }
+	if s.index != nil {
+		return a.sendComputed(w, r, s, key, func(x *index.Index) (*answer, error) { return a.searchPage(x, q, next) })
+	}
+	if !q.Simple() || q.Sort != movie.SortNewest {
+		return errOff
+	}
+	return a.sendCached(w, r, s, key, func(ctx context.Context) (*answer, error) {
+		rows, start, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit)
 		if err != nil {
 			return nil, err
 		}
-		next := ""
-		if n := movie.Fill(rows, q.Limit); n < len(rows) { // a page of large movies is short
-			rows = rows[:n]
-			next = a.base + pageKey(asGiven(q.Next(rows[n-1].ID), r.URL.RawQuery))
+		following := ""
+		if start > 0 {
+			following = a.base + next(start)
 		}
-		return newAnswer(a.appendPage(nil, rows, next), next), nil
+		body := []byte(`{"movies": [`)
+		for i, row := range rows {
+			body = row.AppendLinked(appendSeparator(body, i), a.base)
+		}
+		return newAnswer(appendNext(appendEnd(body, len(rows)), following), following), nil
 	})
 }
 
-// pageKey is the key of a page, by the query string in its normal form.
+// pageKey is the key of a page, by the query string.
 func pageKey(query string) string { return "/movies?" + query }
 
-func (a *API) appendPage(body []byte, rows []movie.Row, next string) []byte {
-	body = append(body, `{"movies": [`...)
-	for i, row := range rows {
-		body = row.AppendLinked(appendSeparator(body, i), a.base)
+// searchPage is a page from the index; one of large movies is short.
+func (a *API) searchPage(x *index.Index, q movie.Query, next func(last int64) string) (*answer, error) {
+	found, err := x.Search(q.Filter, q.Sort, q.Start, q.Limit)
+	if errors.Is(err, index.ErrStart) {
+		return nil, &movie.ParameterError{Parameter: "start", Detail: fmt.Sprintf("start is %d, which no movie has ever had as its id", q.Start)}
 	}
-	return appendNext(appendEnd(body, len(rows)), next)
+	if err != nil {
+		return nil, err
+	}
+	body := append(make([]byte, 0, 256*len(found.IDs)+128), `{"movies": [`...)
+	n := 0
+	for ; n < len(found.IDs) && len(body) < movie.MaxBytes; n++ {
+		body = a.appendMovie(appendSeparator(body, n), x, found.IDs[n])
+	}
+	following := ""
+	if n < len(found.IDs) || found.More {
+		following = a.base + next(found.IDs[n-1])
+	}
+	return newAnswer(appendNext(appendEnd(body, n), following), following).of(found.Total), nil
+}
+
+// appendMovie appends a movie that is in the index.
+func (a *API) appendMovie(body []byte, x *index.Index, id int64) []byte {
+	body, _ = x.AppendFields(movie.AppendOpening(body, id), id)
+	return movie.AppendSelf(body, a.base, id)
 }
 
 // appendNext ends a page.
@@ -77,9 +113,6 @@ func appendEnd(body []byte, n int) []byte {
 }
 
 func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.RawQuery == "" && a.sendKept(w, r, a.cache.movies, r.URL.Path) {
-		return nil
-	}
 	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
@@ -87,17 +120,30 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.watcher.state(lasting(r))
+	s, err := a.state(w, r)
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, a.cache.movies, movieKey(id), func(ctx context.Context) (*answer, error) {
-		row, err := a.catalogue.Movie(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		return newAnswer(append(row.AppendLinked(nil, a.base), '\n'), ""), nil
-	})
+	if s.index == nil {
+		return a.sendCached(w, r, s, movieKey(id), func(ctx context.Context) (*answer, error) {
+			row, err := a.catalogue.Movie(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return newAnswer(append(row.AppendLinked(nil, a.base), '\n'), ""), nil
+		})
+	}
+	started := time.Now()
+	body, found := s.index.AppendFields(movie.AppendOpening(nil, id), id)
+	if !found {
+		return movie.ErrNotFound
+	}
+	made := newAnswer(append(movie.AppendSelf(body, a.base, id), '\n'), "")
+	if len(made.body) >= minCompressed { // making it costs less than keeping it, unless it is compressed
+		return a.sendComputed(w, r, s, movieKey(id), func(*index.Index) (*answer, error) { return made, nil })
+	}
+	a.sendMade(w, r, s, "index", started, made)
+	return nil
 }
 
 // movieID is the id in the path.

@@ -34,7 +34,7 @@ func (a *API) object(w http.ResponseWriter, r *http.Request) error {
 	if key == "" {
 		return &movie.ParameterError{Parameter: "key", Detail: "key is missing, expected the key of an object"}
 	}
-	s, err := a.watcher.state(lasting(r))
+	s, err := a.state(w, r)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -163,6 +164,7 @@ func (a answers) responses() object[response] {
 	if !a.constant {
 		statuses = append(statuses, http.StatusServiceUnavailable)
 	}
+	slices.Sort(statuses)
 	for _, s := range statuses {
 		text := strconv.Itoa(s)
 		all = append(all, member[response]{text, response{Ref: "#/components/responses/" + text}})

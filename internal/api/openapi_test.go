@@ -77,6 +77,7 @@ type description struct {
 
 type describedParameter struct {
 	Name, In, Description string
+	Required              bool
 	Example               any
 	Schema                struct {
 		Type     string
@@ -108,6 +109,12 @@ func TestParametersAreDescribed(t *testing.T) {
 	for path, item := range d.Paths {
 		at := base + strings.ReplaceAll(path, "{id}", "10") + "?"
 		var names []string
+		required := "" // the others are asked for with it
+		for _, p := range item.Get.Parameters {
+			if p.Required && p.In == "query" {
+				required = p.Name + "=the&"
+			}
+		}
 		for _, p := range item.Get.Parameters {
 			if p.Example == nil || p.Description == "" {
 				t.Errorf("%s: %s has no example or no description", path, p.Name)
@@ -116,14 +123,21 @@ func TestParametersAreDescribed(t *testing.T) {
 				continue
 			}
 			names = append(names, p.Name)
-			checkParameter(t, at, p)
+			with := at
+			if !p.Required {
+				with += required
+			}
+			if p.Name == "sort" { // match needs q
+				with += "q=the&"
+			}
+			checkParameter(t, with, p)
 		}
 		slices.Sort(names)
 		if known := knownParameters(t, at); !slices.Equal(known, names) {
 			t.Errorf("%s takes %v, described are %v", path, known, names)
 		}
 	}
-	for _, path := range []string{"/", "/movies", "/movies/{id}", "/movies/{id}/history", "/export", "/changes", "/genres", "/years", "/status", "/openapi.json"} {
+	for _, path := range []string{"/", "/movies", "/movies/{id}", "/movies/{id}/history", "/export", "/changes", "/genres", "/years", "/people", "/suggest", "/status", "/openapi.json"} {
 		if _, known := d.Paths[path]; !known {
 			t.Errorf("%s is not described", path)
 		}
@@ -252,7 +266,7 @@ var checker = sync.OnceValue(func() responses.ResponseBodyValidator {
 	return v.GetResponseBodyValidator()
 })
 
-var noSuchPath = regexp.MustCompile(`^/(movies|movies/[^/]+|movies/[^/]+/history|changes|export|genres|years|status|openapi\.json|)$`)
+var noSuchPath = regexp.MustCompile(`^/(movies|movies/[^/]+|movies/[^/]+/history|changes|export|genres|years|people|suggest|status|openapi\.json|)$`)
 
 // checkDescribed validates an answer. Where there is nothing, it looks as if a
 // movie was missing; and another method's error is described with GET's.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
 )
 
@@ -22,6 +23,21 @@ type problem struct {
 }
 
 func (p problem) Error() string { return p.Detail }
+
+// errOff: the database alone does not answer that.
+var errOff = problem{
+	Status: http.StatusNotImplemented,
+	Detail: "only the index answers that, and it is switched off here by MOVIES_API_INDEX=off; without it there are /movies with title, " +
+		"year, cast, genre, year_from, year_to, limit and start, /movies/{id}, /export and /changes",
+}
+
+// loading says how far the index is while there is none.
+func loading(p index.Progress) problem {
+	return problem{
+		Status: http.StatusServiceUnavailable, retryAfter: retryAfter,
+		Detail: fmt.Sprintf("loading the index: %d of about %d movies; try again later", p.Loaded, p.Expected),
+	}
+}
 
 // retryAfter is when to ask again while the database is away, in seconds.
 const retryAfter = "5"

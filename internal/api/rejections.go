@@ -36,7 +36,7 @@ func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.watcher.state(lasting(r))
+	s, err := a.state(w, r)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 // Package api serves the catalogue over HTTP, as JSON.
 //
-// Answers are put together from the rows as they are stored, without decoding
-// them, and kept ready to be sent until the catalogue changes: a watcher follows
-// its revision. Whatever goes wrong is told as a problem document (RFC 9457).
+// Answers are made of an index of the catalogue in memory, which a watcher keeps up to
+// date, and kept ready to be sent until the catalogue changes. Exports, histories and
+// changes, and movies when the index is off, come from the database. Whatever goes wrong is told as a problem document (RFC 9457).
 package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -17,17 +19,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
 )
 
-// Reader reads movies.
+// Reader reads movies from the database: those that the index does not have or does not
+// answer.
 type Reader interface {
 	// Movie returns a visible movie, or movie.ErrNotFound.
 	Movie(ctx context.Context, id int64) (movie.Row, error)
-	// Movies returns the first movies that match, at most limit, the highest id
-	// first. With start above 0, only ids below it. Once they hold movie.MaxBytes, one
-	// more is the last.
-	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error)
+	// Movies returns a page of the movies that match, at most limit, the highest id
+	// first. With start above 0, the page has only ids below start. next is the start
+	// of the page that follows, 0 at the end. Asked only when the index is off.
+	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error)
 	// History returns the newest changes of a movie, deleted or not, at most limit.
 	// With start above 0, only revisions below it. movie.ErrNotFound.
 	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
@@ -44,16 +48,10 @@ type Feed interface {
 	// Changes returns the first changes after a revision, at most limit, in
 	// commit order, and none after those that hold movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
 	Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error)
-	// Touched are the ids of the movies that changed after one revision, up to
-	// another; known is false when these are not all.
-	Touched(ctx context.Context, after, upTo int64, limit int) (ids []int64, known bool, err error)
 }
 
 // Counter reads numbers.
 type Counter interface {
-	// Genres and Years are all values with the number of their movies.
-	Genres(ctx context.Context) ([]movie.Count, error)
-	Years(ctx context.Context) ([]movie.Count, error)
 	// Status is how fresh the catalogue is.
 	Status(ctx context.Context) (movie.Status, error)
 	// Rejections returns the newest rejections, at most limit. With start above
@@ -73,7 +71,9 @@ type Catalogue interface {
 // Options of the API.
 type Options struct {
 	Catalogue Catalogue
-	Logger    *slog.Logger
+	// Source is what the index is made of: the same catalogue. Nil when the index is off.
+	Source index.Source
+	Logger *slog.Logger
 	// Staleness is how long an answer may be behind the database, while that can
 	// be reached.
 	Staleness time.Duration
@@ -119,7 +119,10 @@ func New(o Options) *API {
 		exports: semaphore.NewWeighted(int64(max(o.Exports, 1))), ending: make(chan struct{}),
 	}
 	a.watcher = &watcher{
-		feed: o.Catalogue, logger: o.Logger, staleness: o.Staleness, now: time.Now, touched: a.cache.touched, moved: make(chan struct{}),
+		feed: o.Catalogue, logger: o.Logger, staleness: o.Staleness, now: time.Now, renewed: a.cache.answers.InvalidateAll,
+	}
+	if o.Source != nil {
+		a.watcher.mirror = index.NewMirror(patient{o.Source})
 	}
 	if o.Missing != nil {
 		a.watcher.lag = newLag(o.Missing, time.Now)
@@ -172,6 +175,25 @@ func (a *API) Run(ctx context.Context) {
 	a.watcher.watch(ctx)
 	following.Wait()
 	<-a.ending
+}
+
+// Loading says how far a load of the index is, if one is under way or none has
+// succeeded so far. ready: there is an index all the same, which answers.
+func (a *API) Loading() (ready bool, err error) {
+	m := a.watcher.mirror
+	if m == nil {
+		return true, nil
+	}
+	ready = m.Index() != nil
+	switch p := m.Progress(); {
+	case p.Loading && ready:
+		return true, fmt.Errorf("loading the index again: %d of about %d movies", p.Loaded, p.Expected)
+	case p.Loading:
+		return false, fmt.Errorf("loading the index: %d of about %d movies", p.Loaded, p.Expected)
+	case !ready:
+		return false, errors.New("the index is not loaded: the catalogue cannot be read")
+	}
+	return true, nil
 }
 
 // read serves what anyone may read, scripts of other origins included.
@@ -234,46 +256,72 @@ func preflight(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// cached answers from the lists that are kept; what is not there is loaded.
-func (a *API) cached(w http.ResponseWriter, r *http.Request, key string, load func(context.Context) (*answer, error)) error {
+// state is what the watcher knows; the answer, also one that is an error, names its
+// revision.
+func (a *API) state(w http.ResponseWriter, r *http.Request) (state, error) {
 	s, err := a.watcher.state(lasting(r))
+	if err == nil {
+		w.Header()[catalogueRevision] = s.text
+	}
+	return s, err
+}
+
+// computed answers from the index, or with an answer that is kept.
+func (a *API) computed(w http.ResponseWriter, r *http.Request, key string, make func(*index.Index) (*answer, error)) error {
+	if a.watcher.mirror == nil {
+		return errOff
+	}
+	s, err := a.state(w, r)
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, a.cache.lists, key, load)
+	return a.sendComputed(w, r, s, key, make)
 }
 
-func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, in *shelfOf, key string, load func(context.Context) (*answer, error)) error {
+func (a *API) sendComputed(w http.ResponseWriter, r *http.Request, s state, key string, make func(*index.Index) (*answer, error)) error {
+	return a.sendHeld(w, r, s, "index", func() (*answer, bool, error) { return a.compute(s, key, make) })
+}
+
+// sendCached answers from the database, or with an answer that is kept.
+func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, key string, load func(context.Context) (*answer, error)) error {
+	return a.sendHeld(w, r, s, "db", func() (*answer, bool, error) { return a.get(lasting(r), s, key, load) })
+}
+
+// sendHeld sends an answer once there is room for it. The name is that of the time it takes.
+func (a *API) sendHeld(w http.ResponseWriter, r *http.Request, s state, name string, get func() (found *answer, hit bool, err error)) error {
 	start := time.Now()
 	hit := false
-	ctx := lasting(r)
-	found, release, err := a.room.hold(ctx, func() (found *answer, err error) {
-		found, hit, err = a.get(ctx, s, in, key, load)
+	found, release, err := a.room.hold(lasting(r), func() (found *answer, err error) {
+		found, hit, err = get()
 		return found, err
 	})
 	if err != nil {
 		return err
 	}
 	defer release()
-	switch {
-	case hit:
+	if hit {
 		a.sendHit(w, r, s, found)
-	default:
-		a.metrics.misses.Inc()
-		w.Header().Set(serverTiming, "db;dur="+milliseconds(time.Since(start)))
-		send(w, r, found, s)
+		return nil
 	}
+	a.sendMade(w, r, s, name, start, found)
 	return nil
+}
+
+// sendMade sends an answer that has just been made, and tells how long that took.
+func (a *API) sendMade(w http.ResponseWriter, r *http.Request, s state, name string, start time.Time, made *answer) {
+	a.metrics.misses.Inc()
+	w.Header()[serverTiming] = []string{name + ";dur=" + milliseconds(time.Since(start))}
+	send(w, r, made, s)
 }
 
 // sendKept answers a request whose text is the very key of an answer that is
 // kept: nothing needs to be read, parsed or checked. It tells whether it has.
-func (a *API) sendKept(w http.ResponseWriter, r *http.Request, in *shelfOf, key string) bool {
+func (a *API) sendKept(w http.ResponseWriter, r *http.Request, key string) bool {
 	s := a.watcher.peek()
 	if s.moved == nil {
 		return false
 	}
-	found, hit := in.GetIfPresent(key)
+	found, hit := a.cache.find(s, key)
 	if !hit || len(found.body) > smallAnswer { // a large one waits for room
 		return false
 	}
@@ -297,7 +345,7 @@ func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *ans
 	return nil
 }
 
-func (a *API) index(w http.ResponseWriter, r *http.Request) error {
+func (a *API) start(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	return a.sendConstant(w, r, a.first)
 }

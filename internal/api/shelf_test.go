@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +22,7 @@ import (
 	"jpmovies/internal/api"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
 )
 
@@ -38,8 +39,9 @@ type shelf struct {
 
 	mu         sync.Mutex
 	movies     map[int64]movie.Movie
-	feed       []int64 // the movie that each revision changed, from 1 on
-	pruned     int64   // changes up to this revision are no longer kept
+	known      map[int64]movie.Identity // of all that ever were put
+	feed       []int64                  // the movie that each revision changed, from 1 on
+	pruned     int64                    // changes up to this revision are no longer kept
 	workers    []movie.WorkerStatus
 	rejections []movie.StoredRejection // the newest first
 	trace      movie.Trace             // of any key
@@ -53,9 +55,12 @@ func (s *shelf) put(id int64, m *movie.Movie) {
 	if s.movies == nil {
 		s.movies = map[int64]movie.Movie{}
 	}
+	if s.known == nil {
+		s.known = map[int64]movie.Identity{}
+	}
 	delete(s.movies, id)
 	if m != nil {
-		s.movies[id] = *m
+		s.movies[id], s.known[id] = *m, m.Identity
 	}
 	s.feed = append(s.feed, id)
 }
@@ -124,22 +129,25 @@ func (s *shelf) row(id int64) movie.Row {
 	return movie.Row{ID: id}
 }
 
-func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error) {
-	if limit < 1 || limit > movie.MaxLimit+1 || start < 0 {
+func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
+	if limit < 1 || limit > movie.MaxLimit || start < 0 {
 		s.t.Errorf("%d movies below %d are asked for", limit, start)
 	}
 	end, err := s.called(ctx, "Movies")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer end()
-	var rows []movie.Row
 	for _, id := range matching(s.movies, filter) {
-		if (start == 0 || id < start) && len(rows) < limit && movie.Fill(rows, limit) == len(rows) {
+		switch {
+		case start > 0 && id >= start:
+		case movie.Fill(rows, limit) < len(rows) || len(rows) == limit:
+			return rows, rows[len(rows)-1].ID, nil
+		default:
 			rows = append(rows, s.row(id))
 		}
 	}
-	return rows, nil
+	return rows, 0, nil
 }
 
 func (s *shelf) Export(ctx context.Context, filter movie.Filter, begin func(int64) error, each func([]movie.Row) error) error {
@@ -199,48 +207,75 @@ func (s *shelf) Changes(ctx context.Context, since int64, limit int) ([]movie.Ch
 	return changes, nil
 }
 
-func (s *shelf) Touched(ctx context.Context, after, upTo int64, limit int) (ids []int64, known bool, err error) {
-	end, err := s.called(ctx, "Touched")
-	if err != nil {
-		return nil, false, err
+// mark is the shelf's, at a revision.
+func (s *shelf) mark(revision int64) movie.Mark {
+	m := movie.Mark{Revision: revision}
+	if revision > 0 {
+		m.Movie, m.ChangedAt = s.feed[revision-1], revision
 	}
-	defer end()
-	if after < s.pruned || upTo-after > int64(limit) {
-		return nil, false, nil
-	}
-	return slices.Clone(s.feed[after:upTo]), true, nil
+	return m
 }
 
-func (s *shelf) Genres(ctx context.Context) ([]movie.Count, error) {
-	return s.countBy(ctx, "Genres", func(m movie.Movie) []string { return m.Genres }, func(a, b movie.Count) int {
-		return cmp.Or(cmp.Compare(b.Movies, a.Movies), cmp.Compare(a.Value, b.Value))
-	})
-}
-
-func (s *shelf) Years(ctx context.Context) ([]movie.Count, error) {
-	return s.countBy(ctx, "Years", func(m movie.Movie) []string { return []string{fmt.Sprintf("%04d", m.Year)} }, func(a, b movie.Count) int {
-		return cmp.Compare(a.Value, b.Value)
-	})
-}
-
-func (s *shelf) countBy(ctx context.Context, method string, values func(movie.Movie) []string, order func(a, b movie.Count) int) ([]movie.Count, error) {
-	end, err := s.called(ctx, method)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	counted := map[string]int64{}
-	for _, m := range s.movies {
-		for _, v := range values(m) {
-			counted[v]++
+// states are what a mirror learns of movies.
+func (s *shelf) states(ids []int64) []movie.State {
+	var states []movie.State
+	for _, id := range ids {
+		if m, shown := s.movies[id]; shown {
+			states = append(states, movie.State{ID: id, Identity: m.Identity, Fields: m.AppendFields(nil)})
+		} else if i, known := s.known[id]; known {
+			states = append(states, movie.State{ID: id, Identity: i, Hidden: true})
 		}
 	}
-	var counts []movie.Count
-	for v, n := range counted {
-		counts = append(counts, movie.Count{Value: v, Movies: n})
+	return states
+}
+
+func (s *shelf) Snapshot(ctx context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
+	end, err := s.called(ctx, "Snapshot")
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(counts, order)
-	return counts, nil
+	mark, movies := s.mark(int64(len(s.feed))), int64(len(s.movies))
+	ids := append(slices.Collect(maps.Keys(s.movies)), slices.Collect(maps.Keys(s.known))...)
+	slices.Sort(ids)
+	states := s.states(slices.Compact(ids))
+	end()
+	if err := begin(mark, movies); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(states, 2) {
+		if err := each(some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shelf) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
+	end, err := s.called(ctx, "Since")
+	if err != nil {
+		return mark, err
+	}
+	now := int64(len(s.feed))
+	switch {
+	case mark.Revision > now || mark != s.mark(mark.Revision):
+		err = movie.ErrReplaced
+	case mark.Revision < s.pruned && mark.Revision < now:
+		err = movie.ErrPruned
+	}
+	if err != nil {
+		end()
+		return mark, err
+	}
+	ids := slices.Clone(s.feed[mark.Revision:])
+	slices.Sort(ids)
+	states, next := s.states(slices.Compact(ids)), s.mark(now)
+	end()
+	for some := range slices.Chunk(states, 1000) {
+		if err := each(some); err != nil {
+			return mark, err
+		}
+	}
+	return next, nil
 }
 
 func (s *shelf) Status(ctx context.Context) (movie.Status, error) {
@@ -314,7 +349,7 @@ func (s *shelf) Trace(ctx context.Context, key string) (movie.Trace, error) {
 func matching(movies map[int64]movie.Movie, filter movie.Filter) []int64 {
 	var ids []int64
 	for id := range maps.Keys(movies) {
-		if filter.Matches(movies[id]) {
+		if filter.Matches(id, movies[id]) {
 			ids = append(ids, id)
 		}
 	}
@@ -347,13 +382,19 @@ func eachCatalogue(t *testing.T, test func(t *testing.T, url string)) {
 	})
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
-		for i, m := range samples {
-			update := movie.Update{Identity: m.Identity, Cast: m.Cast, Genres: m.Genres, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}}
-			apply(t, db, update)
-		}
-		apply(t, db, movie.Update{Identity: samples[deleted-1].Identity, Deleted: true, Stamp: movie.Stamp{Time: movie.Time{Sec: 99}}})
+		applySamples(t, db)
 		test(t, serve(t, db, slog.DiscardHandler))
 	})
+}
+
+// applySamples puts the samples into a database.
+func applySamples(t *testing.T, db *database.DB) {
+	t.Helper()
+	for i, m := range samples {
+		update := movie.Update{Identity: m.Identity, Cast: m.Cast, Genres: m.Genres, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}}
+		apply(t, db, update)
+	}
+	apply(t, db, movie.Update{Identity: samples[deleted-1].Identity, Deleted: true, Stamp: movie.Stamp{Time: movie.Time{Sec: 99}}})
 }
 
 func apply(t *testing.T, db *database.DB, updates ...movie.Update) {
@@ -376,13 +417,20 @@ func start(t *testing.T, catalogue api.Catalogue, log slog.Handler) *api.API {
 	return a
 }
 
-// startWith makes an API and runs it until the test ends, or end is called.
+// withoutIndex is a catalogue from which no index can be made.
+type withoutIndex struct{ api.Catalogue }
+
+// startWith makes an API with an index, unless the catalogue is withoutIndex, and runs it
+// until the test ends, or end is called.
 func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	t.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Exports = exports
+	if o.Source == nil {
+		o.Source, _ = o.Catalogue.(index.Source)
+	}
 	a = api.New(o)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -390,7 +438,9 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	end = func() { stop(); running.Wait() }
 	t.Cleanup(end)
 	// So that all answers name the revision, from the first on.
-	record(t, a, http.MethodGet, "/changes?since=9223372036854775807")
+	for strings.Contains(string(record(t, a, http.MethodGet, "/changes?since=9223372036854775807").body), "loading the index") {
+		time.Sleep(10 * time.Millisecond)
+	}
 	return a, end
 }
 

@@ -155,7 +155,7 @@ func (f *follower) wait() (ended, whole bool) {
 // events are the changes after a revision as server-sent events; all streams at
 // the same place share them.
 func (a *API) events(ctx context.Context, s state, since int64) (*answer, error) {
-	found, _, err := a.get(ctx, s, a.cache.lists, "events?since="+strconv.FormatInt(since, 10), func(ctx context.Context) (*answer, error) {
+	found, _, err := a.get(ctx, s, "events?since="+strconv.FormatInt(since, 10), func(ctx context.Context) (*answer, error) {
 		changes, err := a.readChanges(ctx, since, piece)
 		if err != nil {
 			return nil, err

@@ -260,7 +260,7 @@ func TestStreamAheadOfItsCatalogue(t *testing.T) {
 		one.expect(": 6")
 		s.set(func() {
 			s.after = func(method string) {
-				if method == "Touched" { // the last question about a new revision
+				if method == "Since" { // it has been seen
 					s.set(func() { s.feed = s.feed[:6] })
 				}
 			}

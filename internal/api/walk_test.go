@@ -1,11 +1,13 @@
 package api_test
 
 import (
+	gocmp "cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -43,24 +45,30 @@ func TestWalk(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		w := &walker{
 			T: t, db: databasetest.Open(t, o), random: rand.New(rand.NewPCG(11, 12)),
-			records: map[movie.Identity]movie.Record{}, seen: map[string]int{},
+			records: map[movie.Identity]movie.Record{}, known: map[int64]movie.Identity{}, seen: map[string]int{},
 		}
 		w.url = serve(t, w.db, slog.DiscardHandler)
 		raw := databasetest.Raw(t, o)
-		w.walk(query{}) // through an empty catalogue
+		w.walk(query{sort: movie.SortNewest}) // through an empty catalogue
 		for range 10 {
 			w.change()
 			w.learn(raw)
 			settle(t, w.url, w.db)
-			w.checkCounts()
+			w.checkCounts(query{})
 			for range 40 {
 				q := w.query()
 				w.walk(q)
-				w.export(q)
+				w.checkCounts(q)
+				simple := q.Filter
+				simple.Words = nil
+				if simple.Simple() { // the database's own tests export by the other filters
+					w.export(q)
+				}
 			}
 		}
 		t.Log(w.seen)
-		for _, kind := range []string{"nothing", "one page", "more pages", "full last page", "by title", "by year", "by cast", "by genre", "by years", "by words", "by all"} {
+		for _, kind := range []string{"nothing", "one page", "more pages", "full last page", "by title", "by year", "by cast", "by genre", "by years", "by words", "by ids", "by any", "by none", "by all",
+			"sort -id", "sort year", "sort -year", "sort title", "sort match"} {
 			if w.seen[kind] == 0 {
 				t.Errorf("no walk was of the kind %q", kind)
 			}
@@ -75,6 +83,7 @@ type walker struct {
 	random  *rand.Rand
 	records map[movie.Identity]movie.Record // what was applied
 	movies  map[int64]movie.Movie           // what is visible of it
+	known   map[int64]movie.Identity        // with what was visible once; others have no place in an order
 	highest int64                           // id
 	time    int64
 	seen    map[string]int // kinds of walks, so that none is missing
@@ -117,7 +126,7 @@ func (w *walker) learn(raw *sql.DB) {
 		}
 		w.highest = max(w.highest, id)
 		if r := w.records[i]; r.Visible() {
-			w.movies[id] = r.Movie()
+			w.movies[id], w.known[id] = r.Movie(), i
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -143,6 +152,7 @@ func (w *walker) some(names []string, most int) []string {
 // mean.
 type query struct {
 	movie.Filter
+	sort         movie.Sort
 	limit, start int64 // 0: not given
 	pieces       []string
 }
@@ -151,10 +161,17 @@ func (q *query) give(name, value string) {
 	q.pieces = append(q.pieces, name+"="+url.QueryEscape(value))
 }
 
+// filters is the query string without the page.
+func (q *query) filters() string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(q.pieces), func(p string) bool {
+		return strings.HasPrefix(p, "limit=") || strings.HasPrefix(p, "start=") || strings.HasPrefix(p, "sort=")
+	}), "&")
+}
+
 // query makes a random one; every other about a movie that is there, so that it
 // finds something.
 func (w *walker) query() query {
-	var q query
+	q := query{sort: movie.SortNewest}
 	rarely := 4
 	if w.random.IntN(6) == 0 { // all filters at once
 		rarely = 1
@@ -191,16 +208,74 @@ func (w *walker) query() query {
 	if w.random.IntN(min(rarely, 2)) == 0 {
 		q.Genres = w.ask(&q, "genre", about.Genres)
 	}
+	w.askMore(&q, about)
 	if w.random.IntN(4) > 0 {
 		q.limit = []int64{1, 2, 3, 5, 8, 100}[w.random.IntN(6)]
 		q.give("limit", strconv.FormatInt(q.limit, 10))
 	}
 	if w.random.IntN(3) == 0 {
 		q.start = 1 + w.random.Int64N(w.highest+3)
+		if q.sort != movie.SortNewest { // which only begin behind a movie that there was
+			q.start = w.anyKnown()
+		}
 		q.give("start", strconv.FormatInt(q.start, 10))
 	}
 	w.random.Shuffle(len(q.pieces), func(i, j int) { q.pieces[i], q.pieces[j] = q.pieces[j], q.pieces[i] })
 	return q
+}
+
+// askMore draws conditions that only the index knows, and an order.
+func (w *walker) askMore(q *query, about movie.Movie) {
+	if w.random.IntN(6) == 0 {
+		q.CastAny = w.ask(q, "cast_any", append(about.Cast, w.one(oddNames)))
+	}
+	if w.random.IntN(6) == 0 {
+		q.GenresAny = w.ask(q, "genre_any", append(about.Genres, w.one(oddGenres)))
+	}
+	if w.random.IntN(6) == 0 {
+		q.CastNot = w.ask(q, "cast_not", oddNames)
+	}
+	if w.random.IntN(6) == 0 {
+		q.GenresNot = w.ask(q, "genre_not", oddGenres)
+	}
+	if w.random.IntN(6) == 0 {
+		for range 1 + w.random.IntN(20) {
+			q.IDs = append(q.IDs, w.anyKnown())
+			q.give("id", strconv.FormatInt(q.IDs[len(q.IDs)-1], 10))
+		}
+	}
+	orders := []movie.Sort{movie.SortNewest, movie.SortYear, movie.SortLastYear, movie.SortTitle}
+	if len(q.Words) > 0 {
+		orders = append(orders, movie.SortMatch, movie.SortMatch)
+	}
+	if w.random.IntN(2) == 0 {
+		q.sort = orders[w.random.IntN(len(orders))]
+		q.give("sort", string(q.sort))
+	}
+}
+
+func (w *walker) anyKnown() int64 {
+	ids := slices.Sorted(maps.Keys(w.known))
+	return ids[w.random.IntN(len(ids))]
+}
+
+// order compares movies in the order of a query.
+func (w *walker) order(q query) func(a, b int64) int {
+	return func(a, b int64) int {
+		x, y, c := w.known[a], w.known[b], 0
+		switch q.sort {
+		case movie.SortYear:
+			c = gocmp.Compare(x.Year, y.Year)
+		case movie.SortLastYear:
+			c = gocmp.Compare(y.Year, x.Year)
+		case movie.SortTitle:
+			c = gocmp.Compare(movie.TitleKey(x.Title), movie.TitleKey(y.Title))
+		case movie.SortMatch:
+			c = gocmp.Compare(q.Match(x.Title), q.Match(y.Title))
+		case movie.SortNewest:
+		}
+		return gocmp.Or(c, gocmp.Compare(b, a))
+	}
 }
 
 // ask draws up to three names to filter by.
@@ -243,8 +318,10 @@ type shown struct {
 func (w *walker) walk(q query) {
 	w.Helper()
 	want := []shown{}
-	for _, id := range matching(w.movies, q.Filter) {
-		if m := w.movies[id]; q.start == 0 || id < q.start {
+	all, order := matching(w.movies, q.Filter), w.order(q)
+	slices.SortFunc(all, order)
+	for _, id := range all {
+		if m := w.movies[id]; q.start == 0 || order(id, q.start) > 0 {
 			want = append(want, shown{id, m.Title, m.Year, m.Cast, m.Genres, fmt.Sprint("/movies/", id)})
 		}
 	}
@@ -256,8 +333,11 @@ func (w *walker) walk(q query) {
 	got := []shown{}
 	path := "/movies?" + strings.Join(q.pieces, "&")
 	for n := 1; ; n++ {
-		movies, next := w.page(path)
+		movies, next, total := w.page(path)
 		got = append(got, movies...)
+		if total != strconv.Itoa(len(all)) {
+			w.Errorf("%s: Total-Count is %q, want %d", path, total, len(all))
+		}
 		if n < pages && len(movies) != limit {
 			w.Errorf("%s: %d movies on page %d of %d, want %d", path, len(movies), n, pages, limit)
 		}
@@ -273,29 +353,18 @@ func (w *walker) walk(q query) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		w.Fatalf("%v: want -, got +: %s", q, diff)
 	}
-	for i := 1; i < len(got); i++ {
-		if got[i].ID >= got[i-1].ID {
-			w.Errorf("%v: %d after %d", q, got[i].ID, got[i-1].ID)
-		}
-	}
 	w.count(q, len(want), limit)
 }
 
 // export takes all that a query finds in one answer, whatever its page.
 func (w *walker) export(q query) {
 	w.Helper()
-	var pieces []string
-	for _, p := range q.pieces {
-		if !strings.HasPrefix(p, "limit=") && !strings.HasPrefix(p, "start=") {
-			pieces = append(pieces, p)
-		}
-	}
 	want := map[int64]shown{}
 	for _, id := range matching(w.movies, q.Filter) {
 		m := w.movies[id]
 		want[id] = shown{id, m.Title, m.Year, m.Cast, m.Genres, fmt.Sprint("/movies/", id)}
 	}
-	path := "/export?" + strings.Join(pieces, "&")
+	path := "/export?" + q.filters()
 	lines := exported(w.T, ask(w.T, http.MethodGet, w.url+path).body)
 	records := exportedCSV(w.T, ask(w.T, http.MethodGet, w.url+path+"&format=csv").body)
 	for name, got := range map[string]map[int64]shown{"NDJSON": lines, "CSV": records} {
@@ -305,27 +374,43 @@ func (w *walker) export(q query) {
 	}
 }
 
-// checkCounts compares genres, years and status with the model.
-func (w *walker) checkCounts() {
+// checkCounts compares genres, years, people and status with the model.
+func (w *walker) checkCounts(q query) {
 	w.Helper()
-	genres, years := map[string]int{}, map[string]int{}
-	for _, m := range w.movies {
+	filters := q.filters()
+	ids := matching(w.movies, q.Filter)
+	genres, years, people := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, id := range ids {
+		m := w.movies[id]
 		years[strconv.Itoa(m.Year)]++
 		for _, g := range m.Genres {
 			genres[g]++
 		}
+		for _, name := range m.Cast {
+			people[name]++
+		}
 	}
-	for name, want := range map[string]map[string]int{"genre": genres, "year": years} {
-		var body map[string][]map[string]any
-		if err := json.Unmarshal(ask(w.T, http.MethodGet, w.url+"/"+name+"s").body, &body); err != nil {
+	for _, c := range []struct {
+		path, list, name string
+		want             map[string]int
+		total            int
+	}{
+		{"/genres?", "genres", "genre", genres, len(ids)}, {"/years?", "years", "year", years, len(ids)},
+		{"/people?limit=100&", "people", "name", people, len(people)},
+	} {
+		answer := ask(w.T, http.MethodGet, w.url+c.path+filters)
+		checkHeader(w.T, c.path+filters, answer, "Total-Count", strconv.Itoa(c.total))
+		var body map[string]any
+		if err := json.Unmarshal(answer.body, &body); err != nil {
 			w.Fatal(err)
 		}
 		got := map[string]int{}
-		for _, c := range body[name+"s"] {
-			got[fmt.Sprint(c[name])] += int(c["movies"].(float64))
+		for _, one := range body[c.list].([]any) {
+			counted := one.(map[string]any)
+			got[fmt.Sprint(counted[c.name])] += int(counted["movies"].(float64))
 		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-			w.Errorf("%ss: want -, got +: %s", name, diff)
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+			w.Errorf("%s%s: want -, got +: %s", c.path, filters, diff)
 		}
 	}
 	var status struct{ Movies int }
@@ -334,7 +419,7 @@ func (w *walker) checkCounts() {
 	}
 }
 
-func (w *walker) page(path string) (movies []shown, next *string) {
+func (w *walker) page(path string) (movies []shown, next *string, total string) {
 	w.Helper()
 	got := ask(w.T, http.MethodGet, w.url+path)
 	checkSafe(w.T, path, got)
@@ -350,7 +435,7 @@ func (w *walker) page(path string) (movies []shown, next *string) {
 			w.Errorf("%s: a list is null in %+v", path, m)
 		}
 	}
-	return body.Movies, body.NextURL
+	return body.Movies, body.NextURL, got.header.Get("Total-Count")
 }
 
 // checkNext: the parameters that were given, cleaned, in alphabetical order, but
@@ -388,6 +473,8 @@ func (w *walker) count(q query, found, limit int) {
 		"by title":       found > 0 && q.Title != "", "by year": found > 0 && q.Year != 0,
 		"by cast": found > 0 && len(q.Cast) > 1, "by genre": found > 0 && len(q.Genres) > 1,
 		"by years": found > 0 && q.YearFrom != 0 && q.YearTo != 0, "by words": found > 0 && q.Words != nil,
+		"by ids": found > 0 && q.IDs != nil, "by any": found > 0 && (q.CastAny != nil || q.GenresAny != nil),
+		"by none": found > 0 && (q.CastNot != nil || q.GenresNot != nil), "sort " + string(q.sort): found > 0,
 		"by all": found > 0 && q.Title != "" && q.Year != 0 && q.Cast != nil && q.Genres != nil,
 	} {
 		if so {
@@ -432,12 +519,12 @@ func TestWalkWhileWriting(t *testing.T) {
 			}
 		})
 		for _, q := range []string{
-			"", "year_from=1990&year_to=1992", "q=put+st", "genre=Drama&genre=War&cast=Ann&cast=Bob", "genre=War&q=stays+p&year_from=1990&cast=Bob",
+			"", "sort=title", "sort=-year&genre=War", "year_from=1990&year_to=1992", "q=put+st", "genre=Drama&genre=War&cast=Ann&cast=Bob", "genre=War&q=stays+p&year_from=1990&cast=Bob",
 		} {
 			seen := map[string]int{}
 			w := walker{T: t, url: url}
 			for path := fmt.Sprintf("/movies?limit=%d&%s", 5+rand.IntN(20), q); path != ""; {
-				movies, next := w.page(path)
+				movies, next, _ := w.page(path)
 				for _, m := range movies {
 					seen[m.Title]++
 				}

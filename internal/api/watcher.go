@@ -9,48 +9,48 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"jpmovies/internal/index"
 )
 
-const (
-	// maxTouched is how many changed movies are dropped from the cache one by
-	// one; with more of them, all are.
-	maxTouched = 1000
-	// lookTimeout bounds the question for the revision: a database that takes
-	// longer for one row is as good as away, and answers must tell their age.
-	lookTimeout = 3 * time.Second
-)
+// lookTimeout bounds the question for the revision, and how long a source of the index
+// may be silent: a database that takes longer is as good as away, and answers must tell
+// their age.
+const lookTimeout = 3 * time.Second
 
-// watcher follows the catalogue's revision, so that requests need not ask.
+// watcher follows the catalogue's revision, and with it the index, so that requests need
+// not ask the database.
 type watcher struct {
 	feed      Feed
+	mirror    *index.Mirror // nil when the index is off
 	logger    *slog.Logger
 	staleness time.Duration
 	now       func() time.Time
 	lag       *lag // nil without a replica
-	// touched is told of each new revision, and of the movies that changed; nil
-	// means that any may have. It runs under the watcher's lock.
-	touched func(ids []int64)
+	// renewed is called at each new state, under the watcher's lock.
+	renewed func()
 	// looking: one look at a time, shared by all who want one. The answers of two
 	// might cross, and the revision go back.
 	looking singleflight.Group
 
-	mu       sync.Mutex
-	revision int64
-	text     []string // the revision as a header's value
-	known    bool
-	seen     time.Time     // when the database last confirmed the revision
-	moved    chan struct{} // closed when there is a new revision
+	mu      sync.Mutex
+	current state     // without its ages
+	seen    time.Time // when the database last confirmed it
+	moved   chan struct{}
 }
 
 // state is what the watcher knows.
 type state struct {
 	revision int64
-	text     []string // the revision as a header's value
+	text     []string     // the revision as a header's value
+	index    *index.Index // the catalogue at that revision; nil when the index is off
+	// number tells states apart, also those of equal revisions before and after a restore.
+	number uint64
 	// confirmed is how long ago the database last said so.
 	confirmed time.Duration
 	// age is that, or how far the replica is behind, whichever is more.
 	age   time.Duration
-	moved <-chan struct{} // nil when nothing is known
+	moved <-chan struct{} // closed when there is a new state; nil when nothing is known
 }
 
 // watch follows the revision until ctx is done. It looks twice as often as the
@@ -63,8 +63,8 @@ func (w *watcher) watch(ctx context.Context) {
 	defer ticker.Stop()
 	log := reminder{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
 	for {
-		// A request may share the look, so the end of the process does not end it.
-		log.note(ctx, w.look(ctx))
+		result := <-w.begin(ctx)
+		log.note(ctx, result.Err)
 		select {
 		case <-ctx.Done():
 			return
@@ -73,67 +73,79 @@ func (w *watcher) watch(ctx context.Context) {
 	}
 }
 
-// look asks the database; others may be glad of the answer when ctx is done.
+// look asks the database; others may be glad of the answer when ctx is done. Loading the
+// index may take longer than requests wait.
 func (w *watcher) look(ctx context.Context) error {
-	select {
-	case result := <-w.begin(context.WithoutCancel(ctx)):
-		return result.Err
-	case <-ctx.Done():
-		return ctx.Err()
+	patience := time.NewTimer(lookTimeout)
+	defer patience.Stop()
+	for again := false; ; again = true {
+		select {
+		case result := <-w.begin(context.WithoutCancel(ctx)):
+			if errors.Is(result.Err, context.Canceled) && !again {
+				continue // it may have been the watch's, which ends with the process
+			}
+			return result.Err
+		case <-patience.C:
+			return w.loading()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+}
+
+// loading is why a look takes so long.
+func (w *watcher) loading() error {
+	if w.mirror != nil {
+		if p := w.mirror.Progress(); p.Loading {
+			return loading(p)
+		}
+	}
+	return errSlow
 }
 
 // begin begins a look, or joins the one that has begun.
 func (w *watcher) begin(ctx context.Context) <-chan singleflight.Result {
 	return w.looking.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-		defer cancel()
 		return nil, guard(func() error { return w.ask(ctx) })
 	})
 }
 
 func (w *watcher) ask(ctx context.Context) error {
 	asked := w.now()
-	revision, err := w.feed.Revision(ctx)
-	if err != nil {
-		return err
-	}
-	before, known := w.confirm(revision, asked)
-	if known && revision == before {
+	if w.mirror != nil {
+		if err := w.mirror.Follow(ctx); err != nil {
+			return err
+		}
+		x := w.mirror.Index()
+		w.learn(x.Revision(), x, asked)
 		return nil
 	}
-	var ids []int64
-	if known && revision > before {
-		if touched, all, err := w.feed.Touched(ctx, before, revision, maxTouched); err != nil {
-			return err
-		} else if all {
-			ids = touched
-		}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	revision, err := w.feed.Revision(ctx)
+	if err == nil {
+		w.learn(revision, nil, asked)
 	}
-	w.move(revision, asked, ids)
-	return nil
+	return err
 }
 
-// confirm notes that a revision still is the current one, if it is, and returns
-// the one that is.
-func (w *watcher) confirm(revision int64, asked time.Time) (current int64, known bool) {
+// learn notes what the database has said: the same as before, or a new state.
+func (w *watcher) learn(revision int64, x *index.Index, asked time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.known && revision == w.revision {
-		w.seen = asked
+	w.seen = asked
+	before := w.current
+	if before.moved != nil && revision == before.revision && x == before.index {
+		return
 	}
-	return w.revision, w.known
-}
-
-// move makes a revision the current one.
-func (w *watcher) move(revision int64, asked time.Time, ids []int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.revision, w.known, w.seen = revision, true, asked
-	w.text = []string{strconv.FormatInt(revision, 10)}
-	w.touched(ids)
-	close(w.moved)
+	if w.moved != nil {
+		close(w.moved)
+	}
 	w.moved = make(chan struct{})
+	w.current = state{
+		revision: revision, text: []string{strconv.FormatInt(revision, 10)}, index: x, number: before.number + 1, moved: w.moved,
+	}
+	w.renewed()
 }
 
 // state is what is known; before anything is, the database is asked.
@@ -154,15 +166,18 @@ func (w *watcher) state(ctx context.Context) (state, error) {
 func (w *watcher) peek() state {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.known {
-		return state{}
+	s := w.current
+	if s.moved != nil {
+		s.confirmed = w.now().Sub(w.seen)
+		s.age = max(s.confirmed, w.lag.age())
 	}
-	confirmed := w.now().Sub(w.seen)
-	return state{w.revision, w.text, confirmed, max(confirmed, w.lag.age()), w.moved}
+	return s
 }
 
 // errBehind: another process, which reads elsewhere, has shown more.
 var errBehind = errors.New("the replica does not have that revision yet")
+
+var errSlow = errors.New("the database does not answer in time")
 
 // reach makes sure that the catalogue has a revision: another process may have
 // seen more of it.
@@ -191,12 +206,12 @@ func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	return s, beyond(revision, s.revision)
 }
 
-// unmoved runs do if no change was seen since a state: then what was read in
-// between is not outdated by one that touched has already been told of.
+// unmoved runs do if the state is still the current one: what was made of an older one
+// must not be kept.
 func (w *watcher) unmoved(since state, do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.moved == since.moved {
+	if w.current.number == since.number {
 		do()
 	}
 }

@@ -181,6 +181,9 @@ func (s *Serving) check(wrong report) {
 	if s.Staleness < time.Millisecond || s.Staleness > time.Minute {
 		wrong("MOVIES_API_STALENESS", "is %s, expected 1ms to 1m", s.Staleness)
 	}
+	if s.Index != "on" && s.Index != "off" {
+		wrong("MOVIES_API_INDEX", "is %q, expected on or off", s.Index)
+	}
 	if s.CacheMB < 1 || s.CacheMB > 1<<20 {
 		wrong("MOVIES_API_CACHE_MB", "is %d, expected 1 to %d", s.CacheMB, 1<<20)
 	}

@@ -120,6 +120,7 @@ type Worker struct {
 type Serving struct {
 	APIAddr   string        `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
 	Staleness time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms"` // how far answers may be behind
+	Index     string        `env:"MOVIES_API_INDEX" envDefault:"on"`        // on, or off: answers by SQL
 	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of answers that are kept
 	Exports   int           `env:"MOVIES_API_EXPORTS" envDefault:"4"`       // that run at once
 	BasePath  string        `env:"MOVIES_API_BASE_PATH"`                    // in front of every link, where a proxy adds it

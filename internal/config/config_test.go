@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 	database := config.Database{DBUser: "movies", DBName: "movies", DBHost: config.Host{Name: "127.0.0.1"}, DBPort: 3306, DBConnections: 32, DBTLS: "off"}
 	process := config.Process{AdminAddr: "127.0.0.1:9090", ShutdownTimeout: 20 * time.Second}
 	log := config.Log{LogLevel: slog.LevelInfo}
-	serving := config.Serving{APIAddr: "127.0.0.1:8080", Staleness: 250 * time.Millisecond, CacheMB: 64, Exports: 4, IdleTimeout: 650 * time.Second}
+	serving := config.Serving{APIAddr: "127.0.0.1:8080", Staleness: 250 * time.Millisecond, Index: "on", CacheMB: 64, Exports: 4, IdleTimeout: 650 * time.Second}
 	for name, test := range map[string]struct{ got, want any }{
 		"migrate": {&config.Migrate{}, &config.Migrate{Database: database, Log: log}},
 		"worker": {&config.Worker{}, &config.Worker{
@@ -73,14 +73,14 @@ func TestSettings(t *testing.T) {
 		"MOVIES_BUCKET_NAME": "b", "MOVIES_BUCKET_PREFIX": "in/", "MOVIES_BUCKET_PATH_STYLE": "true", "MOVIES_BUCKET_ITEMS_LIMIT": "1",
 		"MOVIES_WORKER_CONCURRENCY": "1", "MOVIES_WORKER_BATCH": "1", "MOVIES_WORKER_SHARD": "2/3", "MOVIES_WORKER_IDLE_MAX": "1m30s",
 		"MOVIES_SQS_URL": "http://localhost:4566/1/films", "MOVIES_WORKER_RECONCILE": "1s",
-		"MOVIES_API_ADDR": ":80", "MOVIES_API_STALENESS": "1s", "MOVIES_API_CACHE_MB": "1", "MOVIES_API_EXPORTS": "64", "MOVIES_API_BASE_PATH": "/films/v1", "MOVIES_API_IDLE_TIMEOUT": "1h",
+		"MOVIES_API_ADDR": ":80", "MOVIES_API_STALENESS": "1s", "MOVIES_API_INDEX": "off", "MOVIES_API_CACHE_MB": "1", "MOVIES_API_EXPORTS": "64", "MOVIES_API_BASE_PATH": "/films/v1", "MOVIES_API_IDLE_TIMEOUT": "1h",
 		"MOVIES_ADMIN_ADDR": "[::1]:0", "MOVIES_SHUTDOWN_TIMEOUT": "1ms",
 		"MOVIES_REJECTION_DAYS": "1", "MOVIES_CHANGE_DAYS": "2", "MOVIES_LOG_LEVEL": "Debug", "MOVIES_LOG_FORMAT": "text",
 	})
 	database := config.Database{DBUser: "u", DBPassword: " p\n", DBName: "n", DBHost: config.Host{Name: "::1"}, DBPort: 65535, DBConnections: 7, DBTLS: ca}
 	process := config.Process{AdminAddr: "[::1]:0", ShutdownTimeout: time.Millisecond}
 	log := config.Log{LogLevel: slog.LevelDebug, LogFormat: "text"}
-	serving := config.Serving{APIAddr: ":80", Staleness: time.Second, CacheMB: 1, Exports: 64, BasePath: "/films/v1", IdleTimeout: time.Hour}
+	serving := config.Serving{APIAddr: ":80", Staleness: time.Second, Index: "off", CacheMB: 1, Exports: 64, BasePath: "/films/v1", IdleTimeout: time.Hour}
 	parse(t, &config.Migrate{}, &config.Migrate{Database: database, Log: log})
 	replica := config.Replica{DBReadHost: config.Host{Name: "::1", Port: 3307}}
 	parse(t, &config.API{}, &config.API{Database: database, Replica: replica, Process: process, Log: log, Serving: serving})
@@ -337,7 +337,7 @@ func TestServing(t *testing.T) {
 		}
 	}
 	for variable, values := range map[string][]string{
-		"MOVIES_API_EXPORTS": {"0", "65", "-1", "x"}, "MOVIES_API_IDLE_TIMEOUT": {"0s", "-1s", "25h", "600"},
+		"MOVIES_API_INDEX": {"ON", "yes"}, "MOVIES_API_EXPORTS": {"0", "65", "-1", "x"}, "MOVIES_API_IDLE_TIMEOUT": {"0s", "-1s", "25h", "600"},
 	} {
 		for _, value := range values {
 			set(t, map[string]string{"MOVIES_DB_USER": "u", variable: value})

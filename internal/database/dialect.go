@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"jpmovies/internal/database/migrations"
 )
 
 // dialect is the seam between the engines: what differs in the SQL, and what
@@ -31,8 +34,6 @@ type dialect struct {
 	// onDuplicate ends an INSERT: a row whose key is taken overwrites the columns
 	// named, or none.
 	onDuplicate func(key string, columns ...string) string
-	// addUp ends an INSERT into facet: a value that is there grows.
-	addUp string
 	// list is what stands in (title, year) IN (...) for so many pairs.
 	list func(pairs int) string
 	// judge says what to do about an error.
@@ -41,6 +42,8 @@ type dialect struct {
 	advise func(error) error
 	// noTable tells whether the error is that a table does not exist.
 	noTable func(error) bool
+	// steps are the migrations.
+	steps fs.FS
 }
 
 // in is the condition that two columns are one of so many pairs. A single pair is
@@ -83,7 +86,6 @@ var mysqlDialect = dialect{
 		}
 		return " ON DUPLICATE KEY UPDATE " + assign(columns, "VALUES(", ")")
 	},
-	addUp:  " ON DUPLICATE KEY UPDATE movies = movies + VALUES(movies)",
 	list:   func(pairs int) string { return tuples(pairs, 2) },
 	judge:  judgeMySQL,
 	advise: adviseMySQL,
@@ -91,6 +93,7 @@ var mysqlDialect = dialect{
 		var e *mysql.MySQLError
 		return errors.As(err, &e) && e.Number == 1146
 	},
+	steps: folder(migrations.MySQL, "mysql"),
 }
 
 // sqliteDialect: transactions are serialised by BEGIN IMMEDIATE (see open.go),
@@ -109,13 +112,21 @@ var sqliteDialect = dialect{
 		}
 		return " ON CONFLICT (" + key + ") DO UPDATE SET " + assign(columns, "excluded.", "")
 	},
-	addUp:  " ON CONFLICT (kind, value) DO UPDATE SET movies = movies + excluded.movies",
 	list:   func(pairs int) string { return "VALUES " + tuples(pairs, 2) },
 	judge:  judgeSQLite,
 	advise: func(err error) error { return err },
 	noTable: func(err error) bool {
 		return err != nil && strings.Contains(err.Error(), "no such table") // its code says no more than "error"
 	},
+	steps: folder(migrations.SQLite, "sqlite"),
+}
+
+func folder(all fs.FS, name string) fs.FS {
+	sub, err := fs.Sub(all, name)
+	if err != nil {
+		panic(err) // only for an invalid path
+	}
+	return sub
 }
 
 func assign(columns []string, before, after string) string {

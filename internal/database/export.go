@@ -8,13 +8,6 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// An export reads so many movies at a time: few at first and more while they are
-// small, since a server sends all that it was asked for.
-const (
-	exportFirst = 64
-	exportMost  = 1000
-)
-
 // openExports makes the pool of connections for exports: they hold theirs for as long
 // as their clients take, and others must not wait for it.
 func (db *DB) openExports(pool *sql.DB, n int) {
@@ -24,11 +17,20 @@ func (db *DB) openExports(pool *sql.DB, n int) {
 	db.exports = pool
 }
 
+// A statement of an export or a snapshot reads at most streamRows rows, so that a
+// server's limit of the time of a statement does not end it. The caller gets at most
+// groupRows rows at a time, and about groupBytes.
+const (
+	streamRows = 10_000
+	groupRows  = 1000
+	groupBytes = movie.MaxBytes
+)
+
 // Export gives all movies that match, the highest id first, as they are at one
-// revision: begin is told which, and then each gets some of them, about
-// movie.MaxBytes at most. An error of theirs ends the export. At most
-// Options.Exports run at once; more of them wait. No locks are held, but the server
-// keeps old rows until it ends, so each must not stall.
+// revision: it calls begin with the revision, and then each with groups of movies. It
+// stops at the first error from begin or each. At most Options.Exports run at once;
+// more of them wait. An export holds no locks, but the server keeps old rows until it
+// ends, so each must not stall.
 func (db *DB) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
 	// One snapshot: REPEATABLE READ on servers; SQLite's readers have one anyway.
 	tx, err := db.exports.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
@@ -43,20 +45,42 @@ func (db *DB) Export(ctx context.Context, f movie.Filter, begin func(revision in
 	if err := begin(revision); err != nil {
 		return err
 	}
-	for start, limit := int64(0), exportFirst; ; {
-		rows, err := db.movies(ctx, tx, f, start, limit)
-		if err != nil {
+	e := exporter{filter: f, each: each}
+	for ended := false; !ended; {
+		if ended, err = db.candidates(ctx, tx, f, e.last, streamRows, e.add); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		cut := movie.Fill(rows, limit) < len(rows)
-		if err := each(rows); err != nil || len(rows) < limit && !cut {
-			return err
-		}
-		start = rows[len(rows)-1].ID
-		if cut {
-			limit = len(rows)
-		} else if 2*size(rows) < movie.MaxBytes {
-			limit = min(2*limit, exportMost)
-		}
 	}
+	return e.flush()
+}
+
+// exporter groups the movies that match.
+type exporter struct {
+	filter movie.Filter
+	each   func([]movie.Row) error
+	last   int64 // id of the last candidate
+	group  []movie.Row
+	size   int
+}
+
+func (e *exporter) add(c candidate) (more bool, err error) {
+	e.last = c.id
+	matches, err := c.matches(e.filter)
+	if err != nil || !matches {
+		return err == nil, err
+	}
+	e.group, e.size = append(e.group, c.row()), e.size+len(c.fields)
+	if len(e.group) == groupRows || e.size >= groupBytes {
+		err = e.flush()
+	}
+	return err == nil, err
+}
+
+func (e *exporter) flush() error {
+	if len(e.group) == 0 {
+		return nil
+	}
+	err := e.each(e.group)
+	e.group, e.size = e.group[:0], 0
+	return err
 }

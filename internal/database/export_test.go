@@ -1,7 +1,27 @@
 package database
 
-// SearchLittle lets a small catalogue take the ways that searches take in a large
-// one.
-func (db *DB) SearchLittle() {
-	db.searching = searchLimits{first: 1, least: 30, prefixed: 150, words: 3, sift: 50, pick: 20}
+import (
+	"io/fs"
+	"testing"
+	"testing/fstest"
+)
+
+// AddStep adds a step to those of this server's schema.
+func (db *DB) AddStep(t *testing.T, name, statement string) {
+	t.Helper()
+	steps := fstest.MapFS{name: {Data: []byte("-- +goose Up\n" + statement + ";\n")}}
+	known, err := fs.Glob(db.dialect.steps, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range known {
+		text, err := fs.ReadFile(db.dialect.steps, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps[name] = &fstest.MapFile{Data: text}
+	}
+	own := *db.dialect
+	own.steps = steps
+	db.dialect = &own
 }

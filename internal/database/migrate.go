@@ -16,12 +16,19 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-
-	"jpmovies/internal/database/migrations"
 )
 
 // versionTable is where the steps that have run are noted.
 const versionTable = "schema_migration"
+
+// firstStep is the number of the first step. The steps of releases before 1.0, which
+// made other tables, had lower numbers.
+const firstStep = 101
+
+// ErrOldSchema says that a release before 1.0 made the tables, which this program does
+// not read.
+var ErrOldSchema = errors.New("the database was made by a release before 1.0. Run jpmovies export > movies.ndjson with that release, " +
+	"then jpmovies migrate and jpmovies import movies.ndjson with this one on an empty database; ids, revisions and tombstones begin anew")
 
 // ErrNotMigrated says that the schema is older than this program needs.
 var ErrNotMigrated = errors.New("the database schema is not migrated: run jpmovies migrate")
@@ -48,6 +55,12 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	// SQLite has no lock across the steps; where two processes met in one, the
 	// later starts over and finds it done.
 	_, err = backoff.Retry(ctx, func() (struct{}, error) {
+		switch old, err := db.isOld(ctx, connections); {
+		case err != nil:
+			return struct{}{}, err
+		case old:
+			return struct{}{}, backoff.Permanent(ErrOldSchema)
+		}
 		results, err := provider.Up(ctx)
 		if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
 			results = partial.Applied
@@ -67,6 +80,24 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	return steps, nil
+}
+
+// isOld tells whether a release before 1.0 made the tables: by its steps, or, in a copy
+// of the tables alone, by one that no later release has.
+func (db *DB) isOld(ctx context.Context, connections *sql.DB) (bool, error) {
+	for _, query := range []string{
+		"SELECT COUNT(*) FROM " + versionTable + " WHERE version_id > 0 AND version_id < " + strconv.Itoa(firstStep),
+		"SELECT COUNT(*) + 1 FROM (SELECT 1 FROM movie_word LIMIT 1) here",
+	} {
+		var found int
+		switch err := connections.QueryRowContext(ctx, query).Scan(&found); {
+		case err != nil && !db.dialect.noTable(err):
+			return false, err
+		case err == nil && found > 0:
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // begin writes the version that goose begins with. Servers commit each CREATE
@@ -101,7 +132,7 @@ func (db *DB) migrations(connections *sql.DB) (*goose.Provider, error) {
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)),
 	}
 	if db.dialect == &sqliteDialect {
-		return goose.NewProvider(goose.DialectSQLite3, connections, db.steps(), options...)
+		return goose.NewProvider(goose.DialectSQLite3, connections, db.dialect.steps, options...)
 	}
 	locker, err := lock.NewMySQLTableLocker(
 		lock.WithTableName(versionTable+"_lock"),
@@ -113,29 +144,17 @@ func (db *DB) migrations(connections *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectMySQL, connections, db.steps(), append(options, goose.WithLocker(locker))...)
+	return goose.NewProvider(goose.DialectMySQL, connections, db.dialect.steps, append(options, goose.WithLocker(locker))...)
 }
 
-func (db *DB) steps() fs.FS {
-	all, folder := migrations.MySQL, "mysql"
-	if db.dialect == &sqliteDialect {
-		all, folder = migrations.SQLite, "sqlite"
-	}
-	steps, err := fs.Sub(all, folder)
-	if err != nil {
-		panic(err) // only for an invalid path
-	}
-	return steps
-}
-
-// CheckSchema reports ErrNotMigrated when a step is missing. A schema that is
-// newer than this program is fine: steps add, or exchange an index under its name
-// (expand and contract). It needs no right but SELECT.
+// CheckSchema reports ErrNotMigrated when a step is missing, and ErrOldSchema. A schema
+// that is newer than this program is fine: steps add, or exchange an index under its
+// name (expand and contract). It needs no right but SELECT.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	if err := db.file.check(); err != nil {
 		return err
 	}
-	entries, err := fs.ReadDir(db.steps(), ".")
+	entries, err := fs.ReadDir(db.dialect.steps, ".")
 	if err != nil {
 		return err
 	}
@@ -144,13 +163,16 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var have sql.NullInt64
-	err = db.read.QueryRowContext(ctx, "SELECT MAX(version_id) FROM "+versionTable+" WHERE is_applied = 1").Scan(&have)
+	var have, first sql.NullInt64
+	err = db.read.QueryRowContext(ctx, "SELECT MAX(version_id), MIN(CASE WHEN version_id > 0 THEN version_id END) FROM "+
+		versionTable+" WHERE is_applied = 1").Scan(&have, &first)
 	switch {
 	case db.dialect.noTable(err):
 		return ErrNotMigrated
 	case err != nil:
 		return fmt.Errorf("%s: %w", db.name(), err)
+	case first.Valid && first.Int64 < firstStep:
+		return ErrOldSchema
 	case have.Int64 < want:
 		return fmt.Errorf("%w (it is at step %d of %d)", ErrNotMigrated, have.Int64, want)
 	}

@@ -3,14 +3,13 @@
 //
 //	movie        one row per movie ever heard of: its JSON, ready to send, and its stamps
 //	movie_cast   (name, movie)
-//	movie_genre  (name, movie, year, beginnings of the title's words)
-//	movie_word   (name, movie, beginnings)
-//	movie_genre_pair (two genres' names, movie, year, beginnings)
+//	movie_genre  (name, movie, year)
 //	change_log   one row per change, numbered by the revision
 //	ingest       one row per object, or per part of a large one: what became of it
 //	rejection, worker_status, catalogue (the revision, one row)
 //
-// Every filter is a scan of one range of one index, or of a few, by falling id.
+// A page of movies is a scan of one range of one index, by descending id. A mirror
+// (see [DB.Snapshot]) holds all movies in memory and answers everything else.
 // The database decides nothing: [DB.Apply] locks the rows, lets [movie.Merge]
 // say what they become, and stores that, all in one transaction.
 package database
@@ -88,7 +87,6 @@ type DB struct {
 	logger      *slog.Logger
 	now         func() time.Time
 	prepared    statements
-	searching   searchLimits
 	durable     atomic.Bool // as far as is known
 }
 
@@ -110,7 +108,7 @@ const (
 // Open prepares the database. A server is not contacted yet, so that a process
 // can start before it; a SQLite file must exist unless Create is set.
 func Open(o Options) (*DB, error) {
-	db := &DB{logger: o.Logger, now: o.Now, searching: defaultSearch}
+	db := &DB{logger: o.Logger, now: o.Now}
 	db.durable.Store(true)
 	if db.now == nil {
 		db.now = time.Now

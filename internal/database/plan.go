@@ -1,11 +1,6 @@
 package database
 
-import (
-	"fmt"
-	"maps"
-
-	"jpmovies/internal/movie"
-)
+import "jpmovies/internal/movie"
 
 // plan is what a batch does to the rows that were locked for it.
 type plan struct {
@@ -17,14 +12,6 @@ type plan struct {
 type step struct {
 	id            int64 // 0 until a new movie is inserted
 	before, after movie.Record
-	beginnings    movie.Beginnings // of the title's words, once they are needed
-}
-
-func (s *step) titleBeginnings() movie.Beginnings {
-	if s.beginnings == 0 {
-		s.beginnings = movie.BeginningsOf(movie.Words(s.after.Title))
-	}
-	return s.beginnings
 }
 
 func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
@@ -74,37 +61,4 @@ func (p *plan) movies() int {
 		}
 	}
 	return n
-}
-
-// facet is a value of a kind, whose number of visible movies changes.
-type facet struct{ kind, value string }
-
-// Kinds of facets.
-const (
-	genreFacet = "genre"
-	yearFacet  = "year"
-)
-
-// yearValue is a year as a facet's value: its bytes are in the order of years.
-func yearValue(year int) string { return fmt.Sprintf("%04d", year) }
-
-// facets is by how many movies each facet's number grows.
-func (p *plan) facets() map[facet]int {
-	grows := make(map[facet]int)
-	for _, s := range p.steps {
-		for _, genre := range s.before.Genres.List {
-			grows[facet{genreFacet, genre}]--
-		}
-		for _, genre := range s.after.Genres.List {
-			grows[facet{genreFacet, genre}]++
-		}
-		if s.before.Visible() {
-			grows[facet{yearFacet, yearValue(s.before.Year)}]--
-		}
-		if s.after.Visible() {
-			grows[facet{yearFacet, yearValue(s.after.Year)}]++
-		}
-	}
-	maps.DeleteFunc(grows, func(_ facet, n int) bool { return n == 0 })
-	return grows
 }

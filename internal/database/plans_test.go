@@ -35,6 +35,7 @@ var rewrite = flag.Bool("update", false, "rewrite the golden files")
 func TestPlans(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		heard := &statements{seen: map[string][]any{}}
+		other := databasetest.Open(t, o)
 		o.OpenPool = heard.openPool
 		if o.File == "" { // itself, so that it asks what it asks a primary
 			o.ReplicaHost, o.ReplicaPort = o.Host, o.Port
@@ -42,20 +43,18 @@ func TestPlans(t *testing.T) {
 		db := databasetest.Open(t, o)
 		raw := databasetest.Raw(t, o)
 		random := rand.New(rand.NewPCG(1, 2))
-		if _, err := db.Apply(t.Context(), movie.Batch{Updates: shelf(random, 3000)}); err != nil {
-			t.Fatal(err)
-		}
-		if o.File == "" {
-			exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, movie_genre_pair, movie_word, change_log, rejection, facet, ingest")
-		}
-		heard.forget()
-		runAll(t, db)
-		db.SearchLittle()
-		for _, f := range filters {
-			if _, err := db.Movies(t.Context(), f, 0, 1); err != nil {
-				t.Error(err)
+		fill := func() {
+			if _, err := other.Apply(t.Context(), movie.Batch{Updates: shelf(random, 3000)}); err != nil {
+				t.Fatal(err)
+			}
+			if o.File == "" {
+				exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, change_log, rejection, ingest")
 			}
 		}
+		fill()
+		heard.forget()
+		runAll(t, db, raw)
+		fill() // all changes were pruned, and an empty table has other plans
 		if len(heard.seen) < 40 {
 			t.Errorf("only %d statements were heard", len(heard.seen))
 		}
@@ -76,7 +75,7 @@ var repeated = regexp.MustCompile(`(\(\?,\?\)|\?)(,(\(\?,\?\)|\?))+`)
 
 // runAll makes the program's statements, each on data that it finds something in.
 // Verify and Repair are not among them: they look through all, on purpose.
-func runAll(t *testing.T, db *database.DB) {
+func runAll(t *testing.T, db *database.DB, raw *sql.DB) {
 	t.Helper()
 	ctx := t.Context()
 	check := func(_ any, err error) {
@@ -86,17 +85,19 @@ func runAll(t *testing.T, db *database.DB) {
 		}
 	}
 	for _, f := range filters {
-		check(db.Movies(ctx, f, 0, 25))
-		check(db.Movies(ctx, f, 1500, 25))
+		_, _, err := db.Movies(ctx, f, 0, 25)
+		check(nil, err)
+		check(nil, db.Export(ctx, f, func(int64) error { return nil }, func([]movie.Row) error { return nil }))
 	}
-	check(nil, db.Export(ctx, movie.Filter{}, func(int64) error { return nil }, func([]movie.Row) error { return nil }))
+	check(nil, db.Snapshot(ctx, func(movie.Mark, int64) error { return nil }, func([]movie.State) error { return nil }))
+	at := query(t, raw, "SELECT revision, movie_id, changed_at FROM change_log WHERE revision = 7", 3)[0]
+	mark := movie.Mark{Revision: 7, Movie: int64(atoi(t, at[1])), ChangedAt: int64(atoi(t, at[2]))}
+	check(db.Since(ctx, mark, func([]movie.State) error { return nil }))
 	check(db.Movie(ctx, 1))
 	check(db.Revision(ctx))
 	check(db.Changes(ctx, 7, 100))
 	_, _, err := db.Touched(ctx, 7, 1000, 100)
 	check(nil, err)
-	check(db.Genres(ctx))
-	check(db.Years(ctx))
 	check(nil, db.CheckSchema(ctx))
 	check(nil, db.Report(ctx, movie.WorkerStatus{Shard: "0/1", LastPass: time.Now()}))
 	check(db.Status(ctx))
@@ -144,16 +145,7 @@ var filters = []movie.Filter{
 	{Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
 	{Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, Year: 1999},
 	{Words: movie.Words("the li")},
-	{Words: movie.Words("the lion zeb")},
-	{Words: movie.Words("zeb"), Cast: []string{"nobody"}},
-	{Words: movie.Words("spid"), Genres: []string{"none"}},
-	{Words: movie.Words("12"), Genres: []string{"genre 0"}},
-	{Words: movie.Words("3"), Genres: []string{"genre 3"}},
-	{Words: movie.Words("4"), Genres: []string{"genre 0", "genre 1"}},
-	{Words: movie.Words("299"), Genres: []string{"genre 0"}},
-	{Words: movie.Words("299"), Cast: []string{"actor 1"}},
-	{Words: movie.Words("li"), Year: 1999},
-	{Words: movie.Words("the li"), Cast: []string{"actor 1"}, Genres: []string{"genre 1"}, YearFrom: 1990, YearTo: 1991},
+	{IDs: []int64{3, 700, 5}},
 }
 
 // statements are what passes through a pool, by the text, each with its arguments.
@@ -245,9 +237,8 @@ func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []stri
 }
 
 // bounded are statements that sort or look through what does not grow with the
-// catalogue: the values of facets, the movies of one title, a page of each of at
-// most 40 years or 8 words, the workers.
-var bounded = regexp.MustCompile(`FROM (facet|worker_status) |m\.title = |UNION`)
+// catalogue: the movies of one title, and the workers.
+var bounded = regexp.MustCompile(`FROM worker_status |m\.title = `)
 
 // judge fails on a plan that costs more when the catalogue grows. A walk in the
 // order of the key that ends with the page is fine.

@@ -1,12 +1,12 @@
 package database
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"jpmovies/internal/movie"
 )
@@ -30,85 +30,136 @@ func (db *DB) Movie(ctx context.Context, id int64) (movie.Row, error) {
 	return r, nil
 }
 
-// Movies returns the first visible movies that match, at most limit, the
-// highest id first. With start above 0, only ids below it. Once they hold
-// movie.MaxBytes, one more is the last.
-func (db *DB) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) ([]movie.Row, error) {
-	rows, err := db.movies(ctx, db.read, filter, start, limit)
+// The work for one page is bounded: Movies reads at most pageCandidates candidates. It
+// adds no movie once those that it has hold pageBytes.
+const (
+	pageCandidates = 1000
+	pageBytes      = movie.MaxBytes
+)
+
+// Movies returns a page of the visible movies that match, at most limit, the highest id
+// first. With start above 0, the page has only ids below start. next is the start of
+// the page that follows, 0 at the end: the last id of a full page. A page may be short,
+// even empty, and still have a next one: then no more candidates were read, because the
+// work is bounded. limit is at least 1.
+func (db *DB) Movies(ctx context.Context, f movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
+	size, full, ended, last := 0, false, false, start
+	add := func(c candidate) (more bool, err error) {
+		matches, err := c.matches(f)
+		if err != nil {
+			return false, err
+		}
+		if full = matches && (len(rows) == limit || size >= pageBytes); full {
+			return false, nil
+		}
+		last = c.id
+		if matches {
+			rows, size = append(rows, c.row()), size+len(c.fields)
+		}
+		return true, nil
+	}
+	// Most candidates match, so the first statement usually reads all of the page.
+	for left, n := pageCandidates, limit+1; left > 0 && !full && !ended; left, n = left-n, 4*n {
+		n = min(n, left)
+		if ended, err = db.candidates(ctx, db.read, f, last, n, add); err != nil {
+			return nil, 0, fmt.Errorf("read movies: %w", err)
+		}
+	}
+	switch {
+	case ended:
+		return rows, 0, nil
+	case full || len(rows) == limit:
+		return rows, rows[len(rows)-1].ID, nil
+	}
+	return rows, last, nil
+}
+
+// candidate is a row of the range that a filter is read from.
+type candidate struct {
+	id      int64
+	visible bool
+	fields  sql.RawBytes // valid until the next candidate is read
+}
+
+func (c candidate) row() movie.Row { return movie.Row{ID: c.id, Fields: bytes.Clone(c.fields)} }
+
+func (c candidate) matches(f movie.Filter) (bool, error) {
+	if !c.visible || isEmpty(f) {
+		return c.visible, nil
+	}
+	m, err := movie.ParseFields(c.fields)
 	if err != nil {
-		return nil, fmt.Errorf("read movies: %w", err)
+		return false, fmt.Errorf("movie %d: %w", c.id, err)
 	}
-	return rows, nil
+	return f.Matches(c.id, m), nil
 }
 
-func (db *DB) movies(ctx context.Context, q querier, f movie.Filter, start int64, limit int) ([]movie.Row, error) {
-	if n := len(f.Words) - 1; n >= 0 {
-		s := &search{DB: db, querier: q, Filter: f, exact: slices.Clone(f.Words[:n]), prefix: f.Words[n], start: start, limit: limit}
-		return s.run(ctx)
-	}
-	branches, err := db.branches(ctx, q, f, nil)
-	if err != nil || len(branches) == 0 {
-		return nil, err
-	}
-	return db.page(ctx, q, "m.fields", branches, start, limit)
+// isEmpty tells whether a filter has no condition.
+func isEmpty(f movie.Filter) bool {
+	return f.Simple() && f.Title == "" && f.Year == 0 && f.YearFrom == 0 && f.YearTo == 0 && len(f.Cast)+len(f.Genres) == 0
 }
 
-// page reads a column of the first movies of some ranges. What only tables that
-// disagree have, an id of no visible movie or one that is in two ranges, is left out,
-// and does not end the page. Once the movies hold movie.MaxBytes, one more is the
-// last, which tells that the page is not complete.
-func (db *DB) page(ctx context.Context, q querier, column string, ranges []branch, start int64, limit int) ([]movie.Row, error) {
-	var found []movie.Row
-	for {
-		missing := limit - len(found)
-		query, args := db.dialect.selectBranches(column, ranges, start, missing)
-		rows, cut, err := readRows(ctx, q, query, args, movie.MaxBytes-size(found))
-		ended := len(rows) < missing && !cut
-		if len(rows) > 0 {
-			start = rows[len(rows)-1].ID
-		}
-		last := int64(0)
-		found = append(found, slices.DeleteFunc(rows, func(r movie.Row) bool {
-			twice := r.ID == last
-			last = r.ID
-			return twice || r.Fields == nil
-		})...)
-		if err != nil || ended || len(found) == limit || movie.Fill(found, limit) < len(found) {
-			return found, err
-		}
-	}
-}
-
-func size(rows []movie.Row) (bytes int) {
-	for _, r := range rows {
-		bytes += len(r.Fields)
-	}
-	return bytes
-}
-
-func queryRows(ctx context.Context, q querier, query string, args []any) ([]movie.Row, error) {
-	rows, _, err := readRows(ctx, q, query, args, math.MaxInt)
-	return rows, err
-}
-
-// readRows reads rows until they hold so many bytes, and one more; cut tells that it
-// stopped there.
-func readRows(ctx context.Context, q querier, query string, args []any, bytes int) (found []movie.Row, cut bool, err error) {
+// candidates reads at most n candidates of a filter, the highest id first, and calls
+// each for every one until it wants no more. With start above 0, it reads only ids
+// below start. ended tells whether there are no more candidates.
+func (db *DB) candidates(ctx context.Context, q querier, f movie.Filter, start int64, n int, each func(candidate) (more bool, err error)) (ended bool, err error) {
+	query, args := db.dialect.selectCandidates(f, start, n)
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	for !cut && rows.Next() {
-		var r movie.Row
-		if err := rows.Scan(&r.ID, &r.Fields); err != nil {
-			return nil, false, err
+	read := 0
+	for ; rows.Next(); read++ {
+		var c candidate
+		var hidden sql.NullBool // NULL: a link of no movie, in a damaged catalogue
+		if err := rows.Scan(&c.id, &hidden, &c.fields); err != nil {
+			return false, err
 		}
-		cut = bytes <= 0
-		bytes -= len(r.Fields)
-		found = append(found, r)
+		c.visible = hidden.Valid && !hidden.Bool
+		if more, err := each(c); err != nil || !more {
+			return false, err
+		}
 	}
-	return found, cut, rows.Err()
+	return read < n, rows.Err()
+}
+
+// selectCandidates makes the statement that reads candidates: one range of one index,
+// by descending id, and the movies' rows.
+func (d *dialect) selectCandidates(f movie.Filter, start int64, n int) (query string, args []any) {
+	table, index, condition, args := rangeOf(f)
+	id, from := "m.id", "movie m"+d.force(index)
+	if table != "movie" {
+		id = "l.movie_id"
+		from = table + " l" + d.force(index) + " LEFT JOIN movie m" + d.force("PRIMARY") + " ON m.id = l.movie_id"
+	}
+	if start == 0 {
+		start = math.MaxInt64
+	}
+	query = "SELECT " + d.straight + id + ", m.hidden, m.fields FROM " + from + " WHERE " + condition + id + " < ? ORDER BY " + id + " DESC LIMIT ?"
+	return query, append(args, start, n)
+}
+
+// rangeOf chooses the range of an index that holds all movies that match, and few
+// others: a person has fewer movies than a genre, and a genre fewer than a year.
+func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
+	switch {
+	case len(f.IDs) > 0:
+		return "movie", "PRIMARY", "m.id IN " + tuples(1, len(f.IDs)) + " AND ", anys(f.IDs)
+	case f.Title != "" && f.Year != 0:
+		return "movie", "identity", "m.title = ? AND m.year = ? AND ", []any{f.Title, f.Year}
+	case f.Title != "":
+		return "movie", "identity", "m.title = ? AND ", []any{f.Title}
+	case len(f.Cast) > 0:
+		return "movie_cast", "PRIMARY", "l.name = ? AND ", []any{f.Cast[0]}
+	case len(f.Genres) > 0 && f.Year != 0:
+		return "movie_genre", "by_year", "l.name = ? AND l.year = ? AND ", []any{f.Genres[0], f.Year}
+	case len(f.Genres) > 0:
+		return "movie_genre", "PRIMARY", "l.name = ? AND ", []any{f.Genres[0]}
+	case f.Year != 0:
+		return "movie", "by_year", "m.year = ? AND ", []any{f.Year}
+	}
+	return "movie", "PRIMARY", "", nil
 }
 
 // queryIDs reads rows of one number.

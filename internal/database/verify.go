@@ -13,10 +13,9 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Difference is one thing in which tables do not agree with the movies' rows.
+// Difference is a row or counter that disagrees with the movies' rows.
 type Difference struct {
-	// Table that is wrong, and the row in it: a link's name, a facet's kind and
-	// value, a counter.
+	// Table that is wrong, and the row in it: a link's name, or a counter.
 	Table string `json:"table"`
 	Row   string `json:"row"`
 	// MovieID is of a link or a movie, else 0.
@@ -44,19 +43,19 @@ const (
 // verifyRows is how many movies or links are read at a time.
 const verifyRows = 500
 
-// Verify compares everything that is derived from the movies' rows with them: the
-// link tables, the numbers of movies by genre and year, the counters, and the
-// change log's order. It reads one snapshot, so workers may go on. found is told
-// of each difference, checked now and then how many movies have been looked at.
+// Verify compares the link tables and the number of movies with the movies' rows, and
+// looks for holes in the change log. It reads one snapshot, so workers may go on. It
+// calls found for each difference, and checked now and then with the number of movies
+// read so far.
 func (db *DB) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) error {
 	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	v := &verification{DB: db, tx: tx, found: found, tables: linkTables, facets: map[facet]int{}, links: map[string]int64{}}
+	v := &verification{DB: db, tx: tx, found: found, links: map[string]int64{}}
 	for _, step := range []func(context.Context) error{
-		v.pairs, func(ctx context.Context) error { return v.movies(ctx, checked) }, v.beginnings, v.surplus, v.compareFacets, v.counters, v.changes,
+		func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.counters, v.changes,
 	} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("verify: %w", err)
@@ -65,47 +64,14 @@ func (db *DB) Verify(ctx context.Context, found func(Difference), checked func(m
 	return nil
 }
 
-// verification is what is known so far.
+// verification is the state of one Verify run.
 type verification struct {
 	*DB
-	tx     *sql.Tx
-	found  func(Difference)
-	tables []linkTable
-	older  bool             // rows of a program that does not know of beginnings
-	facets map[facet]int    // as they should be
-	links  map[string]int64 // rows of each link table that are right
-	shown  int64            // visible movies
+	tx    *sql.Tx
+	found func(Difference)
+	links map[string]int64 // correct rows of each link table
+	shown int64            // visible movies
 }
-
-// pairs leaves pairTable alone if a program that does not know of it has written:
-// it is one difference then, and not one for each movie.
-func (v *verification) pairs(ctx context.Context) error {
-	complete, err := pairsComplete(ctx, v.tx)
-	if err != nil || complete {
-		return err
-	}
-	v.tables = slices.DeleteFunc(slices.Clone(linkTables), func(t linkTable) bool { return t.name == pairTable })
-	v.found(Difference{Table: pairTable, Row: allPairs, Found: "changes by a program that does not know of them", Expected: allByNew})
-	return nil
-}
-
-// beginnings that are not known are right, and only make searches slow: they are
-// one difference, and none beside the one of all pairs, with which they are mended.
-func (v *verification) beginnings(context.Context) error {
-	if v.older && len(v.tables) == len(linkTables) {
-		v.found(Difference{Table: "movie_word", Row: allBeginnings, Found: "rows of a program that does not know of them", Expected: allByNew})
-	}
-	return nil
-}
-
-// Rows of a Difference in which all rows are meant.
-const (
-	allPairs      = "pairs"
-	allBeginnings = "beginnings"
-)
-
-// allByNew is what a Difference of all rows expects.
-const allByNew = "all; end such programs before --repair"
 
 // visible is a movie that readers see.
 type visible struct {
@@ -121,8 +87,8 @@ func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		v.count(some)
-		for _, t := range v.tables {
+		v.shown += int64(len(some))
+		for _, t := range linkTables {
 			if err := v.missing(ctx, t, some); err != nil {
 				return err
 			}
@@ -164,16 +130,6 @@ func (v *verification) read(ctx context.Context, after int64) (some []visible, l
 	return some, last, n, rows.Err()
 }
 
-func (v *verification) count(some []visible) {
-	v.shown += int64(len(some))
-	for _, m := range some {
-		v.facets[facet{yearFacet, yearValue(m.Year)}]++
-		for _, genre := range m.Genres {
-			v.facets[facet{genreFacet, genre}]++
-		}
-	}
-}
-
 // missing looks for the links that movies should have.
 func (v *verification) missing(ctx context.Context, t linkTable, some []visible) error {
 	var wanted []link
@@ -193,10 +149,6 @@ func (v *verification) missing(ctx context.Context, t linkTable, some []visible)
 				v.found(linkDifference(t, l.linkKey, nothing, aRow))
 			case t.dated && stored.year != l.year:
 				v.found(linkDifference(t, l.linkKey, fmt.Sprint("year ", stored.year), fmt.Sprint(l.year)))
-			case !stored.beginnings.Contain(l.beginnings): // a search would not find the movie
-				v.found(linkDifference(t, l.linkKey, fmt.Sprint("beginnings ", stored.beginnings), fmt.Sprint(l.beginnings)))
-			case stored.beginnings == movie.AnyBeginnings && l.beginnings != movie.AnyBeginnings: // long titles have all
-				v.older = true
 			}
 		}
 	}
@@ -229,9 +181,6 @@ func readLinks(ctx context.Context, q querier, t linkTable, condition string, ar
 		if t.dated {
 			into = append(into, &l.year)
 		}
-		if t.searched {
-			into = append(into, &l.beginnings)
-		}
 		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
@@ -243,7 +192,7 @@ func readLinks(ctx context.Context, q querier, t linkTable, condition string, ar
 // surplus looks for links that no movie has. There are some in a table only if
 // it has more rows than were found: then all of it is read.
 func (v *verification) surplus(ctx context.Context) error {
-	for _, t := range v.tables {
+	for _, t := range linkTables {
 		var rows int64
 		if err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name).Scan(&rows); err != nil {
 			return err
@@ -288,58 +237,11 @@ func (v *verification) owned(ctx context.Context, t linkTable, links []linkKey) 
 			return err
 		}
 		m, broken := movie.ParseFields(fields)
-		if err != nil || hidden || broken != nil || !slices.Contains(t.of(m), l.name) {
+		if err != nil || hidden || broken != nil || !slices.Contains(t.names(m), l.name) {
 			v.found(linkDifference(t, l, aRow, nothing))
 		}
 	}
 	return nil
-}
-
-func (v *verification) compareFacets(ctx context.Context) error {
-	stored, err := readFacets(ctx, v.tx)
-	if err != nil {
-		return err
-	}
-	for _, f := range facetDifferences(stored, v.facets) {
-		v.found(Difference{
-			Table: "facet", Row: fmt.Sprintf("%s %q", f.kind, f.value), Found: fmt.Sprint(stored[f]), Expected: fmt.Sprint(v.facets[f]),
-		})
-	}
-	return nil
-}
-
-func readFacets(ctx context.Context, q querier) (map[facet]int, error) {
-	rows, err := q.QueryContext(ctx, "SELECT kind, value, movies FROM facet")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	facets := make(map[facet]int)
-	for rows.Next() {
-		var f facet
-		var n int
-		if err := rows.Scan(&f.kind, &f.value, &n); err != nil {
-			return nil, err
-		}
-		facets[f] = n
-	}
-	return facets, rows.Err()
-}
-
-func facetDifferences(found, wanted map[facet]int) []facet {
-	var wrong []facet
-	for f, n := range found {
-		if wanted[f] != n {
-			wrong = append(wrong, f)
-		}
-	}
-	for f := range wanted {
-		if _, there := found[f]; !there {
-			wrong = append(wrong, f)
-		}
-	}
-	slices.SortFunc(wrong, compareFacets)
-	return wrong
 }
 
 func (v *verification) counters(ctx context.Context) error {

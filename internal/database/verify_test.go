@@ -12,7 +12,7 @@ import (
 )
 
 // TestVerify: a catalogue that was written by Apply agrees with itself; each kind
-// of damage is found, exactly, and what is derived from rows is mended.
+// of damage is found, exactly, and Repair corrects what follows from the rows.
 func TestVerify(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
@@ -24,7 +24,6 @@ func TestVerify(t *testing.T) {
 				Deleted: i%10 == 0, Stamp: movie.Stamp{Position: 1},
 			})
 		}
-		batch.Updates[1199].Title = longTitle()
 		if _, err := db.Apply(t.Context(), batch); err != nil {
 			t.Fatal(err)
 		}
@@ -36,31 +35,20 @@ func TestVerify(t *testing.T) {
 			statement string
 			want      string // of the first difference
 			count     int
-			mended    bool
+			repaired  bool
 		}{
 			{"DELETE FROM movie_cast WHERE movie_id = 2 AND name <> 'A1'", `movie_cast "Ö'x\\" of movie 2: found nothing, expected a row`, 1, true},
 			{"DELETE FROM movie_genre WHERE movie_id = 5 AND name <> 'G9'", `movie_genre "G1" of movie 5: found nothing, expected a row`, 1, true},
-			{"DELETE FROM movie_genre_pair WHERE movie_id = 9", `movie_genre_pair "G2\x00G9" of movie 9: found nothing, expected a row`, 1, true},
-			{"INSERT INTO movie_genre_pair (name, movie_id, year) VALUES ('', 2, 1901)", `movie_genre_pair "" of movie 2: found a row, expected nothing`, 1, true},
-			{"UPDATE catalogue SET paired = paired - 1", `movie_genre_pair pairs: found changes by a program`, 1, true},
-			{"DELETE FROM movie_word WHERE movie_id = 8", `movie_word "7" of movie 8: found nothing, expected a row`, 3, true},
-			{"UPDATE movie_word SET beginnings = 1 WHERE movie_id = 8 AND name = 'das'", `movie_word "das" of movie 8: found beginnings 1, expected `, 1, true},
-			{"UPDATE movie_genre SET beginnings = 0 WHERE movie_id = 6", `movie_genre "G2" of movie 6: found beginnings 0, expected `, 2, true},
-			{"UPDATE movie_genre_pair SET beginnings = 0 WHERE movie_id = 6", `movie_genre_pair "G2\x00G9" of movie 6: found beginnings 0, expected `, 1, true},
-			{fmt.Sprintf("UPDATE movie_word SET beginnings = %d", movie.AnyBeginnings), "movie_word beginnings: found rows of a program that", 1, true},
 			{"UPDATE movie_genre SET year = 1800 WHERE movie_id = 6 AND name = 'G2'", `movie_genre "G2" of movie 6: found year 1800, expected 1905`, 1, true},
 			{"INSERT INTO movie_cast (name, movie_id) VALUES ('Nobody', 3)", `movie_cast "Nobody" of movie 3: found a row, expected nothing`, 1, true},
-			{"INSERT INTO movie_word (name, movie_id) VALUES ('boot', 1)", `movie_word "boot" of movie 1: found a row, expected nothing`, 1, true}, // a tombstone
+			{"INSERT INTO movie_cast (name, movie_id) VALUES ('A0', 1)", `movie_cast "A0" of movie 1: found a row, expected nothing`, 1, true}, // a tombstone
 			{"INSERT INTO movie_genre (name, movie_id, year) VALUES ('G0', 999999, 2000)", `movie_genre "G0" of movie 999999: found a row, expected nothing`, 1, true},
 			// One is missing and one too many: their number is right.
 			{"UPDATE movie_cast SET name = 'Other' WHERE movie_id = 4 AND name = 'A3'", `movie_cast "A3" of movie 4: found nothing, expected a row`, 2, true},
-			{"UPDATE facet SET movies = movies + 1 WHERE value = 'G2'", `facet genre "G2": found 361, expected 360`, 1, true},
-			{"DELETE FROM facet WHERE kind = 'year' AND value = '1901'", `facet year "1901": found 0, expected 12`, 1, true},
-			{"INSERT INTO facet (kind, value, movies) VALUES ('genre', 'Z', 3)", `facet genre "Z": found 3, expected 0`, 1, true},
 			{"UPDATE catalogue SET movies = 7", `catalogue movies: found 7, expected 1080`, 1, true},
 			{"DELETE FROM change_log WHERE revision = 500", `change_log revisions 1 to 1080: found 1079 rows, expected 1080`, 1, false},
-			{"UPDATE catalogue SET revision = 2000, paired = 2000", `catalogue revision: found 2000, expected 1080, the last of change_log`, 2, false},
-			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 7, false},
+			{"UPDATE catalogue SET revision = 2000", `catalogue revision: found 2000, expected 1080, the last of change_log`, 2, false},
+			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 4, false},
 		} {
 			if _, err := raw.ExecContext(t.Context(), damage.statement); err != nil {
 				t.Fatalf("%s: %v", damage.statement, err)
@@ -69,27 +57,18 @@ func TestVerify(t *testing.T) {
 			if len(found) != damage.count || !strings.HasPrefix(found[0].String(), damage.want) {
 				t.Errorf("%s: found %q, want %d, first %s", damage.statement, found, damage.count, damage.want)
 			}
-			if !damage.mended {
+			if !damage.repaired {
 				continue
 			}
-			mended, err := db.Repair(t.Context(), found)
-			if err != nil || mended != damage.count {
-				t.Errorf("%s: mended %d, %v", damage.statement, mended, err)
+			repaired, err := db.Repair(t.Context(), found)
+			if err != nil || repaired != damage.count {
+				t.Errorf("%s: repaired %d, %v", damage.statement, repaired, err)
 			}
 			if left := verify(t, db); len(left) > 0 {
 				t.Errorf("%s: after repair: %q", damage.statement, left)
 			}
 		}
 	})
-}
-
-// longTitle has words enough for all beginnings that there are.
-func longTitle() string {
-	var words []string
-	for i := range 250 {
-		words = append(words, string([]byte{'a' + byte(i%26), 'a' + byte(i*7/26%26), 'a' + byte(i*11%26)}))
-	}
-	return strings.Join(words, " ")
 }
 
 func verify(t *testing.T, db *database.DB) []database.Difference {

@@ -59,9 +59,6 @@ func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, bat
 		if revision, err = db.writeChanges(ctx, tx, changed, p.movies()); err != nil {
 			return 0, err
 		}
-		if err := db.writeFacets(ctx, tx, p.facets()); err != nil {
-			return 0, err
-		}
 	}
 	return len(changed), db.writeIngest(ctx, tx, ingestions(batch, touched(known, p, changed, revision)))
 }
@@ -239,14 +236,11 @@ func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movi
 }
 
 // writeChanges numbers the changes, the last one with revision, and counts the
-// movies. This must come after all else but facets and ingest log: from the first
+// movies. This must come after all else but the ingest log: from the first
 // statement on, every other writer waits for our commit, and so revisions are
 // committed in their order.
 func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
-	// Pairs stay complete as long as each change since was made by a program that
-	// knows of them. First, since servers assign from left to right.
-	_, err = tx.ExecContext(ctx, "UPDATE catalogue SET paired = CASE WHEN paired = revision THEN paired + ? ELSE paired END, "+
-		"revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), len(changed), movies)
+	_, err = tx.ExecContext(ctx, "UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), movies)
 	if err != nil {
 		return 0, fmt.Errorf("take revisions: %w", err)
 	}
@@ -259,30 +253,6 @@ func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, mo
 		args = append(args, revision-int64(len(changed)-1-i), c.id, now, c.what)
 	}
 	return revision, db.insert(ctx, tx, insertChange, args)
-}
-
-// writeFacets counts the movies of each genre and year. Under the lock that
-// writeChanges has taken, so that writers never meet on these few rows.
-func (db *DB) writeFacets(ctx context.Context, tx *sql.Tx, grows map[facet]int) error {
-	var args, shrunk []any
-	for f, n := range grows {
-		args = append(args, f.kind, f.value, n)
-		if n < 0 {
-			shrunk = append(shrunk, f.kind, f.value)
-		}
-	}
-	grow := insertion{"INSERT INTO facet (kind, value, movies)", 3, db.dialect.addUp}
-	if err := db.insert(ctx, tx, grow, args); err != nil {
-		return err
-	}
-	for some := range slices.Chunk(shrunk, 2*bulkTuples) {
-		//nolint:gosec // made of constants
-		query := "DELETE FROM facet WHERE movies = 0 AND " + db.dialect.in("kind", "value", len(some)/2)
-		if _, err := tx.ExecContext(ctx, query, some...); err != nil {
-			return fmt.Errorf("delete empty facets: %w", err)
-		}
-	}
-	return nil
 }
 
 var (

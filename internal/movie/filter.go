@@ -1,14 +1,21 @@
 package movie
 
+import "slices"
+
 // Filter says which movies are wanted: all conditions that are set must hold.
 // Texts match by exact bytes and are clean (see [Clean]).
 type Filter struct {
+	// IDs: the movie has one of these; empty for every movie.
+	IDs   []int64
 	Title string
 	// Year is 0 for every year.
 	Year int
 	// Cast and Genres: the movie has all of these names.
-	Cast   []string
-	Genres []string
+	Cast, Genres []string
+	// CastAny and GenresAny: it has at least one of these; empty for any.
+	CastAny, GenresAny []string
+	// CastNot and GenresNot: it has none of these.
+	CastNot, GenresNot []string
 	// YearFrom and YearTo bound the year, both included; 0 does not.
 	YearFrom, YearTo int
 	// Words are folded (see [Words]); the title has all of them, the last one as
@@ -17,25 +24,71 @@ type Filter struct {
 }
 
 // Matches is the meaning of a filter, for one movie.
-func (f Filter) Matches(m Movie) bool {
-	if f.Title != "" && f.Title != m.Title || f.Year != 0 && f.Year != m.Year {
+func (f Filter) Matches(id int64, m Movie) bool {
+	switch {
+	case len(f.IDs) > 0 && !slices.Contains(f.IDs, id),
+		f.Title != "" && f.Title != m.Title,
+		f.Year != 0 && f.Year != m.Year,
+		m.Year < f.YearFrom,
+		f.YearTo != 0 && m.Year > f.YearTo:
 		return false
 	}
-	if m.Year < f.YearFrom || f.YearTo != 0 && m.Year > f.YearTo {
-		return false
-	}
-	return containsAll(m.Cast, f.Cast) && containsAll(m.Genres, f.Genres) && hasWords(m.Title, f.Words)
+	return matchNames(m.Cast, f.Cast, f.CastAny, f.CastNot) && matchNames(m.Genres, f.Genres, f.GenresAny, f.GenresNot) &&
+		hasWords(m.Title, f.Words)
+}
+
+// Simple tells whether SQL can answer the filter: see [Filter] for what each
+// condition needs.
+func (f Filter) Simple() bool {
+	return len(f.IDs)+len(f.CastAny)+len(f.GenresAny)+len(f.CastNot)+len(f.GenresNot)+len(f.Words) == 0
+}
+
+func matchNames(names, all, some, none []string) bool {
+	has := func(name string) bool { return slices.Contains(names, name) }
+	return containsAll(names, all) && (len(some) == 0 || slices.ContainsFunc(some, has)) && !slices.ContainsFunc(none, has)
 }
 
 func containsAll(names, wanted []string) bool {
 	for _, w := range wanted {
-		found := false
-		for _, n := range names {
-			found = found || n == w
-		}
-		if !found {
+		if !slices.Contains(names, w) {
 			return false
 		}
 	}
 	return true
+}
+
+// Sort is an order of movies.
+type Sort string
+
+// The orders of movies. Within equal ones, the highest id comes first.
+const (
+	SortNewest   Sort = "-id" // the highest id first
+	SortLastYear Sort = "-year"
+	SortYear     Sort = "year"
+	SortTitle    Sort = "title" // by [TitleKey]
+	// SortMatch is how well titles fit the words that are looked for: the same words,
+	// then titles that have all of them whole, then the others (see [Filter.Match]).
+	SortMatch Sort = "match"
+)
+
+// Match is how well a title fits the words that are looked for, the best first.
+type Match int
+
+// How a title that has all words fits them.
+const (
+	MatchSame   Match = iota // its words are these
+	MatchWhole               // it has the last one whole
+	MatchPrefix              // it has the last one as a prefix
+)
+
+// Match tells how a title that matches the filter fits its words.
+func (f Filter) Match(title string) Match {
+	words := Words(title)
+	switch {
+	case slices.Equal(words, f.Words):
+		return MatchSame
+	case len(f.Words) > 0 && slices.Contains(words, f.Words[len(f.Words)-1]):
+		return MatchWhole
+	}
+	return MatchPrefix
 }

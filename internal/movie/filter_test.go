@@ -34,10 +34,10 @@ func TestMatches(t *testing.T) {
 		"everything":      {Filter{Title: "Am\u00e9lie", Year: 2001, Cast: []string{"Audrey Tautou"}, Genres: []string{"Comedy", "Romance"}}, true, false},
 		"all but a genre": {Filter{Title: "Am\u00e9lie", Year: 2001, Cast: []string{"Audrey Tautou"}, Genres: []string{"Drama"}}, false, false},
 	} {
-		if got := test.filter.Matches(m); got != test.full {
+		if got := test.filter.Matches(0, m); got != test.full {
 			t.Errorf("%s: %t", name, got)
 		}
-		if got := test.filter.Matches(bare); got != test.bare {
+		if got := test.filter.Matches(0, bare); got != test.bare {
 			t.Errorf("%s, movie without names: %t", name, got)
 		}
 	}

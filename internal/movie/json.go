@@ -21,10 +21,15 @@ type Row struct {
 //
 //	"title": "The dawn", "year": 2020, "cast": ["Chris Ruf", "Mark Zei"], "genres": ["Politics"]
 func (m Movie) AppendFields(dst []byte) []byte {
-	dst = appendQuoted(append(dst, `"title": `...), m.Title)
-	dst = strconv.AppendInt(append(dst, `, "year": `...), int64(m.Year), 10)
+	dst = AppendIdentity(dst, m.Title, m.Year)
 	dst = AppendNames(append(dst, `, "cast": `...), m.Cast)
 	return AppendNames(append(dst, `, "genres": `...), m.Genres)
+}
+
+// AppendIdentity appends the first members that AppendFields does.
+func AppendIdentity(dst []byte, title string, year int) []byte {
+	dst = AppendQuoted(append(dst, `"title": `...), title)
+	return strconv.AppendInt(append(dst, `, "year": `...), int64(year), 10)
 }
 
 // AppendJSON appends the row as the API shows it.
@@ -34,10 +39,19 @@ func (r Row) AppendJSON(dst []byte) []byte { return r.AppendLinked(dst, "") }
 
 // AppendLinked is AppendJSON with a path in front of the link, which needs no escapes.
 func (r Row) AppendLinked(dst []byte, base string) []byte {
-	dst = strconv.AppendInt(append(dst, `{"id": `...), r.ID, 10)
-	dst = append(append(dst, `, `...), r.Fields...)
+	return AppendSelf(append(AppendOpening(dst, r.ID), r.Fields...), base, r.ID)
+}
+
+// AppendOpening appends what goes before a movie's fields: the brace and the id.
+func AppendOpening(dst []byte, id int64) []byte {
+	dst = strconv.AppendInt(append(dst, `{"id": `...), id, 10)
+	return append(dst, `, `...)
+}
+
+// AppendSelf appends what comes after them: the link, behind a path, and the brace.
+func AppendSelf(dst []byte, base string, id int64) []byte {
 	dst = append(append(dst, `, "self_url": "`...), base...)
-	dst = strconv.AppendInt(append(dst, `/movies/`...), r.ID, 10)
+	dst = strconv.AppendInt(append(dst, `/movies/`...), id, 10)
 	return append(dst, `"}`...)
 }
 
@@ -80,14 +94,14 @@ func AppendNames(dst []byte, names []string) []byte {
 		if i > 0 {
 			dst = append(dst, `, `...)
 		}
-		dst = appendQuoted(dst, name)
+		dst = AppendQuoted(dst, name)
 	}
 	return append(dst, ']')
 }
 
-// appendQuoted appends a JSON string. The text is valid UTF-8 (decode sees to
+// AppendQuoted appends a JSON string. The text is valid UTF-8 (decode sees to
 // it), which is the only thing that AppendQuote can complain of.
-func appendQuoted(dst []byte, text string) []byte {
+func AppendQuoted(dst []byte, text string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, text)
 	return dst
 }

@@ -20,8 +20,8 @@ func (e *ParameterError) Error() string { return e.Detail }
 // Parameter is one name that a query string may hold.
 type Parameter[T any] struct {
 	Name string
-	// Repeats: it may be given more than once.
-	Repeats bool
+	// Repeats is how often it may be given; 0 means once.
+	Repeats int
 	// Exact: the value is taken as it is, neither trimmed nor normalised.
 	Exact bool
 	// Set takes a value, which is clean and not empty, or says what is wrong
@@ -53,11 +53,12 @@ func set[T any](name, value string, known []Parameter[T], into *T, given url.Val
 	wrong := func(format string, args ...any) error {
 		return &ParameterError{Parameter: name, Detail: name + " " + fmt.Sprintf(format, args...)}
 	}
-	if !known[i].Repeats && given.Has(name) {
+	switch most := max(1, known[i].Repeats); {
+	case len(given[name]) < most:
+	case most == 1:
 		return wrong("is given more than once, expected it once")
-	}
-	if len(given[name]) == MaxRepeats {
-		return wrong("is given more than %d times", MaxRepeats)
+	default:
+		return wrong("is given more than %d times", most)
 	}
 	if !known[i].Exact {
 		value = Clean(value)

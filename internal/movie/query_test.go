@@ -21,34 +21,34 @@ var sameQuery = gocmp.Options{cmpopts.IgnoreUnexported(Query{}), cmpopts.EquateE
 
 // TestParseQuery: texts are cleaned, numbers read, the rest is the default.
 func TestParseQuery(t *testing.T) {
-	all := Query{Start: 9, Limit: 3, Filter: Filter{
+	all := Query{Sort: SortNewest, Start: 9, Limit: 3, Filter: Filter{
 		Title: "T", Year: 2001, Cast: []string{"A", "B", "A"}, Genres: []string{"G", "H"},
 	}}
 	for raw, want := range map[string]Query{
-		"":  {Limit: 25},
-		"&": {Limit: 25},
+		"":  {Sort: SortNewest, Limit: 25},
+		"&": {Sort: SortNewest, Limit: 25},
 		"cast=A&genre=G&title=T&cast=B&year=2001&genre=H&limit=3&start=9&cast=A":    all,
 		"&&start=9&limit=3&year=2001&title=T&genre=G&genre=H&cast=A&cast=B&cast=A&": all,
 
-		"limit=1":                     {Limit: 1},
-		"limit=100":                   {Limit: 100},
-		"limit=%C2%A07%0A":            {Limit: 7},
-		"year=1":                      {Limit: 25, Filter: Filter{Year: 1}},
-		"year=9999":                   {Limit: 25, Filter: Filter{Year: 9999}},
-		"start=1":                     {Limit: 25, Start: 1},
-		"start=9223372036854775807":   {Limit: 25, Start: math.MaxInt64},
-		"title=+The%20dawn%E3%80%80":  {Limit: 25, Filter: Filter{Title: "The dawn"}},
-		"title=a++b":                  {Limit: 25, Filter: Filter{Title: "a  b"}},
-		"title=1%2B1":                 {Limit: 25, Filter: Filter{Title: "1+1"}},
-		"title=007":                   {Limit: 25, Filter: Filter{Title: "007"}},
-		"title=a%3Bb%26c=d":           {Limit: 25, Filter: Filter{Title: "a;b&c=d"}},
-		"title=%00":                   {Limit: 25, Filter: Filter{Title: "\x00"}},
-		"title=e%CC%81":               {Limit: 25, Filter: Filter{Title: "\u00e9"}},
-		"title=Ame\u0301lie":          {Limit: 25, Filter: Filter{Title: "Am\u00e9lie"}},
-		"%74itle=T":                   {Limit: 25, Filter: Filter{Title: "T"}},
-		"cast=e%CC%81+&genre=+%C3%A9": {Limit: 25, Filter: Filter{Cast: []string{"\u00e9"}, Genres: []string{"\u00e9"}}},
-		"genre=%22%25%22":             {Limit: 25, Filter: Filter{Genres: []string{`"%"`}}},
-		repeat("cast", MaxRepeats):    {Limit: 25, Filter: Filter{Cast: slices.Repeat([]string{"x"}, MaxRepeats)}},
+		"limit=1":                     {Sort: SortNewest, Limit: 1},
+		"limit=100":                   {Sort: SortNewest, Limit: 100},
+		"limit=%C2%A07%0A":            {Sort: SortNewest, Limit: 7},
+		"year=1":                      {Sort: SortNewest, Limit: 25, Filter: Filter{Year: 1}},
+		"year=9999":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Year: 9999}},
+		"start=1":                     {Sort: SortNewest, Limit: 25, Start: 1},
+		"start=9223372036854775807":   {Sort: SortNewest, Limit: 25, Start: math.MaxInt64},
+		"title=+The%20dawn%E3%80%80":  {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "The dawn"}},
+		"title=a++b":                  {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "a  b"}},
+		"title=1%2B1":                 {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "1+1"}},
+		"title=007":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "007"}},
+		"title=a%3Bb%26c=d":           {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "a;b&c=d"}},
+		"title=%00":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "\x00"}},
+		"title=e%CC%81":               {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "\u00e9"}},
+		"title=Ame\u0301lie":          {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "Am\u00e9lie"}},
+		"%74itle=T":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "T"}},
+		"cast=e%CC%81+&genre=+%C3%A9": {Sort: SortNewest, Limit: 25, Filter: Filter{Cast: []string{"\u00e9"}, Genres: []string{"\u00e9"}}},
+		"genre=%22%25%22":             {Sort: SortNewest, Limit: 25, Filter: Filter{Genres: []string{`"%"`}}},
+		repeat("cast", MaxRepeats):    {Sort: SortNewest, Limit: 25, Filter: Filter{Cast: slices.Repeat([]string{"x"}, MaxRepeats)}},
 	} {
 		got, err := ParseQuery(raw)
 		if err != nil {
@@ -69,7 +69,7 @@ const (
 	limits = "an integer from 1 to 100"
 	years  = "an integer from 1 to 9999"
 	starts = "an integer from 1 to 9223372036854775807"
-	known  = "nown are cast, genre, limit, q, start, title, year, year_from, year_to"
+	known  = "nown are cast, cast_any, cast_not, genre, genre_any, genre_not, id, limit, q, sort, start, title, year, year_from, year_to"
 )
 
 // TestWrongQuery: every error names the parameter, what is wrong with it and
@@ -241,7 +241,7 @@ func TestNext(t *testing.T) {
 			continue
 		}
 		for range 2 { // it changes nothing
-			if got := q.Next(11); got != test.want {
+			if got := q.Next("11"); got != test.want {
 				t.Errorf("%q: next is %q, want %q", test.raw, got, test.want)
 			}
 		}
@@ -259,7 +259,7 @@ func drawQuery(t *rapid.T) drawn {
 		rapid.SampledFrom([]string{"007", "e\u0301", "\u00e9", "a  b", "1+1", "&", "=", ";", "%", `"`, "\x00", "\u037e", "\U0001f3ac", "\uFFFD"}),
 		rapid.String(),
 	), Clean).Filter(func(s string) bool { return s != "" })
-	d := drawn{query: Query{Limit: DefaultLimit}}
+	d := drawn{query: Query{Limit: DefaultLimit, Sort: SortNewest}}
 	var pieces []string
 	give := func(name, value string) {
 		encode := rapid.SampledFrom([]func(string) string{url.QueryEscape, percentAll, sparing, padded}).Draw(t, "encode")
@@ -321,7 +321,7 @@ func TestQueryProperty(t *testing.T) {
 			t.Fatalf("%q: want -, got +: %s", d.raw, diff)
 		}
 		start := rapid.Int64Range(1, math.MaxInt64).Draw(t, "next")
-		raw := q.Next(start)
+		raw := q.Next(strconv.FormatInt(start, 10))
 		next, err := ParseQuery(raw)
 		if err != nil {
 			t.Fatalf("next %q: %v", raw, err)
@@ -331,7 +331,7 @@ func TestQueryProperty(t *testing.T) {
 		if diff := gocmp.Diff(want, next, sameQuery); diff != "" {
 			t.Fatalf("next %q: want -, got +: %s", raw, diff)
 		}
-		if again := next.Next(start); again != raw {
+		if again := next.Next(strconv.FormatInt(start, 10)); again != raw {
 			t.Fatalf("the next page writes %q as %q", raw, again)
 		}
 		checkAlphabetical(t, raw)
@@ -373,10 +373,65 @@ func FuzzParseQuery(f *testing.F) {
 				t.Errorf("%q: %q is not clean", raw, text)
 			}
 		}
-		next, err := ParseQuery(q.Next(1))
+		next, err := ParseQuery(q.Next("1"))
 		q.Start = 1
 		if diff := gocmp.Diff(q, next, sameQuery); diff != "" || err != nil {
 			t.Errorf("%q: the next page differs: %v %s", raw, err, diff)
 		}
 	})
+}
+
+// TestParsePeople: people are asked for by the filters of movies, and by their names.
+func TestParsePeople(t *testing.T) {
+	for raw, want := range map[string]Query{
+		"":                                   {Sort: SortNewest, Limit: 25},
+		"name=Tom+H&limit=100":               {Sort: SortNewest, Limit: 100, Name: []string{"tom", "h"}},
+		"start=+O'Neil%2C+Jr.&genre_not=War": {Sort: SortNewest, Limit: 25, StartName: "O'Neil, Jr.", Filter: Filter{GenresNot: []string{"War"}}},
+		"q=the+d&id=7&id=8":                  {Sort: SortNewest, Limit: 25, Filter: Filter{Words: []string{"the", "d"}, IDs: []int64{7, 8}}},
+	} {
+		got, err := ParsePeople(raw)
+		if diff := gocmp.Diff(want, got, sameQuery); err != nil || diff != "" {
+			t.Errorf("%q: %v, want -, got +: %s", raw, err, diff)
+		}
+	}
+	for raw, parameter := range map[string]string{
+		"name=!": "name", "name=": "name", "limit=101": "limit", "start=": "start", "start=a&start=b": "start", "sort=year": "sort", "year_from=2&year_to=1": "year_to",
+		"name=" + strings.Repeat("a+", MaxWords+1): "name",
+	} {
+		checkAtFault(t, raw, parameter, func() error { _, err := ParsePeople(raw); return err }())
+	}
+	q, err := ParsePeople("start=a&name=b&limit=1&cast=c")
+	if next := q.Next("Tom Hanks & son"); err != nil || next != "cast=c&limit=1&name=b&start=Tom+Hanks+%26+son" {
+		t.Errorf("%v: the next page is %s", err, next)
+	}
+}
+
+// TestParseSuggest: q must be there.
+func TestParseSuggest(t *testing.T) {
+	for raw, want := range map[string]Query{
+		"q=Th":         {Sort: SortNewest, Limit: 8, Filter: Filter{Words: []string{"th"}}},
+		"limit=20&q=a": {Sort: SortNewest, Limit: 20, Filter: Filter{Words: []string{"a"}}},
+		"limit=8&q=a":  {Sort: SortNewest, Limit: 8, Filter: Filter{Words: []string{"a"}}},
+	} {
+		got, err := ParseSuggest(raw)
+		if diff := gocmp.Diff(want, got, sameQuery); err != nil || diff != "" {
+			t.Errorf("%q: %v, want -, got +: %s", raw, err, diff)
+		}
+	}
+	for raw, parameter := range map[string]string{
+		"": "q", "limit=3": "q", "q=-": "q", "q=a&limit=21": "limit", "q=a&limit=0": "limit", "q=a&genre=b": "genre", "q=a&q=b": "q",
+	} {
+		checkAtFault(t, raw, parameter, func() error { _, err := ParseSuggest(raw); return err }())
+	}
+	if _, err := ParseCounts("limit=1"); err == nil {
+		t.Error("counts take a limit")
+	}
+}
+
+func checkAtFault(t *testing.T, raw, parameter string, err error) {
+	t.Helper()
+	var wrong *ParameterError
+	if !errors.As(err, &wrong) || wrong.Parameter != parameter {
+		t.Errorf("%q: %v, want %s to be at fault", raw, err, parameter)
+	}
 }

@@ -52,7 +52,7 @@ func (u Update) Reject(objectETag, reason string) Rejection {
 // appendJSON appends the update as a producer would write it: decode reads the same
 // update from it.
 func (u Update) appendJSON(dst []byte) []byte {
-	dst = appendQuoted(append(dst, `{"title": `...), u.Title)
+	dst = AppendQuoted(append(dst, `{"title": `...), u.Title)
 	dst = strconv.AppendInt(append(dst, `, "year": `...), int64(u.Year), 10)
 	if u.Cast != nil {
 		dst = AppendNames(append(dst, `, "cast": `...), u.Cast)

@@ -138,7 +138,7 @@ func TestIgnoredMessagesAreDeleted(t *testing.T) {
 // TestMarkerThatBecameAnObject: a message of an empty folder marker may also tell of
 // what has overwritten it, so the object is looked at before the message goes.
 func TestMarkerThatBecameAnObject(t *testing.T) {
-	onStage(t, func(s *stage) {}, func(s *stage) {
+	onStage(t, func(*stage) {}, func(s *stage) {
 		time.Sleep(5 * time.Second) // after the first listing
 		s.store.Put("in/dir/", film("A", "x"))
 		s.queue.Send(strings.ReplaceAll(notification("in/dir/"), `"size": 9`, `"size": 0`))

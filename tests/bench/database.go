@@ -64,9 +64,6 @@ const databasePrefix = "jpmovies_bench_"
 // catalogueName is the database that stays for the rows of the API.
 const catalogueName = databasePrefix + "catalogue"
 
-// fewName is the small catalogue that growth compares with.
-const fewName = databasePrefix + "few"
-
 // fresh makes an empty database, migrated by the subject. Whatever the server
 // still does for the one before it is waited for.
 func (b *bench) fresh(ctx context.Context, s subject, name string) ([]string, error) {
@@ -105,7 +102,7 @@ func (b *bench) databaseEnv(name string) ([]string, error) {
 }
 
 func (b *bench) dropDatabases(ctx context.Context) {
-	for _, name := range []string{workName, limitName, catalogueName, fewName} {
+	for _, name := range []string{workName, limitName, catalogueName} {
 		_, _ = b.admin.ExecContext(ctx, "DROP DATABASE IF EXISTS "+name)
 	}
 }

@@ -4,18 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 )
 
 // askedTimes is how often a kind of page is asked for in each round.
 const askedTimes = 200
 
-// worstFilter bounds how much longer than page 1 any filter may take.
-const worstFilter = 20
-
-// depth compares pages that are hard to find with page 1, one after the other on
-// one connection, none of them cached. The figures are times.
+// depth compares a page near the end with page 1, one after the other on one
+// connection, none of them cached. The figures are times.
 func (b *bench) depth(ctx context.Context) error {
 	if err := b.complete(ctx); err != nil {
 		return err
@@ -28,19 +24,7 @@ func (b *bench) depth(ctx context.Context) error {
 	w := &walker{bench: b, apis: apis}
 	deep := int64(0)
 	near := func() string { deep++; return fmt.Sprintf("/movies?start=%d", pageSize+2+deep%(b.top/lonersPart)) }
-	if err := w.compare(ctx, "page near the end; page 1, p50", 0.5, near, atMost(1.3, "")); err != nil {
-		return err
-	}
-	filters, err := b.filters(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range filters {
-		if err := w.compare(ctx, "filter "+f.name+"; page 1, p99", 0.99, w.first(f.query), atMost(worstFilter, "")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.compare(ctx, "page near the end; page 1, p50", 0.5, near, atMost(1.3, ""))
 }
 
 // walker measures times. The limit is that of ours even where there is a base.
@@ -84,35 +68,6 @@ func times(ctx context.Context, addr string, p float64, path func() string) (flo
 		took[i] = time.Since(began).Seconds() * 1000
 	}
 	return percentile(took, p), nil
-}
-
-// filter is a combination of parameters.
-type filter struct{ name, query string }
-
-// filters are the combinations that the program plans apart, with the values
-// that have the most movies.
-func (b *bench) filters(ctx context.Context) ([]filter, error) {
-	var title string
-	err := b.admin.QueryRowContext(ctx, "SELECT title FROM "+catalogueName+".movie WHERE id >= ? ORDER BY id LIMIT 1", b.top/2).Scan(&title)
-	if err != nil {
-		return nil, err
-	}
-	const person, drama, comedy = "&cast=Ada+Abe", "&genre=Drama", "&genre=Comedy"
-	return []filter{
-		{"genre", drama},
-		{"two genres", drama + comedy},
-		{"two genres that never meet", "&genre=" + url.QueryEscape(leftGenre) + "&genre=" + url.QueryEscape(rightGenre)},
-		{"cast", person},
-		{"cast and genre", person + drama},
-		{"year", "&year=2010"},
-		{"30 years", "&year_from=1980&year_to=2009"},
-		{"90 years", "&year_from=1925&year_to=2014"},
-		{"genre and 30 years", drama + "&year_from=1980&year_to=2009"},
-		{"q, the beginning of many words", "&q=b"},
-		{"q, a word and a beginning", "&q=back+st"},
-		{"q and a genre that never meet", "&q=st&genre=" + url.QueryEscape(leftGenre)},
-		{"title", "&title=" + url.QueryEscape(title)},
-	}, nil
 }
 
 // start measures how long an API takes until it is ready.

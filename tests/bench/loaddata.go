@@ -16,7 +16,7 @@ import (
 )
 
 // loaded are the tables that a bulk load fills.
-var loaded = []string{"movie", "movie_cast", "movie_genre", "movie_genre_pair", "movie_word", "facet", "change_log"}
+var loaded = []string{"movie", "movie_cast", "movie_genre", "change_log"}
 
 // dump writes the rows of a finished database into files, in the order of their
 // primary keys, which is the best one to load them in.

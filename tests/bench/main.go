@@ -129,7 +129,6 @@ var all = []kind{
 	{"sqlite", (*bench).sqlite},
 	{"api", (*bench).api},
 	{"depth", (*bench).depth},
-	{"growth", (*bench).growth},
 	{"start", (*bench).start},
 	{"memory", (*bench).memory},
 }

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"jpmovies/internal/index"
+	"jpmovies/internal/movie"
+)
+
+// snapshotTimeout is how long the first rows of a snapshot may take: the server may have
+// to sort or to wake up.
+const snapshotTimeout = time.Minute
+
+// patient is a source that ends a read once the database has been silent for too long.
+// Reading all movies may take minutes, so the whole has no limit.
+type patient struct{ index.Source }
+
+// Snapshot implements index.Source.
+func (p patient) Snapshot(ctx context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
+	l := listen(ctx, snapshotTimeout)
+	defer l.end()
+	return p.Source.Snapshot(l.ctx, func(at movie.Mark, movies int64) error {
+		return l.heard(func() error { return begin(at, movies) })
+	}, func(s []movie.State) error { return l.heard(func() error { return each(s) }) })
+}
+
+// Since implements index.Source.
+func (p patient) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
+	l := listen(ctx, lookTimeout)
+	defer l.end()
+	return p.Source.Since(l.ctx, mark, func(s []movie.State) error { return l.heard(func() error { return each(s) }) })
+}
+
+// listener cancels ctx when nothing was heard for a time.
+type listener struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	silence time.Duration
+	timer   *time.Timer
+}
+
+func listen(ctx context.Context, silence time.Duration) *listener {
+	l := &listener{silence: silence}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	l.timer = time.AfterFunc(silence, l.cancel)
+	return l
+}
+
+// heard does something with what came; only the time of the database counts.
+func (l *listener) heard(do func() error) error {
+	l.timer.Stop()
+	err := do()
+	l.timer.Reset(l.silence)
+	return err
+}
+
+func (l *listener) end() {
+	l.timer.Stop()
+	l.cancel()
+}

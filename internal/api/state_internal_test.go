@@ -1,0 +1,46 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"jpmovies/internal/index"
+	"jpmovies/internal/movie"
+)
+
+// TestAnswerOfItsState: a request that began before a change gets the answer of the
+// revision that it names, also when a newer one is kept already; and does not replace it.
+func TestAnswerOfItsState(t *testing.T) {
+	a := &API{cache: newCache(1 << 20)}
+	a.watcher = &watcher{now: time.Now, renewed: a.cache.answers.InvalidateAll}
+	b := index.New()
+	var states []state
+	for revision := range int64(2) {
+		if err := b.Put(revision+1, movie.Movie{Identity: movie.Identity{Title: "T", Year: int(2000 + revision)}}); err != nil {
+			t.Fatal(err)
+		}
+		x, err := b.Commit(revision + 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.watcher.learn(x.Revision(), x, time.Now())
+		states = append(states, a.watcher.peek())
+		b = x.Change()
+	}
+	ask := func(s state) (movies string, hit bool) {
+		found, hit, err := a.compute(s, "/movies?", func(x *index.Index) (*answer, error) { return newBriefAnswer(nil, "").of(x.Len()), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.total[0], hit
+	}
+	for _, step := range []struct {
+		state  int
+		movies string
+		hit    bool
+	}{{1, "2", false}, {0, "1", false}, {1, "2", true}, {0, "1", false}} {
+		if movies, hit := ask(states[step.state]); movies != step.movies || hit != step.hit {
+			t.Errorf("at revision %d: %s movies, kept: %t; want %s, %t", states[step.state].revision, movies, hit, step.movies, step.hit)
+		}
+	}
+}

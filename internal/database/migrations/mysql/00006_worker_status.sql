@@ -1,8 +1,0 @@
--- +goose Up
-CREATE TABLE IF NOT EXISTS worker_status (
-  shard           VARBINARY(32) NOT NULL PRIMARY KEY, -- i/n, empty for the whole bucket
-  last_pass       BIGINT NOT NULL,                    -- times in Unix milliseconds, 0 = never
-  last_commit     BIGINT NOT NULL,
-  objects_waiting BIGINT NOT NULL,
-  oldest_waiting  BIGINT
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;

@@ -1,7 +1,0 @@
--- +goose Up
-CREATE TABLE IF NOT EXISTS movie_genre_pair (
-  name     TEXT NOT NULL,
-  movie_id INTEGER NOT NULL,
-  year     INTEGER NOT NULL,
-  PRIMARY KEY (name, movie_id)
-) WITHOUT ROWID;

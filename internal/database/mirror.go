@@ -1,0 +1,187 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+
+	"jpmovies/internal/movie"
+)
+
+const selectStates = "SELECT id, title, year, hidden, fields FROM movie"
+
+// Snapshot gives all movies, deleted ones included, as they are at one mark, the lowest
+// id first. It calls begin with the mark and the number of visible movies, and then
+// each with groups of movies, which are valid until each returns. It stops at the
+// first error from begin or each.
+func (db *DB) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error {
+	return db.snapshot(ctx, func(tx *sql.Tx) error {
+		var at movie.Mark
+		var movies int64
+		err := tx.QueryRowContext(ctx, "SELECT c.revision, c.movies, COALESCE(l.movie_id, 0), COALESCE(l.changed_at, 0)"+
+			" FROM catalogue c LEFT JOIN change_log l ON l.revision = c.revision WHERE c.id = 1").Scan(&at.Revision, &movies, &at.Movie, &at.ChangedAt)
+		if err != nil {
+			return err
+		}
+		if err := begin(at, movies); err != nil {
+			return err
+		}
+		g := stateGroup{each: each}
+		for ended := false; !ended; {
+			n, err := g.read(ctx, tx, selectStates+db.dialect.force("PRIMARY")+" WHERE id > ? ORDER BY id LIMIT ?", g.last, streamRows)
+			if err != nil {
+				return err
+			}
+			ended = n < streamRows
+		}
+		return g.flush()
+	})
+}
+
+// Since gives the movies that changed after a mark, deleted ones included, as they are
+// at a later mark, which it returns; the same mark when nothing changed. It calls each
+// as Snapshot does. movie.ErrReplaced when the mark is not of this catalogue,
+// movie.ErrPruned when some of the changes are no longer kept.
+func (db *DB) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
+	revision, err := currentRevision(ctx, db.read, mark)
+	if err != nil {
+		return mark, fmt.Errorf("read changes: %w", err)
+	}
+	if revision == mark.Revision {
+		return mark, nil
+	}
+	at := mark
+	err = db.snapshot(ctx, func(tx *sql.Tx) error {
+		revision, err := currentRevision(ctx, tx, mark)
+		if err != nil {
+			return err
+		}
+		ids, err := changedSince(ctx, tx, &at)
+		if err != nil {
+			return err
+		}
+		if at.Revision != revision { // the log is empty
+			return movie.ErrPruned
+		}
+		g := stateGroup{each: each}
+		for some := range slices.Chunk(ids, bulkTuples) {
+			if _, err := g.read(ctx, tx, selectStates+db.dialect.force("PRIMARY")+" WHERE id IN "+tuples(1, len(some)), anys(some)...); err != nil {
+				return err
+			}
+		}
+		return g.flush()
+	})
+	if err != nil {
+		return mark, err
+	}
+	return at, nil
+}
+
+// snapshot runs read in a transaction that sees one state throughout.
+func (db *DB) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
+	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
+	if err != nil {
+		return fmt.Errorf("read the catalogue: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	if err := read(tx); err != nil {
+		return fmt.Errorf("read the catalogue: %w", err)
+	}
+	return nil
+}
+
+// currentRevision returns the catalogue's revision, in one statement.
+// movie.ErrReplaced when the mark is not of this catalogue: the revision is lower than
+// the mark's, or the log has another change there. A change that is no longer kept
+// proves nothing.
+func currentRevision(ctx context.Context, q querier, mark movie.Mark) (revision int64, err error) {
+	var id, at sql.NullInt64
+	err = q.QueryRowContext(ctx, "SELECT c.revision, l.movie_id, l.changed_at FROM catalogue c LEFT JOIN change_log l ON l.revision = ? WHERE c.id = 1", mark.Revision).
+		Scan(&revision, &id, &at)
+	if err == nil && (revision < mark.Revision || id.Valid && (id.Int64 != mark.Movie || at.Int64 != mark.ChangedAt)) {
+		err = movie.ErrReplaced
+	}
+	return revision, err
+}
+
+// changedSince returns the ids of the movies that changed after a mark, each once and
+// in order, and moves the mark to the last change. movie.ErrPruned when some of the
+// changes are no longer kept.
+func changedSince(ctx context.Context, tx *sql.Tx, mark *movie.Mark) ([]int64, error) {
+	ids := make(map[int64]bool)
+	for {
+		n, err := readChanged(ctx, tx, mark, ids)
+		if err != nil {
+			return nil, err
+		}
+		if n < streamRows {
+			return slices.Sorted(maps.Keys(ids)), nil
+		}
+	}
+}
+
+func readChanged(ctx context.Context, tx *sql.Tx, mark *movie.Mark, ids map[int64]bool) (n int, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT revision, movie_id, changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT ?", mark.Revision, streamRows)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for ; rows.Next(); n++ {
+		wanted := mark.Revision + 1
+		if err := rows.Scan(&mark.Revision, &mark.Movie, &mark.ChangedAt); err != nil {
+			return n, err
+		}
+		if mark.Revision != wanted {
+			return n, movie.ErrPruned
+		}
+		ids[mark.Movie] = true
+	}
+	return n, rows.Err()
+}
+
+// stateGroup collects movies for each.
+type stateGroup struct {
+	each  func([]movie.State) error
+	group []movie.State
+	text  []byte // of the group's fields; used again for the next group
+	last  int64  // id of the last row read
+}
+
+// read reads rows of movie and returns how many there are.
+func (g *stateGroup) read(ctx context.Context, tx *sql.Tx, query string, args ...any) (n int, err error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for ; rows.Next(); n++ {
+		var s movie.State
+		var fields sql.RawBytes
+		if err := rows.Scan(&s.ID, &s.Title, &s.Year, &s.Hidden, &fields); err != nil {
+			return n, err
+		}
+		if !s.Hidden {
+			begin := len(g.text)
+			g.text = append(g.text, fields...)
+			s.Fields = g.text[begin:len(g.text):len(g.text)]
+		}
+		g.group, g.last = append(g.group, s), s.ID
+		if len(g.group) == groupRows || len(g.text) >= groupBytes {
+			if err := g.flush(); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, rows.Err()
+}
+
+func (g *stateGroup) flush() error {
+	if len(g.group) == 0 {
+		return nil
+	}
+	err := g.each(g.group)
+	g.group, g.text = g.group[:0], g.text[:0]
+	return err
+}

@@ -1,0 +1,305 @@
+package index
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"strings"
+	"sync"
+
+	"jpmovies/internal/movie"
+)
+
+// Count is a value with the number of movies that have it.
+type Count struct {
+	Value  string
+	Year   int // instead of Value, of years
+	Movies int
+}
+
+// Genres returns the genres of the movies that match, the most common first, and how
+// many movies match.
+func (x *Index) Genres(f movie.Filter) (found []Count, movies int) {
+	all := x.matching(f)
+	counts := make([]int, x.genres.n)
+	x.count(all, counts, x.genres.sets, func(r record, one func(uint32)) {
+		_, _, names := r.open()
+		names.each(func(uint32) {}).each(one)
+	})
+	for genre, n := range counts {
+		if n > 0 {
+			found = append(found, Count{Value: x.genres.texts.at(uint32(genre)), Movies: n})
+		}
+	}
+	slices.SortFunc(found, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Movies, a.Movies), strings.Compare(a.Value, b.Value))
+	})
+	return found, all.len()
+}
+
+// Years returns the years of the movies that match, in order, and how many match.
+func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
+	all := x.matching(f)
+	var counts []int
+	if n := len(x.years.list); n > 0 {
+		counts = make([]int, x.years.list[n-1]+1)
+	}
+	x.count(all, counts, x.years.sets, func(r record, one func(uint32)) { one(uint32(r.year())) }) //nolint:gosec // 1 to 9999
+	for _, year := range x.years.list {
+		if n := counts[year]; n > 0 {
+			found = append(found, Count{Year: year, Movies: n})
+		}
+	}
+	return found, all.len()
+}
+
+// fewOf is the share of the movies from which on it takes longer to go through them
+// than to intersect them with the set of each value.
+const fewOf = 24
+
+// count counts movies by value: by their records, or by the sets of the values.
+func (x *Index) count(all set, counts []int, sets vector[set], values func(r record, one func(uint32))) {
+	if all.len()*fewOf < x.Len() {
+		one := func(value uint32) { counts[value]++ }
+		all.each(func(id uint32) { values(x.records.at(id), one) })
+		return
+	}
+	for value := range counts {
+		if s := sets.at(uint32(value)); s.len() > 0 {
+			counts[value] = x.share(all, s)
+		}
+	}
+}
+
+// share is how many of all movies are in a set.
+func (x *Index) share(all, s set) int {
+	if all.many == x.all {
+		return s.len()
+	}
+	return all.common(s)
+}
+
+// Person is a name with its movies.
+type Person struct {
+	Name                string
+	Movies              int
+	FirstYear, LastYear int
+}
+
+// Persons is a page of people.
+type Persons struct {
+	People []Person
+	// More: others come behind them.
+	More bool
+	// Total is how many people match.
+	Total int
+}
+
+// People returns up to limit names of the movies that match, those with the most
+// movies first, then by name; those behind the name start, empty begins at the
+// first. words are those that a name must have, the last one as a prefix.
+func (x *Index) People(f movie.Filter, words []string, start string, limit int) Persons {
+	all := x.matching(f)
+	var counts counter
+	if len(words) > 0 {
+		counts = x.countNamed(all, words)
+	} else {
+		counts = x.countAll(all)
+	}
+	defer counts.release()
+	top := &ranking{x: x, limit: limit}
+	if start != "" {
+		top.start = &start
+		if id, found := x.people.find(start); found {
+			top.startMovies = x.share(all, x.people.sets.at(id))
+		}
+	}
+	total := 0
+	counts.each(func(id uint32, n int) {
+		total++
+		top.offer(id, n)
+	})
+	people, more := top.best()
+	for i := range people {
+		people[i].FirstYear, people[i].LastYear = x.span(all, people[i].Name)
+	}
+	return Persons{People: people, More: more, Total: total}
+}
+
+// span is the first and the last year of a person's movies that match.
+func (x *Index) span(all set, name string) (first, last int) {
+	movies := x.people.set(name)
+	if all.many != x.all {
+		movies = movies.and(all, true)
+	}
+	if movies.len() <= mostSorted {
+		movies.each(func(id uint32) {
+			year := x.records.at(id).year()
+			if first == 0 || year < first {
+				first = year
+			}
+			last = max(last, year)
+		})
+		return first, last
+	}
+	for _, year := range x.years.list {
+		if movies.meets(x.years.sets.at(uint32(year))) { //nolint:gosec // 1 to 9999
+			first = year
+			break
+		}
+	}
+	for _, year := range slices.Backward(x.years.list) {
+		if movies.meets(x.years.sets.at(uint32(year))) { //nolint:gosec // 1 to 9999
+			last = year
+			break
+		}
+	}
+	return first, last
+}
+
+// counter counts movies by person: in a list of all people, or of some.
+type counter struct {
+	all  *[]uint32
+	some []ranked
+}
+
+var lists = sync.Pool{New: func() any { return new([]uint32) }}
+
+func (c counter) release() {
+	if c.all != nil {
+		lists.Put(c.all)
+	}
+}
+
+func (c counter) each(do func(id uint32, n int)) {
+	for _, r := range c.some {
+		do(r.id, r.movies)
+	}
+	if c.all == nil {
+		return
+	}
+	for id, n := range *c.all {
+		if n > 0 {
+			do(uint32(id), int(n))
+		}
+	}
+}
+
+// countNamed counts the movies of the people that have the words.
+func (x *Index) countNamed(all set, words []string) (c counter) {
+	x.named(words).each(func(person uint32) {
+		if n := x.share(all, x.people.sets.at(person)); n > 0 {
+			c.some = append(c.some, ranked{person, n})
+		}
+	})
+	return c
+}
+
+// named is the people whose names have the words, the last one as a prefix.
+func (x *Index) named(words []string) set {
+	var found set
+	for i, word := range words {
+		var s set
+		if i < len(words)-1 {
+			s = x.peopleWords.set(word)
+		} else {
+			var sets []set
+			for w := range x.peopleWords.withPrefix(word) {
+				sets = append(sets, x.peopleWords.sets.at(w))
+			}
+			if len(sets) > 0 {
+				s = union(sets)
+			}
+		}
+		if i > 0 {
+			s = found.and(s, true)
+		}
+		found = s
+	}
+	return found
+}
+
+// countAll counts the movies of everybody, by going through those that match, or,
+// when these are more than half, through the others.
+func (x *Index) countAll(all set) counter {
+	list, _ := lists.Get().(*[]uint32)
+	n := int(x.people.n)
+	*list = slices.Grow((*list)[:0], n)[:n]
+	clear(*list)
+	counts := *list
+	one, through := uint32(1), all
+	if 2*all.len() > x.Len() {
+		for id := range x.people.n {
+			counts[id] = uint32(x.people.sets.at(id).len()) //nolint:gosec // below 2^32
+		}
+		one, through = ^uint32(0), set{many: x.all}.and(all, false) // -1
+	}
+	through.each(func(id uint32) {
+		_, _, names := x.records.at(id).open()
+		names.each(func(person uint32) { counts[person] += one })
+	})
+	return counter{all: list}
+}
+
+// ranking keeps the people with the most movies, behind a start.
+type ranking struct {
+	x           *Index
+	limit       int
+	start       *string
+	startMovies int
+	kept        []ranked // a heap, the last one of them on top
+}
+
+type ranked struct {
+	id     uint32
+	movies int
+}
+
+func (r *ranking) name(id uint32) string { return r.x.people.texts.at(id) }
+
+func (r *ranking) Len() int           { return len(r.kept) }
+func (r *ranking) Swap(i, j int)      { r.kept[i], r.kept[j] = r.kept[j], r.kept[i] }
+func (r *ranking) Less(i, j int) bool { return r.compare(r.kept[i], r.kept[j]) > 0 }
+func (r *ranking) Push(v any)         { r.kept = append(r.kept, v.(ranked)) } //nolint:forcetypeassert // offer's
+
+// Pop implements heap.Interface.
+func (r *ranking) Pop() any {
+	last := r.kept[len(r.kept)-1]
+	r.kept = r.kept[:len(r.kept)-1]
+	return last
+}
+
+func (r *ranking) compare(a, b ranked) int {
+	if a.movies != b.movies {
+		return cmp.Compare(b.movies, a.movies)
+	}
+	return strings.Compare(r.name(a.id), r.name(b.id))
+}
+
+// offer keeps one person more than the limit, which tells that there are more.
+func (r *ranking) offer(id uint32, movies int) {
+	if r.start != nil {
+		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.name(id) <= *r.start {
+			return
+		}
+	}
+	next := ranked{id, movies}
+	switch {
+	case len(r.kept) <= r.limit:
+		heap.Push(r, next)
+	case r.compare(next, r.kept[0]) < 0:
+		r.kept[0] = next
+		heap.Fix(r, 0)
+	}
+}
+
+func (r *ranking) best() (people []Person, more bool) {
+	slices.SortFunc(r.kept, r.compare)
+	if more = len(r.kept) > r.limit; more {
+		r.kept = r.kept[:r.limit]
+	}
+	for _, k := range r.kept {
+		people = append(people, Person{Name: r.name(k.id), Movies: k.movies})
+	}
+	return people, more
+}

@@ -1,0 +1,204 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/blevesearch/vellum"
+	"github.com/tidwall/btree"
+
+	"jpmovies/internal/movie"
+)
+
+// dictionary numbers texts, and holds for each of them a set. The texts are in a
+// sorted automaton (an FST), which takes little memory and finds prefixes and
+// misspelt words; it cannot be changed, so texts that came later are beside it, until
+// they are many.
+type dictionary struct {
+	n     uint32 // numbers given out
+	texts vector[string]
+	sets  vector[set]
+	base  *vellum.FST // nil when empty
+	fresh *btree.Map[string, uint32]
+}
+
+// find returns the number of a text.
+func (d *dictionary) find(text string) (uint32, bool) {
+	if d.base != nil {
+		if id, found, err := d.base.Get([]byte(text)); err == nil && found {
+			return uint32(id), true //nolint:gosec // below n
+		}
+	}
+	if d.fresh == nil {
+		return 0, false
+	}
+	return d.fresh.Get(text)
+}
+
+// set returns the set of a text, empty when it is not known.
+func (d *dictionary) set(text string) set {
+	id, found := d.find(text)
+	if !found {
+		return set{}
+	}
+	return d.sets.at(id)
+}
+
+// withPrefix yields the numbers of the texts that begin so.
+func (d *dictionary) withPrefix(prefix string) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		if d.base != nil {
+			it, err := d.base.Iterator([]byte(prefix), after(prefix))
+			for ; err == nil; err = it.Next() {
+				_, id := it.Current()
+				if !yield(uint32(id)) { //nolint:gosec // below n
+					return
+				}
+			}
+		}
+		if d.fresh == nil {
+			return
+		}
+		d.fresh.Ascend(prefix, func(text string, id uint32) bool {
+			return strings.HasPrefix(text, prefix) && yield(id)
+		})
+	}
+}
+
+// after is the least text that is greater than all with the prefix, nil if none is.
+func after(prefix string) []byte {
+	end := bytes.TrimRight([]byte(prefix), "\xff")
+	if len(end) == 0 {
+		return nil
+	}
+	end[len(end)-1]++
+	return end
+}
+
+// like yields the numbers of the texts that an automaton accepts.
+func (d *dictionary) like(a *automaton) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		if d.base != nil {
+			it, err := d.base.Search(a, nil, nil)
+			for ; err == nil; err = it.Next() {
+				_, id := it.Current()
+				if !yield(uint32(id)) { //nolint:gosec // below n
+					return
+				}
+			}
+		}
+		if d.fresh == nil {
+			return
+		}
+		d.fresh.Scan(func(text string, id uint32) bool { return !a.matches(text) || yield(id) })
+	}
+}
+
+// readAll reads the texts of a list of numbers.
+func (d *dictionary) readAll(list ids) ([]string, ids) {
+	texts := []string{}
+	list = list.each(func(id uint32) { texts = append(texts, d.texts.at(id)) })
+	return texts, list
+}
+
+// appendAll appends the texts of a list of numbers as a JSON array.
+func (d *dictionary) appendAll(dst []byte, list ids) ([]byte, ids) {
+	n, list := list.cut()
+	dst = append(dst, '[')
+	for i := range n {
+		var id uint32
+		id, list = list.cut()
+		if i > 0 {
+			dst = append(dst, `, `...)
+		}
+		dst = movie.AppendQuoted(dst, d.texts.at(id))
+	}
+	return append(dst, ']'), list
+}
+
+// dictionaryWriter makes the next version of a dictionary.
+type dictionaryWriter struct {
+	dictionary
+	textsWriter vectorWriter[string]
+	setsWriter
+	loading map[string]uint32 // all texts, while there is no base
+}
+
+func (d dictionary) change() *dictionaryWriter {
+	w := &dictionaryWriter{dictionary: d, textsWriter: d.texts.change(), setsWriter: changeSets(d.sets, d.n == 0)}
+	if d.n == 0 {
+		w.loading = make(map[string]uint32)
+		return w
+	}
+	w.fresh = d.fresh.Copy()
+	return w
+}
+
+// number returns the number of a text, a new one if it has none.
+func (w *dictionaryWriter) number(text string) uint32 {
+	id, found := uint32(0), false
+	if w.loading != nil {
+		id, found = w.loading[text]
+	} else {
+		id, found = w.find(text)
+	}
+	if found {
+		return id
+	}
+	id, text = w.n, strings.Clone(text)
+	w.n++
+	w.textsWriter.set(id, text)
+	if w.loading != nil {
+		w.loading[text] = id
+	} else {
+		w.fresh.Set(text, id)
+	}
+	return id
+}
+
+// mostFresh is how many texts may be beside the automaton, and one in freshShare of
+// all of them.
+const (
+	mostFresh  = 4096
+	freshShare = 8
+)
+
+func (w *dictionaryWriter) commit() (dictionary, error) {
+	w.texts, w.sets = w.textsWriter.vector, w.setsWriter.commit()
+	if w.loading == nil && w.fresh.Len() <= max(mostFresh, int(w.n)/freshShare) {
+		return w.dictionary, nil
+	}
+	if err := w.rebuild(); err != nil {
+		return dictionary{}, fmt.Errorf("build a dictionary of %d texts: %w", w.n, err)
+	}
+	return w.dictionary, nil
+}
+
+// rebuild makes an automaton of all texts.
+func (w *dictionaryWriter) rebuild() error {
+	order := make([]uint32, w.n)
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return strings.Compare(w.texts.at(a), w.texts.at(b)) })
+	var out bytes.Buffer
+	builder, err := vellum.New(&out, nil)
+	if err != nil {
+		return err
+	}
+	for _, id := range order {
+		if err := builder.Insert([]byte(w.texts.at(id)), uint64(id)); err != nil {
+			return errors.Join(err, builder.Close())
+		}
+	}
+	if err := builder.Close(); err != nil {
+		return err
+	}
+	w.base, err = vellum.Load(bytes.Clone(out.Bytes()))
+	w.fresh, w.loading = &btree.Map[string, uint32]{}, nil
+	return err
+}

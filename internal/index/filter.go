@@ -1,0 +1,133 @@
+package index
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"jpmovies/internal/movie"
+)
+
+// matching is the movies that match a filter. The set is not to be changed.
+func (x *Index) matching(f movie.Filter) set {
+	all := set{many: x.all}
+	wanted := x.wanted(f)
+	if len(wanted) == 0 {
+		wanted = append(wanted, all)
+	}
+	slices.SortStableFunc(wanted, func(a, b set) int { return cmp.Compare(a.len(), b.len()) })
+	found := wanted[0]
+	for _, s := range wanted[1:] {
+		found = found.and(s, true)
+	}
+	for _, s := range x.unwanted(f) {
+		found = found.and(s, false)
+	}
+	return found
+}
+
+// wanted are sets that must all have the movie.
+func (x *Index) wanted(f movie.Filter) (wanted []set) {
+	if len(f.IDs) > 0 {
+		wanted = append(wanted, x.those(f.IDs))
+	}
+	if f.Title != "" {
+		wanted = append(wanted, x.titled(f.Title))
+	}
+	if f.Year != 0 {
+		wanted = append(wanted, x.years.sets.at(uint32(f.Year))) //nolint:gosec // 1 to 9999
+	}
+	if f.YearFrom > movie.MinYear || f.YearTo != 0 && f.YearTo < movie.MaxYear {
+		wanted = append(wanted, x.between(f.YearFrom, cmp.Or(f.YearTo, movie.MaxYear)))
+	}
+	for _, of := range []struct {
+		all, some []string
+		in        *dictionary
+	}{{f.Cast, f.CastAny, &x.people}, {f.Genres, f.GenresAny, &x.genres}} {
+		for _, name := range of.all {
+			wanted = append(wanted, of.in.set(name))
+		}
+		if len(of.some) > 0 {
+			wanted = append(wanted, union(of.in.setsOf(of.some)))
+		}
+	}
+	if n := len(f.Words); n > 0 {
+		for _, word := range f.Words[:n-1] {
+			wanted = append(wanted, x.words.set(word))
+		}
+		wanted = append(wanted, x.beginning(f.Words[n-1]))
+	}
+	return wanted
+}
+
+// unwanted are sets of which none may have the movie.
+func (x *Index) unwanted(f movie.Filter) []set {
+	return append(x.people.setsOf(f.CastNot), x.genres.setsOf(f.GenresNot)...)
+}
+
+func (d *dictionary) setsOf(texts []string) []set {
+	sets := make([]set, len(texts))
+	for i, text := range texts {
+		sets[i] = d.set(text)
+	}
+	return sets
+}
+
+func (x *Index) those(ids []int64) set {
+	few := make([]uint32, 0, len(ids))
+	for _, id := range ids {
+		if id <= math.MaxUint32 && x.visible(id) {
+			few = append(few, uint32(id)) //nolint:gosec // just checked
+		}
+	}
+	slices.Sort(few)
+	return set{few: slices.Compact(few)}
+}
+
+// titled is the movies with exactly that title.
+func (x *Index) titled(title string) set {
+	few := slices.DeleteFunc(x.titles.withKey(movie.TitleKey(title)), func(id uint32) bool { return x.records.at(id).title() != title })
+	slices.Sort(few)
+	return set{few: few}
+}
+
+// between is the movies of a range of years: the union of the years in it, or of all
+// others taken away.
+func (x *Index) between(from, to int) set {
+	var inside, outside []set
+	in, out := 0, 0
+	for _, year := range x.years.list {
+		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
+		if from <= year && year <= to {
+			inside, in = append(inside, s), in+s.len()
+		} else {
+			outside, out = append(outside, s), out+s.len()
+		}
+	}
+	switch {
+	case in == 0:
+		return set{}
+	case out == 0:
+		return set{many: x.all}
+	case in <= out:
+		return union(inside)
+	}
+	return set{many: x.all}.and(union(outside), false)
+}
+
+// beginning is the movies with a word in the title that begins so.
+func (x *Index) beginning(prefix string) set {
+	if utf8.RuneCountInString(prefix) <= shortest {
+		s, _ := x.prefixes.Get(prefix)
+		return s
+	}
+	var sets []set
+	for word := range x.words.withPrefix(prefix) {
+		sets = append(sets, x.words.sets.at(word))
+	}
+	if len(sets) == 0 {
+		return set{}
+	}
+	return union(sets)
+}

@@ -1,0 +1,83 @@
+// Package index holds the catalogue in memory as it is at one revision, and answers
+// every question about it without a database.
+//
+//	records     id -> title, year, ids of names        (what an answer is made of)
+//	words       word of a title -> movies              (q)
+//	prefixes    first one or two letters -> movies     (q, short prefixes)
+//	people      name -> movies                         (cast)
+//	peopleWords word of a name -> people               (people, suggestions)
+//	genres      name -> movies
+//	years       year -> movies
+//	titles      movies in the order of their titles
+//
+// An [Index] never changes: a [Builder] makes the next one from it, which shares with
+// it what is the same. So readers need no locks, and whoever holds an Index sees
+// exactly one revision, however long it takes.
+package index
+
+import (
+	"errors"
+	"math"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/tidwall/btree"
+
+	"jpmovies/internal/movie"
+)
+
+// ErrID says that an id is too large for the index.
+var ErrID = errors.New("the index holds ids up to 4294967294; set MOVIES_API_INDEX=off to answer by SQL")
+
+// Index is the catalogue at one revision. It is safe for concurrent use.
+type Index struct {
+	revision int64
+	records  records // by id; also of hidden movies
+	all      *roaring.Bitmap
+	years    years
+
+	words, people, peopleWords, genres dictionary
+	prefixes                           *btree.Map[string, set]
+	titles                             *titleOrder
+}
+
+// Revision is the number of changes that the index holds.
+func (x *Index) Revision() int64 { return x.revision }
+
+// Len is the number of visible movies.
+func (x *Index) Len() int { return int(x.all.GetCardinality()) } //nolint:gosec // ids are below 2^32
+
+// Movie returns a visible movie.
+func (x *Index) Movie(id int64) (m movie.Movie, found bool) {
+	if !x.visible(id) {
+		return movie.Movie{}, false
+	}
+	r := x.records.at(uint32(id)) //nolint:gosec // visible ids are
+	title, year, names := r.open()
+	m.Title, m.Year = title, year
+	m.Cast, names = x.people.readAll(names)
+	m.Genres, _ = x.genres.readAll(names)
+	return m, true
+}
+
+// AppendFields appends the JSON members of a visible movie, as
+// [movie.Movie.AppendFields] does, and tells whether there is one.
+func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
+	if !x.visible(id) {
+		return dst, false
+	}
+	title, year, names := x.records.at(uint32(id)).open() //nolint:gosec // visible ids are
+	dst = movie.AppendIdentity(dst, title, year)
+	dst, names = x.people.appendAll(append(dst, `, "cast": `...), names)
+	dst, _ = x.genres.appendAll(append(dst, `, "genres": `...), names)
+	return dst, true
+}
+
+// years are the movies of each year.
+type years struct {
+	sets vector[set] // by year
+	list []int       // the years that have any, in order
+}
+
+func (x *Index) visible(id int64) bool {
+	return id > 0 && id <= math.MaxUint32 && x.all.Contains(uint32(id))
+}

@@ -1,0 +1,134 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"jpmovies/internal/movie"
+)
+
+// Source is where an index comes from. Its rows are valid until each returns.
+type Source interface {
+	// Snapshot gives all movies as they are at one mark, the lowest id first. begin is
+	// told which, and about how many movies there are.
+	Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error
+	// Since gives the movies that changed after one mark, as they are at a later one,
+	// which it returns. [movie.ErrPruned] when some of the changes are no longer kept,
+	// [movie.ErrReplaced] when the mark is not of this catalogue.
+	Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error)
+}
+
+// Mirror keeps an index up to date. Follow is for one goroutine, the rest for any.
+type Mirror struct {
+	source  Source
+	current atomic.Pointer[Index]
+	mark    movie.Mark
+
+	loading                atomic.Bool
+	loaded, expected, took atomic.Int64
+}
+
+// NewMirror makes a mirror that holds nothing yet.
+func NewMirror(s Source) *Mirror { return &Mirror{source: s} }
+
+// Index returns the newest version; nil before the first one is loaded.
+func (m *Mirror) Index() *Index { return m.current.Load() }
+
+// Progress is how far a load of all movies is.
+type Progress struct {
+	// Loading: one is under way. The version before it, if there is one, still answers.
+	Loading bool
+	// Loaded is how many movies it has read, of about Expected.
+	Loaded, Expected int64
+	// Took is how long the last load took that was completed.
+	Took time.Duration
+}
+
+// Progress tells about the load that is under way, or the last one.
+func (m *Mirror) Progress() Progress {
+	return Progress{m.loading.Load(), m.loaded.Load(), m.expected.Load(), time.Duration(m.took.Load())}
+}
+
+// Follow brings the index to the source's revision. It loads all movies when there is
+// no index yet, or when the catalogue is not the one that it holds: restored from a
+// copy, or changed more often than is kept. After an error the index is as before.
+func (m *Mirror) Follow(ctx context.Context) error {
+	before := m.current.Load()
+	if before == nil {
+		return m.load(ctx)
+	}
+	b := before.Change()
+	changed := false
+	mark, err := m.source.Since(ctx, m.mark, func(states []movie.State) error {
+		changed = true
+		return b.apply(states)
+	})
+	switch {
+	case errors.Is(err, movie.ErrPruned), errors.Is(err, movie.ErrReplaced):
+		return m.load(ctx)
+	case err != nil:
+		return fmt.Errorf("follow the catalogue: %w", err)
+	case !changed && mark == m.mark:
+		return nil
+	}
+	return m.commit(b, mark)
+}
+
+func (m *Mirror) load(ctx context.Context) error {
+	start := time.Now()
+	m.loaded.Store(0)
+	m.expected.Store(0)
+	m.loading.Store(true)
+	defer m.loading.Store(false)
+	b := New()
+	var mark movie.Mark
+	begin := func(at movie.Mark, movies int64) error {
+		mark = at
+		m.expected.Store(movies)
+		return nil
+	}
+	err := m.source.Snapshot(ctx, begin, func(states []movie.State) error {
+		m.loaded.Add(int64(len(states)))
+		return b.apply(states)
+	})
+	if err != nil {
+		return fmt.Errorf("load the catalogue: %w", err)
+	}
+	if err := m.commit(b, mark); err != nil {
+		return err
+	}
+	m.took.Store(int64(time.Since(start)))
+	return nil
+}
+
+func (m *Mirror) commit(b *Builder, mark movie.Mark) error {
+	next, err := b.Commit(mark.Revision)
+	if err != nil {
+		return err
+	}
+	m.mark = mark
+	m.current.Store(next)
+	return nil
+}
+
+func (b *Builder) apply(states []movie.State) error {
+	for _, s := range states {
+		if s.Hidden {
+			if err := b.Hide(s.ID, s.Identity); err != nil {
+				return err
+			}
+			continue
+		}
+		fields, err := movie.ParseFields(s.Fields)
+		if err != nil {
+			return fmt.Errorf("movie %d: %w", s.ID, err)
+		}
+		if err := b.Put(s.ID, fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}

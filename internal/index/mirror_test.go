@@ -1,0 +1,142 @@
+package index_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"jpmovies/internal/index"
+	"jpmovies/internal/movie"
+)
+
+// source is a catalogue in memory with its change log, and faults.
+type source struct {
+	states map[int64]movie.State
+	log    []movie.Mark // of each revision
+	kept   int          // from which place in the log on
+	fault  func() error
+}
+
+var errFault = errors.New("fault")
+
+func (s *source) mark() movie.Mark {
+	if len(s.log) == 0 {
+		return movie.Mark{}
+	}
+	return s.log[len(s.log)-1]
+}
+
+func (s *source) give(ids []int64, each func([]movie.State) error) error {
+	for group := range slices.Chunk(ids, 7) {
+		var states []movie.State
+		for _, id := range group {
+			states = append(states, s.states[id])
+		}
+		if err := errors.Join(s.fault(), each(states)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) Snapshot(_ context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
+	if err := errors.Join(s.fault(), begin(s.mark(), int64(len(s.states)))); err != nil {
+		return err
+	}
+	return s.give(slices.Sorted(maps.Keys(s.states)), each)
+}
+
+func (s *source) Since(_ context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
+	n := int(mark.Revision)
+	switch {
+	case n > len(s.log), n > 0 && s.log[n-1] != mark:
+		return movie.Mark{}, movie.ErrReplaced
+	case n < s.kept:
+		return movie.Mark{}, movie.ErrPruned
+	}
+	ids := make(map[int64]bool)
+	for _, m := range s.log[n:] {
+		ids[m.Movie] = true
+	}
+	return s.mark(), s.give(slices.Sorted(maps.Keys(ids)), each)
+}
+
+func (s *source) change(r *rand.Rand, at int64) {
+	id := 1 + r.Int64N(60)
+	m := movie.Movie{Identity: movie.Identity{Title: fmt.Sprint("Movie ", id), Year: 2000}, Cast: []string{fmt.Sprint(r.IntN(9))}}
+	state := movie.State{ID: id, Identity: m.Identity, Hidden: r.IntN(3) == 0}
+	if !state.Hidden {
+		state.Fields = m.AppendFields(nil)
+	}
+	s.states[id] = state
+	s.log = append(s.log, movie.Mark{Revision: int64(len(s.log) + 1), Movie: id, ChangedAt: at})
+}
+
+// TestMirror follows a catalogue that changes, forgets its log, and is restored from
+// copies, while reads of it fail. Each version that it shows is the catalogue at its
+// revision.
+func TestMirror(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		s := &source{states: map[int64]movie.State{}, fault: func() error { return nil }}
+		m := index.NewMirror(s)
+		if m.Index() != nil {
+			t.Fatal("it has an index before it is loaded")
+		}
+		var copied source
+		history := map[movie.Mark]map[int64]movie.State{{}: {}}
+		for step := range int64(60) {
+			for range r.IntN(20) {
+				s.change(r, 1000*step+r.Int64N(1000))
+				history[s.mark()] = maps.Clone(s.states)
+			}
+			switch r.IntN(12) {
+			case 0:
+				s.kept = r.IntN(len(s.log) + 1)
+			case 1:
+				copied = source{states: maps.Clone(s.states), log: slices.Clone(s.log)}
+			case 2:
+				if copied.states != nil { // restored, and soon ahead of where it was
+					s.states, s.log, s.kept = maps.Clone(copied.states), slices.Clone(copied.log), 0
+				}
+			}
+			s.fault = func() error {
+				if r.IntN(12) == 0 {
+					return errFault
+				}
+				return nil
+			}
+			before := m.Index()
+			err := m.Follow(t.Context())
+			s.fault = func() error { return nil }
+			if err != nil {
+				if !errors.Is(err, errFault) || m.Index() != before {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+				continue
+			}
+			checkVersion(t, m.Index(), history[s.mark()], s.mark().Revision)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func checkVersion(t *testing.T, x *index.Index, states map[int64]movie.State, revision int64) {
+	t.Helper()
+	if x.Revision() != revision {
+		t.Errorf("the index is at revision %d of %d", x.Revision(), revision)
+	}
+	for id := range int64(62) {
+		state, known := states[id]
+		fields, found := x.AppendFields(nil, id)
+		if found != (known && !state.Hidden) || string(fields) != string(state.Fields) {
+			t.Errorf("movie %d is %q at revision %d, want %q", id, fields, revision, state.Fields)
+		}
+	}
+}

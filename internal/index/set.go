@@ -1,0 +1,234 @@
+package index
+
+import (
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// set is a set of numbers: a sorted list while they are few, else a bitmap. Its
+// methods leave it as it is.
+type set struct {
+	few  []uint32
+	many *roaring.Bitmap
+}
+
+// mostFew is how many numbers a list holds; a bitmap of fewer takes more memory.
+const mostFew = 256
+
+func (s set) len() int {
+	if s.many != nil {
+		return int(s.many.GetCardinality()) //nolint:gosec // below 2^32
+	}
+	return len(s.few)
+}
+
+func (s set) contains(id uint32) bool {
+	if s.many != nil {
+		return s.many.Contains(id)
+	}
+	_, found := slices.BinarySearch(s.few, id)
+	return found
+}
+
+// before is the greatest number below id, -1 if there is none.
+func (s set) before(id uint64) int64 {
+	if id == 0 {
+		return -1
+	}
+	last := uint32(min(id-1, 1<<32-1))
+	if s.many != nil {
+		return s.many.PreviousValue(last)
+	}
+	at, found := slices.BinarySearch(s.few, last)
+	switch {
+	case found:
+		return int64(last)
+	case at == 0:
+		return -1
+	}
+	return int64(s.few[at-1])
+}
+
+// each calls do for every number, the smallest first.
+func (s set) each(do func(uint32)) {
+	if s.many == nil {
+		for _, id := range s.few {
+			do(id)
+		}
+		return
+	}
+	var buffer [1024]uint32
+	for it := s.many.ManyIterator(); ; {
+		n := it.NextMany(buffer[:])
+		if n == 0 {
+			return
+		}
+		for _, id := range buffer[:n] {
+			do(id)
+		}
+	}
+}
+
+// bitmap is the set as a bitmap, which is not to be changed.
+func (s set) bitmap() *roaring.Bitmap {
+	if s.many != nil {
+		return s.many
+	}
+	return roaring.BitmapOf(s.few...)
+}
+
+// common is how many numbers two sets share.
+func (s set) common(other set) int {
+	switch {
+	case s.many != nil && other.many != nil:
+		return int(s.many.AndCardinality(other.many)) //nolint:gosec // below 2^32
+	case s.many != nil || other.many == nil && len(s.few) > len(other.few):
+		s, other = other, s
+	}
+	n := 0
+	for _, id := range s.few {
+		if other.contains(id) {
+			n++
+		}
+	}
+	return n
+}
+
+// meets tells whether two sets share a number.
+func (s set) meets(other set) bool {
+	if s.many != nil && other.many != nil {
+		return s.many.Intersects(other.many)
+	}
+	return s.common(other) > 0
+}
+
+// and is the numbers of s that are in the other, or that are not.
+func (s set) and(other set, is bool) set {
+	switch {
+	case is && s.many != nil && other.many == nil:
+		return other.and(s, true)
+	case s.many == nil:
+		kept := make([]uint32, 0, len(s.few))
+		for _, id := range s.few {
+			if other.contains(id) == is {
+				kept = append(kept, id)
+			}
+		}
+		return set{few: kept}
+	case is:
+		return set{many: roaring.And(s.many, other.many)}
+	}
+	return set{many: roaring.AndNot(s.many, other.bitmap())}
+}
+
+// union is the numbers of all sets.
+func union(sets []set) set {
+	total, large := 0, []*roaring.Bitmap(nil)
+	for _, s := range sets {
+		total += s.len()
+		if s.many != nil {
+			large = append(large, s.many)
+		}
+	}
+	switch {
+	case len(sets) == 1:
+		return sets[0]
+	case large == nil && total <= 16*mostFew:
+		few := make([]uint32, 0, total)
+		for _, s := range sets {
+			few = append(few, s.few...)
+		}
+		slices.Sort(few)
+		return set{few: slices.Compact(few)}
+	}
+	small := roaring.New()
+	for _, s := range sets {
+		if s.many == nil {
+			small.AddMany(s.few)
+		}
+	}
+	return set{many: roaring.FastOr(append(large, small)...)}
+}
+
+// with and without change a set that nobody else has, and return it.
+func (s set) with(id uint32) set {
+	switch {
+	case s.many != nil:
+		s.many.Add(id)
+	case len(s.few) == 0 || s.few[len(s.few)-1] < id:
+		s.few = append(s.few, id)
+	default:
+		if at, found := slices.BinarySearch(s.few, id); !found {
+			s.few = slices.Insert(s.few, at, id)
+		}
+	}
+	if s.many == nil && len(s.few) > mostFew {
+		s = set{many: roaring.BitmapOf(s.few...)}
+	}
+	return s
+}
+
+func (s set) without(id uint32) set {
+	if s.many != nil {
+		s.many.Remove(id)
+		return s
+	}
+	if at, found := slices.BinarySearch(s.few, id); found {
+		s.few = slices.Delete(s.few, at, at+1)
+	}
+	return s
+}
+
+// clone is a copy that may be changed.
+func (s set) clone() set {
+	if s.many != nil {
+		return set{many: s.many.Clone()}
+	}
+	return set{few: append(make([]uint32, 0, len(s.few)+1), s.few...)}
+}
+
+// setsWriter makes the next version of a list of sets.
+type setsWriter struct {
+	vectorWriter[set]
+	mine map[uint32]bool // sets that no version has yet; nil: all of them
+}
+
+func changeSets(v vector[set], all bool) setsWriter {
+	w := setsWriter{vectorWriter: v.change()}
+	if !all {
+		w.mine = make(map[uint32]bool)
+	}
+	return w
+}
+
+// own returns a set that may be changed.
+func (w *setsWriter) own(i uint32) set {
+	s := w.at(i)
+	if w.mine == nil || w.mine[i] {
+		return s
+	}
+	w.mine[i] = true
+	return s.clone()
+}
+
+func (w *setsWriter) add(i, id uint32)    { w.set(i, w.own(i).with(id)) }
+func (w *setsWriter) remove(i, id uint32) { w.set(i, w.own(i).without(id)) }
+
+// commit returns the next version. Lists that grew step by step give back what they
+// do not need.
+func (w *setsWriter) commit() vector[set] {
+	if w.mine == nil {
+		for _, page := range w.pages {
+			if page == nil {
+				continue
+			}
+			for i := range page {
+				if few := page[i].few; cap(few) > len(few) {
+					page[i].few = append(make([]uint32, 0, len(few)), few...)
+				}
+			}
+		}
+	}
+	return w.vector
+}

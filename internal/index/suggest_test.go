@@ -1,0 +1,124 @@
+package index_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"jpmovies/internal/index"
+	"jpmovies/internal/movie"
+)
+
+// build makes an index of movies written as "title (year) | cast, ... | genres, ...".
+func build(t *testing.T, lines ...string) *index.Index {
+	t.Helper()
+	b := index.New()
+	for i, line := range lines {
+		parts := strings.Split(line, " | ")
+		var m movie.Movie
+		title, year, _ := strings.Cut(parts[0], " (")
+		m.Title = title
+		if _, err := fmt.Sscanf(year, "%d", &m.Year); err != nil {
+			t.Fatal(err)
+		}
+		if len(parts) > 1 {
+			m.Cast = strings.Split(parts[1], ", ")
+		}
+		if len(parts) > 2 {
+			m.Genres = strings.Split(parts[2], ", ")
+		}
+		if err := b.Put(int64(i+1), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x, err := b.Commit(int64(len(lines)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestSuggest(t *testing.T) {
+	x := build(t,
+		"Interstellar (2014) | Matthew McConaughey, Anne Hathaway | Science Fiction, Drama",
+		"Stellar (1999) | Tom Hanks | Drama",
+		"The Matrix (1999) | Keanu Reeves | Action, Science Fiction",
+		"Matrix (1993) | Nick Mancuso | Drama",
+		"The Matrix Reloaded (2003) | Keanu Reeves | Action",
+		"Cast Away (2000) | Tom Hanks, Helen Hunt | Drama",
+		"Big (1988) | Tom Hanks | Comedy",
+		"Tom (2002) | Tom Hardy | Drama",
+		"Dramatic (1970)",
+		"Amélie (2001) | Audrey Tautou | Comedy",
+	)
+	for typed, want := range map[string]string{
+		"interstellar":    "movie Interstellar",
+		"intersteller":    "movie Interstellar",                                        // another letter
+		"nterstellar":     "movie Interstellar",                                        // too few
+		"intersstellar":   "movie Interstellar",                                        // too many
+		"itnerstellar":    "movie Interstellar",                                        // two exchanged
+		"itnersteller":    "movie Interstellar",                                        // two errors
+		"interstelxxx":    "",                                                          // three
+		"intresste":       "movie Interstellar",                                        // while it is typed
+		"amelei":          "movie Am\u00e9lie",                                         // without the accent
+		"tom hanks":       "person Tom Hanks 3",                                        //
+		"hanks tom":       "person Tom Hanks 3",                                        //
+		"tom hnaks":       "person Tom Hanks 3",                                        //
+		"tom h":           "person Tom Hanks 3, person Tom Hardy 1",                    // the one with more movies first
+		"matrix":          "movie Matrix, movie The Matrix Reloaded, movie The Matrix", // the same words, then the newest
+		"drama":           "genre Drama 5, movie Dramatic",                             //
+		"dramma":          "genre Drama 5, movie Dramatic",                             //
+		"tom":             "movie Tom, person Tom Hanks 3, person Tom Hardy 1",
+		"big":             "movie Big",
+		"bgi":             "", // three letters have no errors
+		"sci":             "genre Science Fiction 2",
+		"fiction science": "genre Science Fiction 2",
+		"xyz":             "",
+	} {
+		var got []string
+		for _, s := range x.Suggest(movie.Words(typed), 8) {
+			text := fmt.Sprint(s.Kind, " ", s.Text)
+			if s.Kind != index.KindMovie {
+				text += fmt.Sprint(" ", s.Movies)
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+	if got := x.Suggest([]string{"m"}, 2); len(got) != 2 {
+		t.Errorf("a limit of 2 gives %v", got)
+	}
+}
+
+// TestFreshWords: words that came after the dictionary was built are found like the
+// others, also when they are so many that it is built anew.
+func TestFreshWords(t *testing.T) {
+	x := build(t, "Alpha (2000)")
+	for round, n := range []int{1, 10, 6000} {
+		b := x.Change()
+		for i := range n {
+			id := int64(round*10_000 + i + 2)
+			if err := b.Put(id, movie.Movie{Identity: movie.Identity{Title: fmt.Sprintf("word%dx%d end", round, i), Year: 2000}, Cast: []string{fmt.Sprint("name", id)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		if x, err = b.Commit(int64(round + 2)); err != nil {
+			t.Fatal(err)
+		}
+		last := fmt.Sprintf("word%dx%d", round, n-1)
+		for _, words := range [][]string{{last}, {last[:6]}, {"end", last}, {"alpha"}} {
+			found, err := x.Search(movie.Filter{Words: words}, movie.SortNewest, 0, 1)
+			if err != nil || found.Total == 0 {
+				t.Errorf("round %d: %q is not found: %+v, %v", round, words, found, err)
+			}
+		}
+		typed := strings.Replace(last, "word", "wrod", 1)
+		if got := x.Suggest([]string{typed}, 20); !slices.ContainsFunc(got, func(s index.Suggestion) bool { return strings.HasPrefix(s.Text, last) }) {
+			t.Errorf("round %d: %q suggests %v", round, typed, got)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package index
+
+import "unicode/utf8"
+
+// typos is how many typing errors a word may have: one from 4 letters, two from 8.
+func typos(word string) int {
+	switch n := utf8.RuneCountInString(word); {
+	case n >= 8:
+		return 2
+	case n >= 4:
+		return 1
+	}
+	return 0
+}
+
+// automaton accepts texts that are a word but for some typing errors: a byte too many,
+// too few, another one, or two exchanged. As a prefix it accepts what begins so. Its
+// states are the rows of the table of distances (Levenshtein's, with transpositions),
+// made when they are first needed. It implements [vellum.Automaton].
+type automaton struct {
+	word   string
+	most   byte
+	prefix bool
+	states []state
+	known  map[state]int
+	next   map[step]int
+}
+
+// state is a row of distances from the beginnings of the word, capped at most+1, the
+// row before it and the byte between, as texts so that they can be compared. A prefix
+// that was found has no rows.
+type state struct {
+	row, before string
+	last        byte
+	found       bool
+}
+
+type step struct {
+	from int
+	by   byte
+}
+
+func newAutomaton(word string, most int, prefix bool) *automaton {
+	a := &automaton{word: word, most: byte(most), prefix: prefix, known: map[state]int{}, next: map[step]int{}} //nolint:gosec // 0 to 2
+	first := make([]byte, len(word)+1)
+	for i := range first {
+		first[i] = byte(min(i, most+1)) //nolint:gosec // just capped
+	}
+	a.intern(state{row: string(first)})
+	return a
+}
+
+func (a *automaton) intern(s state) int {
+	if a.prefix && !s.found && s.row[len(s.row)-1] <= a.most {
+		s = state{found: true}
+	}
+	at, known := a.known[s]
+	if !known {
+		at = len(a.states)
+		a.known[s] = at
+		a.states = append(a.states, s)
+	}
+	return at
+}
+
+// Start implements vellum.Automaton.
+func (a *automaton) Start() int { return 0 }
+
+// IsMatch implements vellum.Automaton.
+func (a *automaton) IsMatch(at int) bool {
+	s := a.states[at]
+	return s.found || s.row[len(s.row)-1] <= a.most
+}
+
+// CanMatch implements vellum.Automaton.
+func (a *automaton) CanMatch(at int) bool {
+	s := a.states[at]
+	if s.found {
+		return true
+	}
+	for i := range len(s.row) {
+		if s.row[i] <= a.most {
+			return true
+		}
+	}
+	return false
+}
+
+// WillAlwaysMatch implements vellum.Automaton.
+func (a *automaton) WillAlwaysMatch(at int) bool { return a.states[at].found }
+
+// Accept implements vellum.Automaton.
+func (a *automaton) Accept(at int, by byte) int {
+	key := step{at, by}
+	next, known := a.next[key]
+	if !known {
+		next = a.intern(a.follow(a.states[at], by))
+		a.next[key] = next
+	}
+	return next
+}
+
+func (a *automaton) follow(s state, by byte) state {
+	if s.found {
+		return s
+	}
+	row := make([]byte, len(s.row))
+	row[0] = min(s.row[0]+1, a.most+1)
+	for i := range len(a.word) {
+		cost := s.row[i]
+		if a.word[i] != by {
+			cost++
+		}
+		cost = min(cost, s.row[i+1]+1, row[i]+1, a.most+1)
+		if s.before != "" && i > 0 && a.word[i] == s.last && a.word[i-1] == by {
+			cost = min(cost, s.before[i-1]+1)
+		}
+		row[i+1] = cost
+	}
+	return state{row: string(row), before: s.row, last: by}
+}
+
+// matches tells whether the automaton accepts a text.
+func (a *automaton) matches(text string) bool {
+	at := a.Start()
+	for i := range len(text) {
+		if at = a.Accept(at, text[i]); !a.CanMatch(at) {
+			return false
+		}
+	}
+	return a.IsMatch(at)
+}
