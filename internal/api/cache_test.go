@@ -139,7 +139,7 @@ func TestChangesShow(t *testing.T) {
 			t.Errorf("movie 1 is deleted: %d %s", got.status, got.body)
 		}
 		for _, pruned := range []bool{false, true} {
-			loads := s.count("Snapshot")
+			s.count("Snapshot")
 			for range 2000 {
 				s.put(2, &samples[1])
 			}
@@ -151,7 +151,7 @@ func TestChangesShow(t *testing.T) {
 			if got := record(t, a, http.MethodGet, "/movies/1"); string(got.body) != one+"\n" {
 				t.Errorf("movie 1 is back: %d %s", got.status, got.body)
 			}
-			if loads = s.count("Snapshot"); loads > 0 != pruned {
+			if loads := s.count("Snapshot"); loads > 0 != pruned {
 				t.Errorf("pruned: %t, %d loads", pruned, loads)
 			}
 			s.put(1, nil)
