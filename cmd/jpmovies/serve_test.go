@@ -168,7 +168,7 @@ func TestWholeWay(t *testing.T) {
 	}
 	ask(t, url+"/2", http.StatusNotFound)
 	ask(t, url+"?genres=x", http.StatusBadRequest)
-	if text := ask(t, admin+"/readyz", http.StatusOK); text != "database: ok\n" {
+	if text := ask(t, admin+"/readyz", http.StatusOK); text != "database: ok\nindex: ok\n" {
 		t.Errorf("readyz: %q", text)
 	}
 	ask(t, admin+"/livez", http.StatusOK)
