@@ -22,7 +22,11 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.computed(w, r, "/people?"+r.URL.RawQuery, func(x *index.Index) (*answer, error) {
-		found := x.People(q.Filter, q.Name, q.StartName, q.Limit)
+		found, err := x.People(q.Filter, q.Name, q.StartName, q.Limit)
+		if err != nil {
+			return nil, &movie.ParameterError{Parameter: "start", Detail: "start is " + strconv.Quote(q.StartName) +
+				", a name that no movie of these has, or has any more; begin again without start"}
+		}
 		body := []byte(`{"people": [`)
 		for i, p := range found.People {
 			body = movie.AppendQuoted(append(appendSeparator(body, i), `{"name": `...), p.Name)

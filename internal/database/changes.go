@@ -63,14 +63,3 @@ func (db *DB) checkKept(ctx context.Context, since int64, later bool) error {
 	}
 	return nil
 }
-
-// Touched are the ids of the movies that changed after one revision, up to
-// another; known is false when there are more than limit, or they are no longer
-// kept.
-func (db *DB) Touched(ctx context.Context, after, upTo int64, limit int) (ids []int64, known bool, err error) {
-	ids, err = queryIDs(ctx, db.read, "SELECT movie_id FROM change_log WHERE revision > ? AND revision <= ? LIMIT ?", []any{after, upTo, limit + 1})
-	if err != nil {
-		return nil, false, fmt.Errorf("read changes: %w", err)
-	}
-	return ids, int64(len(ids)) == upTo-after, nil
-}

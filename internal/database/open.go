@@ -192,6 +192,7 @@ func serverConfig(o Options) (*mysql.Config, error) {
 		"sql_safe_updates":         "0",
 		"innodb_lock_wait_timeout": "10",
 		"wait_timeout":             sessionTimeout,
+		"net_write_timeout":        "600", // an export waits for its client between two rows
 	}
 	switch o.TLS {
 	case "", "off":

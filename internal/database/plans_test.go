@@ -96,8 +96,6 @@ func runAll(t *testing.T, db *database.DB, raw *sql.DB) {
 	check(db.Movie(ctx, 1))
 	check(db.Revision(ctx))
 	check(db.Changes(ctx, 7, 100))
-	_, _, err := db.Touched(ctx, 7, 1000, 100)
-	check(nil, err)
 	check(nil, db.CheckSchema(ctx))
 	check(nil, db.Report(ctx, movie.WorkerStatus{Shard: "0/1", LastPass: time.Now()}))
 	check(db.Status(ctx))

@@ -97,8 +97,9 @@ type Persons struct {
 
 // People returns up to limit names of the movies that match, those with the most
 // movies first, then by name; those behind the name start, empty begins at the
-// first. words are those that a name must have, the last one as a prefix.
-func (x *Index) People(f movie.Filter, words []string, start string, limit int) Persons {
+// first. words are those that a name must have, the last one as a prefix. ErrStart when
+// none of the movies has the name start.
+func (x *Index) People(f movie.Filter, words []string, start string, limit int) (Persons, error) {
 	all := x.matching(f)
 	var counts counter
 	if len(words) > 0 {
@@ -110,8 +111,9 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 	top := &ranking{x: x, limit: limit}
 	if start != "" {
 		top.start = &start
-		if id, found := x.people.find(start); found {
-			top.startMovies = x.share(all, x.people.sets.at(id))
+		top.startMovies = x.share(all, x.people.set(start))
+		if top.startMovies == 0 { // where the name was is not known
+			return Persons{}, ErrStart
 		}
 	}
 	total := 0
@@ -123,7 +125,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 	for i := range people {
 		people[i].FirstYear, people[i].LastYear = x.span(all, people[i].Name)
 	}
-	return Persons{People: people, More: more, Total: total}
+	return Persons{People: people, More: more, Total: total}, nil
 }
 
 // span is the first and the last year of a person's movies that match.

@@ -115,13 +115,13 @@ func questions(r *rand.Rand, movies int64) []question {
 		all = append(all,
 			question{"genres/" + f.name, func(x *index.Index, like movie.Movie) { x.Genres(f.of(like)) }},
 			question{"years/" + f.name, func(x *index.Index, like movie.Movie) { x.Years(f.of(like)) }},
-			question{"people/" + f.name, func(x *index.Index, like movie.Movie) { x.People(f.of(like), nil, "", 25) }})
+			question{"people/" + f.name, func(x *index.Index, like movie.Movie) { _, _ = x.People(f.of(like), nil, "", 25) }})
 	}
 	person := func(m movie.Movie) string { return append(m.Cast, "nobody at all")[0] }
 	return append(all,
 		question{"page/match/letter", search(movie.SortMatch, filters[8].of)}, question{"page/match/words", search(movie.SortMatch, filters[7].of)},
-		question{"people/named", func(x *index.Index, m movie.Movie) { x.People(movie.Filter{}, movie.Words(person(m)), "", 25) }},
-		question{"people/named_letter", func(x *index.Index, m movie.Movie) { x.People(movie.Filter{}, []string{person(m)[:1]}, "", 25) }},
+		question{"people/named", func(x *index.Index, m movie.Movie) { _, _ = x.People(movie.Filter{}, movie.Words(person(m)), "", 25) }},
+		question{"people/named_letter", func(x *index.Index, m movie.Movie) { _, _ = x.People(movie.Filter{}, []string{person(m)[:1]}, "", 25) }},
 		question{"suggest/title", func(x *index.Index, m movie.Movie) { x.Suggest(movie.Words(m.Title), 8) }},
 		question{"suggest/typo", func(x *index.Index, m movie.Movie) { x.Suggest(movie.Words("xq"+m.Title), 8) }},
 		question{"suggest/person", func(x *index.Index, m movie.Movie) { x.Suggest(movie.Words(person(m)), 8) }},

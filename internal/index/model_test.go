@@ -2,6 +2,7 @@ package index_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -281,7 +282,10 @@ func checkPeople(t *testing.T, r *rand.Rand, f movie.Filter, x *index.Index, m *
 	limit, start := 1+r.IntN(4), ""
 	var got []index.Person
 	for {
-		page := x.People(f, words, start, limit)
+		page, err := x.People(f, words, start, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got = append(got, page.People...)
 		if page.Total != len(want) || page.More && len(page.People) != limit {
 			t.Errorf("people of %+v behind %q: %+v, want %d", f, start, page, len(want))
@@ -293,6 +297,9 @@ func checkPeople(t *testing.T, r *rand.Rand, f movie.Filter, x *index.Index, m *
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("people of %+v with %q: %s", f, words, diff)
+	}
+	if _, err := x.People(f, nil, "nobody at all", limit); !errors.Is(err, index.ErrStart) {
+		t.Errorf("people behind a name that is not there: %v", err)
 	}
 }
 

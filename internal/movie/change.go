@@ -15,12 +15,6 @@ type Change struct {
 	Row Row
 }
 
-// Count is a value with the number of visible movies that have it.
-type Count struct {
-	Value  string
-	Movies int64
-}
-
 // Status is how fresh the catalogue is.
 type Status struct {
 	Revision int64
