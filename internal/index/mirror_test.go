@@ -80,7 +80,7 @@ func (s *source) change(r *rand.Rand, at int64) {
 // copies, while reads of it fail. Each version that it shows is the catalogue at its
 // revision.
 func TestMirror(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s := &source{states: map[int64]movie.State{}, fault: func() error { return nil }}
 		m := index.NewMirror(s)
