@@ -244,6 +244,7 @@ func TestHugeChanges(t *testing.T) {
 		s.put(id+1, &huge)
 	}
 	a := start(t, s, logless)
+	awaitLoaded(a)
 	pages, next := 0, "/changes?limit=1000"
 	for last := int64(0); last < 350; pages++ {
 		got := record(t, a, http.MethodGet, next)
@@ -287,6 +288,7 @@ func TestHugePages(t *testing.T) {
 			s.put(id+1, &huge)
 		}
 		a := start(t, s, logless)
+		awaitLoaded(a)
 		want := n
 		for next := "/movies?limit=100"; next != ""; {
 			got := record(t, a, http.MethodGet, next)

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -438,10 +437,18 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	end = func() { stop(); running.Wait() }
 	t.Cleanup(end)
 	// So that all answers name the revision, from the first on.
-	for strings.Contains(string(record(t, a, http.MethodGet, "/changes?since=9223372036854775807").body), "loading the index") {
+	record(t, a, http.MethodGet, "/changes?since=9223372036854775807")
+	return a, end
+}
+
+// awaitLoaded waits until the API has its index.
+func awaitLoaded(a *api.API) {
+	for {
+		if ready, _ := a.Loading(); ready {
+			return
+		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return a, end
 }
 
 // record asks without a network. Headers are name and value by turns.
