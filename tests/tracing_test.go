@@ -214,7 +214,7 @@ func checkRequest(t *testing.T, r *receiver, s *site) {
 	p := s.start(t, "api")
 	api := p.apiOf(t)
 	s.waitSeen(t, api)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api+"/movies?genre=Drama", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api+"/movies/1/history", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +224,12 @@ func checkRequest(t *testing.T, r *receiver, s *site) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
-	if line := p.logs(t, "genre=Drama"); !strings.Contains(line, `"trace_id":"`+clientTrace+`"`) {
+	if line := p.logs(t, "/movies/1/history"); !strings.Contains(line, `"trace_id":"`+clientTrace+`"`) {
 		t.Errorf("log says %s", line)
 	}
 	var of *spans.Span
 	waitFor(t, "the span of the request", func() bool {
-		for _, span := range r.named("GET /movies") {
+		for _, span := range r.named("GET /movies/{id}/history") {
 			if hex.EncodeToString(span.GetTraceId()) == clientTrace {
 				of = span
 			}
@@ -240,7 +240,7 @@ func checkRequest(t *testing.T, r *receiver, s *site) {
 		hex.EncodeToString(of.GetParentSpanId()), attribute(of, "http.request.method"), attribute(of, "http.route"),
 		attribute(of, "url.path"), attribute(of, "http.response.status_code"),
 	}
-	if want := []string{clientSpan, "GET", "/movies", "/movies", "200"}; !slices.Equal(got, want) {
+	if want := []string{clientSpan, "GET", "/movies/{id}/history", "/movies/1/history", "200"}; !slices.Equal(got, want) {
 		t.Errorf("span is %q, want %q", got, want)
 	}
 	if !slices.ContainsFunc(r.children(of), func(name string) bool { return strings.HasPrefix(name, "SELECT ") }) {
