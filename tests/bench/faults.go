@@ -19,7 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"             //nolint:depguard // see above
 	"github.com/aws/aws-sdk-go-v2/service/s3"            //nolint:depguard // see above
 	smithyhttp "github.com/aws/smithy-go/transport/http" //nolint:depguard // see above
-	"golang.org/x/sync/errgroup"
 )
 
 // Of 1000 requests so many are answered by 503 SlowDown, by 500, or by a reset; and
@@ -55,7 +54,8 @@ func (b *bench) faulty(ctx context.Context) error {
 			return 0, err
 		}
 		began := time.Now()
-		n, err := drained.persistent().drainAll(ctx)
+		bare := drained.persistent()
+		n, err := bare.drainBy(ctx, bare.consumeWhole)
 		return perSecond(n, time.Since(began)), err
 	}
 	figures, err := b.one(ctx, limit, func(s subject) (float64, error) {
@@ -158,24 +158,7 @@ func (s *store) persistent() *store {
 	}), s.name, s.endpoint}
 }
 
-// drainAll is drain where answers are cut.
-func (s *store) drainAll(ctx context.Context) (drained int, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.name, MaxKeys: aws.Int32(1000)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return drained, errors.Join(err, group.Wait())
-		}
-		for _, object := range page.Contents {
-			group.Go(func() error { return s.consumeWhole(ctx, object.Key) })
-		}
-		drained += len(page.Contents)
-	}
-	return drained, group.Wait()
-}
-
+// consumeWhole is consume where answers are cut.
 func (s *store) consumeWhole(ctx context.Context, key *string) error {
 	for {
 		err := s.consume(ctx, key)

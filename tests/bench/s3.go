@@ -88,7 +88,10 @@ func (s *store) empty(ctx context.Context) (bool, error) {
 
 // drain is the limit: it lists, and reads and deletes each object as soon as it
 // is known, in parallel. The deletes have the worker's condition.
-func (s *store) drain(ctx context.Context) (drained int, err error) {
+func (s *store) drain(ctx context.Context) (drained int, err error) { return s.drainBy(ctx, s.consume) }
+
+// drainBy is drain with a way to read and delete an object.
+func (s *store) drainBy(ctx context.Context, consume func(ctx context.Context, key *string) error) (drained int, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.name, MaxKeys: aws.Int32(1000)})
@@ -98,7 +101,7 @@ func (s *store) drain(ctx context.Context) (drained int, err error) {
 			return drained, errors.Join(err, group.Wait())
 		}
 		for _, object := range page.Contents {
-			group.Go(func() error { return s.consume(ctx, object.Key) })
+			group.Go(func() error { return consume(ctx, object.Key) })
 		}
 		drained += len(page.Contents)
 	}
