@@ -28,7 +28,7 @@ func (b *bench) drain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.drainRow(ctx, "drain %d one-movie objects", endpoint, endpoint, lines, atLeast(0.75)); err != nil {
+	if err := b.drainRow(ctx, "drain %d one-movie objects", endpoint, endpoint, lines, (*store).drain, atLeast(0.75)); err != nil {
 		return err
 	}
 	slow, stop, err := slowed(endpoint)
@@ -36,7 +36,7 @@ func (b *bench) drain(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	if err := b.drainRow(ctx, "drain %d, S3 answers 20 ms later", endpoint, slow, lines[:b.objects/4], atLeast(0.9)); err != nil {
+	if err := b.drainRow(ctx, "drain %d, S3 answers 20 ms later", endpoint, slow, lines[:b.objects/4], (*store).drain, atLeast(0.9)); err != nil {
 		return err
 	}
 	return b.nothing(ctx, slow)
@@ -64,9 +64,12 @@ func (b *bench) nothing(ctx context.Context, endpoint string) error {
 	return nil
 }
 
+// A bareLoop drains the bucket and counts the objects.
+type bareLoop func(*store, context.Context) (drained int, err error)
+
 // bareDrain makes the bucket, and is the limit: it is filled at one endpoint, and
-// drained at another by a loop that does nothing else.
-func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte) (filled, drained *store, limit func() (float64, error), err error) {
+// drained at another by bare, a loop that does nothing else.
+func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte, bare bareLoop) (filled, drained *store, limit func() (float64, error), err error) {
 	if filled, err = openStore(ctx, fillAt, bucketName); err != nil {
 		return nil, nil, nil, err
 	}
@@ -78,7 +81,7 @@ func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte) (fil
 			return 0, err
 		}
 		began := time.Now()
-		n, err := drained.drain(ctx)
+		n, err := bare(drained, ctx)
 		if err == nil && n != len(lines) {
 			err = fmt.Errorf("%d objects were there, not %d", n, len(lines))
 		}
@@ -88,8 +91,8 @@ func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte) (fil
 }
 
 // drainRow fills the bucket at one endpoint and drains it at another.
-func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, goal *target) error {
-	filled, drained, limit, err := bareDrain(ctx, fillAt, drainAt, lines)
+func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, bare bareLoop, goal *target) error {
+	filled, drained, limit, err := bareDrain(ctx, fillAt, drainAt, lines, bare)
 	if err != nil {
 		return err
 	}

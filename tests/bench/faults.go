@@ -45,38 +45,7 @@ func (b *bench) faulty(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	filled, drained, _, err := bareDrain(ctx, endpoint, address, lines)
-	if err != nil {
-		return err
-	}
-	limit := func() (float64, error) {
-		if err := filled.fill(ctx, lines); err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		bare := drained.persistent()
-		n, err := bare.drainBy(ctx, bare.consumeWhole)
-		return perSecond(n, time.Since(began)), err
-	}
-	figures, err := b.one(ctx, limit, func(s subject) (float64, error) {
-		env, err := b.fresh(ctx, s, workName)
-		if err != nil {
-			return 0, err
-		}
-		if err := filled.fill(ctx, lines); err != nil {
-			return 0, err
-		}
-		took, err := b.worker(ctx, s, environment(append(env, drained.env()...)...))
-		if err != nil {
-			return 0, err
-		}
-		return perSecond(len(lines), took), b.mustHave(ctx, workName, len(lines))
-	})
-	if err != nil {
-		return err
-	}
-	b.table.add(fmt.Sprintf("drain %d, S3 fails half of the requests", len(lines)), "objects/s", figures, atLeast(0.8))
-	return nil
+	return b.drainRow(ctx, "drain %d, S3 fails half of the requests", endpoint, address, lines, (*store).drainFaulty, atLeast(0.8))
 }
 
 // newFaults is a server that fails, and cuts the answers of another.
@@ -156,6 +125,12 @@ func (s *store) persistent() *store {
 			}))
 		})
 	}), s.name, s.endpoint}
+}
+
+// drainFaulty is drain where requests fail and answers are cut.
+func (s *store) drainFaulty(ctx context.Context) (drained int, err error) {
+	s = s.persistent()
+	return s.drainBy(ctx, s.consumeWhole)
 }
 
 // consumeWhole is consume where answers are cut.

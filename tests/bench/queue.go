@@ -49,7 +49,7 @@ func (b *bench) queued(ctx context.Context) error {
 
 // queuedRows makes the rows of one worker and of four.
 func (b *bench) queuedRows(ctx context.Context, work, drainAt string, delay time.Duration, lines [][]byte) error {
-	filled, drained, limit, err := bareDrain(ctx, os.Getenv(s3Variable), drainAt, lines)
+	filled, drained, limit, err := bareDrain(ctx, os.Getenv(s3Variable), drainAt, lines, (*store).drain)
 	if err != nil {
 		return err
 	}
