@@ -212,7 +212,7 @@ func requeue(ctx context.Context, out io.Writer, db *database.DB, r movie.Stored
 	if err != nil {
 		return err
 	}
-	store, _, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
+	store, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func lookInto(ctx context.Context, key string) (*movie.Waiting, error) {
 	if !strings.HasPrefix(key, c.BucketPrefix) {
 		return nil, nil //nolint:nilnil // workers do not see it
 	}
-	store, _, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
+	store, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -65,29 +66,43 @@ type store interface {
 	CheckPrefix(ctx context.Context) error
 }
 
-// openStore opens the bucket; probe finds out what it can do.
-func openStore(ctx context.Context, c config.Bucket, concurrency int, logger *slog.Logger) (s store, probe func(context.Context) error, err error) {
+// openStore opens the bucket.
+func openStore(ctx context.Context, c config.Bucket, concurrency int, logger *slog.Logger) (store, error) {
 	if c.BucketDir != "" {
-		folder, err := dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
-		if err != nil {
-			return nil, nil, err
-		}
-		return folder, func(ctx context.Context) error { checkPrefix(ctx, folder, logger); return nil }, nil
+		return dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
 	}
-	s3, err := s3bucket.Open(ctx, s3bucket.Options{
+	return s3bucket.Open(ctx, s3bucket.Options{
 		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
 		PageSize: c.BucketItemsLimit, Concurrency: concurrency, Logger: logger,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return s3, func(ctx context.Context) error {
-		if err := s3.Probe(ctx); err != nil {
-			return err
+}
+
+// prober is a store that has to find out how it can delete.
+type prober interface {
+	Reach(ctx context.Context) error
+	Probe(ctx context.Context) error
+}
+
+// preparation returns what a worker does before its first pass and beside it.
+func preparation(db *database.DB, s store, logger *slog.Logger) (prepare, prove func(context.Context) error) {
+	p, probes := s.(prober)
+	prepare = func(ctx context.Context) error {
+		err := db.CheckSchema(ctx)
+		if probes {
+			err = errors.Join(err, p.Reach(ctx))
 		}
-		checkPrefix(ctx, s3, logger)
+		return err
+	}
+	prove = func(ctx context.Context) error {
+		if probes {
+			if err := p.Probe(ctx); err != nil {
+				return err
+			}
+		}
+		checkPrefix(ctx, s, logger)
 		return nil
-	}, nil
+	}
+	return prepare, prove
 }
 
 // checkPrefix keeps nothing waiting: the first pass finds the same error.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,7 +58,7 @@ func runDry(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	logger := newLogger(c.Log, stderr)
-	store, _, err := openStore(ctx, c.Bucket, 1, logger)
+	store, err := openStore(ctx, c.Bucket, 1, logger)
 	if err != nil {
 		return err
 	}
@@ -90,7 +89,7 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // the last commit has been answered
-	store, probe, err := openStore(ctx, c.Bucket, c.Concurrency, logger)
+	store, err := openStore(ctx, c.Bucket, c.Concurrency, logger)
 	if err != nil {
 		return err
 	}
@@ -98,13 +97,14 @@ func runWorker(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
+	prepare, prove := preparation(db, store, logger)
 	limitMemory(c.Concurrency, c.Batch)
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: db, Housekeeping: db, Concurrency: c.Concurrency, Batch: c.Batch,
-		Prepare: func(ctx context.Context) error { return errors.Join(db.CheckSchema(ctx), probe(ctx)) },
-		Shard:   worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
+		Prepare: prepare, Prove: prove,
+		Shard: worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,
 		KeepRejections: days(c.RejectionDays), KeepChanges: days(c.ChangeDays), Logger: logger, Metrics: metrics, Tracing: tracing,
 	})

@@ -64,6 +64,7 @@ func (w *Worker) means() (size int, slots chan struct{}) {
 // that come in make one, so a request takes many objects when requests are slow.
 func (p *pass) removeAll(done <-chan []*taken) {
 	for group := range done {
+		<-p.proven
 		size, slots := p.means()
 		for len(group) > 0 {
 			slots <- struct{}{}

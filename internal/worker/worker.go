@@ -47,6 +47,9 @@ type Options struct {
 	// Prepare is called before the first pass until it returns nil: it finds out
 	// whether bucket and database can be used.
 	Prepare func(context.Context) error
+	// Prove is called beside the first pass until it returns nil: it finds out how to
+	// delete. Nothing is deleted before. nil when there is nothing to find out.
+	Prove func(context.Context) error
 	// Concurrency is the number of objects read at a time, Batch the number of
 	// updates in a transaction.
 	Concurrency, Batch int
@@ -84,13 +87,15 @@ type Worker struct {
 	lastCommit atomic.Int64 // Unix nanoseconds, 0 = never
 	next       schedule
 	deletes    deletes
+	proven     chan struct{} // closed when Prove has ended
 	refusals   refusals
 	patient    bool // a pass waits for all of its deletes
 }
 
 // New makes a worker.
 func New(o Options) *Worker {
-	w := &Worker{Options: o, metrics: newMetrics(o.Metrics), tracer: tracer(o.Tracing)}
+	w := &Worker{Options: o, metrics: newMetrics(o.Metrics), tracer: tracer(o.Tracing), proven: make(chan struct{})}
+	close(w.proven)
 	starting := errors.New("starting")
 	w.health.Store(&starting)
 	return w
@@ -106,10 +111,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	hard, stop := w.hardStop(ctx)
 	defer stop()
 	defer w.deletes.running.Wait()
-	if err := w.prepare(ctx); err != nil {
+	end, err := w.begin(ctx, hard)
+	if err != nil {
 		return nil // stopped before anything was taken
 	}
-	defer w.keepHouse(ctx)()
+	defer end()
 	pause := w.IdleMin
 	from := source((*pass).list)
 	for ctx.Err() == nil {
@@ -130,10 +136,11 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) Once(ctx context.Context) error {
 	hard, stop := w.hardStop(ctx)
 	defer stop()
-	if err := w.prepare(ctx); err != nil {
+	end, err := w.begin(ctx, hard)
+	if err != nil {
 		return err
 	}
-	defer w.keepHouse(ctx)()
+	defer end()
 	w.patient = true
 	defer func() { w.patient = false }()
 	for {
@@ -168,11 +175,30 @@ func (w *Worker) hardStop(ctx context.Context) (context.Context, context.CancelF
 	return hard, func() { unwatch(); cancel() }
 }
 
-// prepare waits until bucket and database can be used: a server that cannot be
-// reached at the start is waited for, like one that goes away later.
-func (w *Worker) prepare(ctx context.Context) error {
+// begin waits until bucket and database can be used, and starts what runs beside the
+// passes.
+func (w *Worker) begin(ctx, hard context.Context) (end func(), err error) {
+	if err := w.until(ctx, w.Prepare); err != nil {
+		return nil, err
+	}
+	proving, cancel := context.WithCancel(hard)
+	if w.Prove != nil {
+		proven := make(chan struct{})
+		w.proven = proven
+		go func() {
+			defer close(proven)
+			_ = w.until(proving, w.Prove) // after an error hard is done, and every delete fails
+		}()
+	}
+	stopHousekeeping := w.keepHouse(ctx)
+	return func() { cancel(); <-w.proven; stopHousekeeping() }, nil
+}
+
+// until calls try until it returns nil: a server that cannot be reached at the start is
+// waited for, like one that goes away later.
+func (w *Worker) until(ctx context.Context, try func(context.Context) error) error {
 	for pause := w.IdleMin; ; pause = min(2*pause, w.IdleMax) {
-		err := w.Prepare(ctx)
+		err := try(ctx)
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -448,6 +448,35 @@ func TestStartWaitsForServers(t *testing.T) {
 	})
 }
 
+// TestNothingIsDeletedBeforeTheProof: reading and committing go on meanwhile. A worker
+// that stops before the proof leaves the objects.
+func TestNothingIsDeletedBeforeTheProof(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			store, to := &buckettest.Memory{}, newCatalogue()
+			store.Put("key", film("F", "x"))
+			w := newTestWorker(store, to)
+			ctx, stop := context.WithCancel(t.Context())
+			w.Prove = func(proving context.Context) error {
+				synctest.Wait()
+				if len(to.shows()) != 1 || !slices.Equal(store.Keys(), []string{"key"}) {
+					t.Errorf("before the proof: applied %q, left %q", to.shows(), store.Keys())
+				}
+				if stopped {
+					stop()
+					<-proving.Done()
+				}
+				return proving.Err()
+			}
+			err := w.Once(ctx)
+			if left := store.Keys(); (len(left) == 1) != stopped || stopped != errors.Is(err, ErrStoppedLate) {
+				t.Errorf("stopped: %t, left %q, %v", stopped, left, err)
+			}
+			stop()
+		})
+	}
+}
+
 // TestSettlingFilesAreWaitedFor: they are no lack of progress.
 func TestSettlingFilesAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

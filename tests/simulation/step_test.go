@@ -23,9 +23,10 @@ const (
 	kindPrepare
 	kindReceive
 	kindForget
+	kindProve
 )
 
-var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete", "delete key", "prepare", "receive", "forget"}
+var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete", "delete key", "prepare", "receive", "forget", "prove"}
 
 // process is one life of a worker, from its start to its end or its kill.
 type process struct {
@@ -37,6 +38,7 @@ type process struct {
 	dead       bool             // under the lock
 	times      map[stepName]int // how often each step was made, under the lock
 	receives   map[string]bool  // those under way, under the lock
+	proven     bool             // that deletes are conditional, under the lock
 }
 
 // stepName is what tells a step from those that may be under way beside it: of

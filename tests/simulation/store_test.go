@@ -173,6 +173,9 @@ func saidShort(err error) string {
 
 // remove is where an object goes from the bucket, and where the ledger looks.
 func (s store) remove(ref bucket.Ref) error {
+	if !s.proven {
+		s.failLocked("%s deletes %q before it knows how", s.process, ref.Key)
+	}
 	err := s.memory.Delete(context.Background(), []bucket.Ref{ref})[0]
 	if err == nil {
 		s.changed()

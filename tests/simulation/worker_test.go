@@ -92,6 +92,7 @@ func (p *process) newWorker() *worker.Worker {
 	return worker.New(worker.Options{
 		Store: store{p}, Catalogue: catalogue{p}, Housekeeping: catalogue{p},
 		Prepare:     func(ctx context.Context) error { return p.step(ctx, kindPrepare, "", func(fate) error { return nil }) },
+		Prove:       p.prove,
 		Concurrency: choose(1, 2, 3, 8), Batch: choose(1, 2, 5, 20, 70, 500),
 		Shard:           worker.Shard{Index: own.i, Count: own.n},
 		Hints:           p.hints(),
@@ -99,6 +100,15 @@ func (p *process) newWorker() *worker.Worker {
 		KeepRejections:  30 * 24 * time.Hour, KeepChanges: 30 * 24 * time.Hour,
 		Logger: slog.New(slog.DiscardHandler),
 	})
+}
+
+// prove finds out how to delete.
+func (p *process) prove(ctx context.Context) error {
+	err := p.step(ctx, kindProve, "", func(fate) error { p.proven = true; return nil })
+	if errors.Is(err, errKilled) {
+		<-ctx.Done() // the worker would try again without end, and no time would pass
+	}
+	return err
 }
 
 // checkOnce asks a last worker, without shard and without faults: it must find

@@ -25,17 +25,25 @@ const (
 	cleanupLimit = 10 * time.Second
 )
 
+// Reach tells whether the server can be reached, knows us and has the bucket, and
+// removes what killed probes have left.
+func (b *Bucket) Reach(ctx context.Context) error {
+	err := b.sweep(ctx)
+	if hopeless(err) {
+		return fmt.Errorf("reach bucket %q: %w", b.name, err)
+	}
+	if err != nil {
+		b.log.Warn("bucket cannot be listed to remove old probe objects", "bucket", b.name, "error", err)
+	}
+	return nil
+}
+
 // Probe finds the best way to delete that the server is proven to obey, and
 // makes Delete use it. An error means that the server cannot be reached, does not
 // know us or does not have the bucket: Delete goes on as before, and Probe should
 // be tried again. Any other failure costs only the way that was being tried, and
 // List tries that again from time to time.
 func (b *Bucket) Probe(ctx context.Context) error {
-	if err := b.sweep(ctx); hopeless(err) {
-		return fmt.Errorf("probe bucket %q: %w", b.name, err)
-	} else if err != nil {
-		b.log.Warn("bucket cannot be listed to remove old probe objects", "bucket", b.name, "error", err)
-	}
 	// Both at once, since each takes several answers of the server.
 	ways := []string{WayBatch, WaySingle}
 	var proofs [2]bool

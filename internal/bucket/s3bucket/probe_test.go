@@ -31,6 +31,15 @@ func TestProbeWithoutRights(t *testing.T) {
 	}
 }
 
+// prepare does what a worker does before its first delete.
+func prepare(t *testing.T, b *Bucket) error {
+	t.Helper()
+	if err := b.Reach(t.Context()); err != nil {
+		return err
+	}
+	return b.Probe(t.Context())
+}
+
 // TestProbeLetsTheDrainBegin: whatever the server answers costs only the way that
 // was being tried, and a later listing tries it again.
 func TestProbeLetsTheDrainBegin(t *testing.T) {
@@ -45,7 +54,7 @@ func TestProbeLetsTheDrainBegin(t *testing.T) {
 			serve(t, server)
 			var log strings.Builder
 			b := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			if err := b.Probe(t.Context()); err != nil || b.Way() != way {
+			if err := prepare(t, b); err != nil || b.Way() != way {
 				t.Errorf("%s of %s: way %q, error %v", code, operation, b.Way(), err)
 			}
 			if operation != "HeadObject" && !strings.Contains(log.String(), code) && !unsupportedCode(code) {
@@ -86,7 +95,7 @@ func TestProbeWaits(t *testing.T) {
 		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return code }}
 		serve(t, server)
 		b := open(t, Options{})
-		if err := b.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), code) {
+		if err := prepare(t, b); err == nil || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: %v", code, err)
 		}
 		server.Refuse = nil

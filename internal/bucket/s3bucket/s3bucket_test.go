@@ -107,7 +107,7 @@ func TestConformsOnServer(t *testing.T) {
 func openProbed(t *testing.T, prefix, way string) *Bucket {
 	t.Helper()
 	b := open(t, Options{Prefix: prefix, PageSize: 100})
-	if err := b.Probe(t.Context()); err != nil {
+	if err := prepare(t, b); err != nil {
 		t.Fatal(err)
 	}
 	if b.Way() != way {
