@@ -21,9 +21,7 @@ CREATE TABLE movie_cast (
 CREATE TABLE movie_genre (
   name     VARBINARY(512) NOT NULL,
   movie_id BIGINT UNSIGNED NOT NULL,
-  year     SMALLINT NOT NULL,               -- the movie's, so that genre and year together are one range
-  PRIMARY KEY (name, movie_id),
-  KEY by_year (name, year, movie_id)
+  PRIMARY KEY (name, movie_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE change_log (

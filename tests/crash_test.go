@@ -56,7 +56,7 @@ func content(t *testing.T, o database.Options) []string {
 	for _, query := range []string{
 		"SELECT CONCAT_WS('|', hidden, fields, HEX(stamps)) FROM movie",
 		"SELECT CONCAT_WS('|', 'cast', l.name, m.title, m.year) FROM movie_cast l JOIN movie m ON m.id = l.movie_id",
-		"SELECT CONCAT_WS('|', 'genre', l.name, m.title, m.year, l.year) FROM movie_genre l JOIN movie m ON m.id = l.movie_id",
+		"SELECT CONCAT_WS('|', 'genre', l.name, m.title, m.year) FROM movie_genre l JOIN movie m ON m.id = l.movie_id",
 		"SELECT CONCAT_WS('|', 'rejection', object_key, object_etag, position, reason) FROM rejection",
 		"SELECT CONCAT_WS('|', 'movies', movies) FROM catalogue",
 		"SELECT CONCAT_WS('|', 'holes', c.revision - COUNT(l.revision)) FROM catalogue c LEFT JOIN change_log l ON 1 = 1 GROUP BY c.revision",

@@ -11,8 +11,6 @@ import (
 // linkTable is one of the tables that list the movies of a name.
 type linkTable struct {
 	name string
-	// dated tables hold the movie's year, too: a name and a year are one range.
-	dated bool
 	// names returns the names of a visible movie. They change with dependsOn.
 	names     func(movie.Movie) []string
 	dependsOn movie.Changed
@@ -21,64 +19,27 @@ type linkTable struct {
 // linkTables in the order in which all writers lock them.
 var linkTables = []linkTable{
 	{name: "movie_cast", names: func(m movie.Movie) []string { return m.Cast }, dependsOn: movie.CastChanged},
-	{name: "movie_genre", names: func(m movie.Movie) []string { return m.Genres }, dependsOn: movie.GenresChanged, dated: true},
-}
-
-// columns returns the table's columns, the key first.
-func (t linkTable) columns() []string {
-	columns := []string{"name", "movie_id"}
-	if t.dated {
-		columns = append(columns, "year")
-	}
-	return columns
+	{name: "movie_genre", names: func(m movie.Movie) []string { return m.Genres }, dependsOn: movie.GenresChanged},
 }
 
 // insertInto is the insertion into a link table. An existing row stays.
-func (db *DB) insertInto(t linkTable) insertion { return db.insertion(t) }
-
-// overwrite is the insertion into a link table whose rows may be wrong.
-func (db *DB) overwrite(t linkTable) insertion { return db.insertion(t, t.columns()[2:]...) }
-
-func (db *DB) insertion(t linkTable, overwritten ...string) insertion {
-	columns := t.columns()
-	return insertion{
-		"INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ")", len(columns),
-		db.dialect.onDuplicate("name, movie_id", overwritten...),
-	}
-}
-
-// rows returns the values of these links, sorted by key.
-func (t linkTable) rows(links []link) []any {
-	slices.SortFunc(links, func(a, b link) int { return compareKeys(a.linkKey, b.linkKey) })
-	args := make([]any, 0, 3*len(links))
-	for _, l := range links {
-		args = append(args, l.name, l.id)
-		if t.dated {
-			args = append(args, l.year)
-		}
-	}
-	return args
+func (db *DB) insertInto(t linkTable) insertion {
+	return insertion{"INSERT INTO " + t.name + " (name, movie_id)", 2, db.dialect.onDuplicate("name, movie_id")}
 }
 
 // link is a row of a link table.
 type link struct {
-	linkKey
-	year int
-}
-
-type linkKey struct {
 	name string
 	id   int64
 }
 
-func compareKeys(a, b linkKey) int {
+func compareLinks(a, b link) int {
 	return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id))
 }
 
 // links are the rows of a link table that a plan deletes and inserts.
 type links struct {
-	deleted  []linkKey
-	inserted []link
+	deleted, inserted []link
 }
 
 func (p *plan) links(t linkTable) links {
@@ -98,7 +59,7 @@ func (p *plan) links(t linkTable) links {
 func (t linkTable) linksOf(id int64, m movie.Movie) []link {
 	var all []link
 	for _, name := range t.names(m) {
-		all = append(all, link{linkKey{name, id}, m.Year})
+		all = append(all, link{name, id})
 	}
 	return all
 }
@@ -113,19 +74,19 @@ func (t linkTable) namesIf(visible bool, r movie.Record) []string {
 func (l *links) add(s *step, before, after []string) {
 	for _, name := range before {
 		if !slices.Contains(after, name) {
-			l.deleted = append(l.deleted, linkKey{name, s.id})
+			l.deleted = append(l.deleted, link{name, s.id})
 		}
 	}
 	for _, name := range after {
 		if !slices.Contains(before, name) {
-			l.inserted = append(l.inserted, link{linkKey{name, s.id}, s.after.Year})
+			l.inserted = append(l.inserted, link{name, s.id})
 		}
 	}
 }
 
-// keys returns name and movie_id of each row, sorted.
-func keys(rows []linkKey) []any {
-	slices.SortFunc(rows, compareKeys)
+// arguments returns name and movie_id of each row, sorted.
+func arguments(rows []link) []any {
+	slices.SortFunc(rows, compareLinks)
 	args := make([]any, 0, 2*len(rows))
 	for _, r := range rows {
 		args = append(args, r.name, r.id)

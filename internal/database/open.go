@@ -3,7 +3,7 @@
 //
 //	movie        one row per movie ever heard of: its JSON, ready to send, and its stamps
 //	movie_cast   (name, movie)
-//	movie_genre  (name, movie, year)
+//	movie_genre  (name, movie)
 //	change_log   one row per change, numbered by the revision
 //	ingest       one row per object, or per part of a large one: what became of it
 //	rejection, worker_status, catalogue (the revision, one row)

@@ -141,7 +141,7 @@ func (d *dialect) selectCandidates(f movie.Filter, start int64, n int) (query st
 }
 
 // rangeOf chooses the range of an index that holds all movies that match, and few
-// others: a person has fewer movies than a genre, and a genre fewer than a year.
+// others: a person has fewer movies than a year, and a year fewer than a genre.
 func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 	switch {
 	case len(f.IDs) > 0:
@@ -152,12 +152,10 @@ func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 		return "movie", "identity", "m.title = ? AND ", []any{f.Title}
 	case len(f.Cast) > 0:
 		return "movie_cast", "PRIMARY", "l.name = ? AND ", []any{f.Cast[0]}
-	case len(f.Genres) > 0 && f.Year != 0:
-		return "movie_genre", "by_year", "l.name = ? AND l.year = ? AND ", []any{f.Genres[0], f.Year}
-	case len(f.Genres) > 0:
-		return "movie_genre", "PRIMARY", "l.name = ? AND ", []any{f.Genres[0]}
 	case f.Year != 0:
 		return "movie", "by_year", "m.year = ? AND ", []any{f.Year}
+	case len(f.Genres) > 0:
+		return "movie_genre", "PRIMARY", "l.name = ? AND ", []any{f.Genres[0]}
 	}
 	return "movie", "PRIMARY", "", nil
 }

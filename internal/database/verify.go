@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"jpmovies/internal/movie"
 )
@@ -143,48 +142,36 @@ func (v *verification) missing(ctx context.Context, t linkTable, some []visible)
 		}
 		v.links[t.name] += int64(len(there))
 		for _, l := range group {
-			stored, found := there[l.linkKey]
-			switch {
-			case !found:
-				v.found(linkDifference(t, l.linkKey, nothing, aRow))
-			case t.dated && stored.year != l.year:
-				v.found(linkDifference(t, l.linkKey, fmt.Sprint("year ", stored.year), fmt.Sprint(l.year)))
+			if !there[l] {
+				v.found(linkDifference(t, l, nothing, aRow))
 			}
 		}
 	}
 	return nil
 }
 
-func linkDifference(t linkTable, l linkKey, found, expected string) Difference {
+func linkDifference(t linkTable, l link, found, expected string) Difference {
 	return Difference{Table: t.name, Row: fmt.Sprintf("%q", l.name), MovieID: l.id, Found: found, Expected: expected, link: l.name}
 }
 
-func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[linkKey]link, error) {
-	wanted := make([]linkKey, len(group))
-	for i, l := range group {
-		wanted[i] = l.linkKey
-	}
-	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), keys(wanted)...)
+func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
+	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), arguments(slices.Clone(group))...)
 }
 
 // readLinks reads the rows of a link table for which a condition holds.
-func readLinks(ctx context.Context, q querier, t linkTable, condition string, args ...any) (map[linkKey]link, error) {
-	rows, err := q.QueryContext(ctx, "SELECT "+strings.Join(t.columns(), ", ")+" FROM "+t.name+" WHERE "+condition, args...)
+func readLinks(ctx context.Context, q querier, t linkTable, condition string, args ...any) (map[link]bool, error) {
+	rows, err := q.QueryContext(ctx, "SELECT name, movie_id FROM "+t.name+" WHERE "+condition, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	links := make(map[linkKey]link)
+	links := make(map[link]bool)
 	for rows.Next() {
 		var l link
-		into := []any{&l.name, &l.id}
-		if t.dated {
-			into = append(into, &l.year)
-		}
-		if err := rows.Scan(into...); err != nil {
+		if err := rows.Scan(&l.name, &l.id); err != nil {
 			return nil, err
 		}
-		links[l.linkKey] = l
+		links[l] = true
 	}
 	return links, rows.Err()
 }
@@ -208,7 +195,7 @@ func (v *verification) surplus(ctx context.Context) error {
 }
 
 func (v *verification) readAll(ctx context.Context, t linkTable) error {
-	for last := (linkKey{}); ; {
+	for last := (link{}); ; {
 		some, err := linksAfter(ctx, v.tx, t, last)
 		if err != nil || len(some) == 0 {
 			return err
@@ -221,14 +208,14 @@ func (v *verification) readAll(ctx context.Context, t linkTable) error {
 }
 
 // linksAfter are the next rows of a link table, by key.
-func linksAfter(ctx context.Context, q querier, t linkTable, last linkKey) ([]linkKey, error) {
+func linksAfter(ctx context.Context, q querier, t linkTable, last link) ([]link, error) {
 	some, err := readLinks(ctx, q, t,
 		"name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
-	return slices.SortedFunc(maps.Keys(some), compareKeys), err
+	return slices.SortedFunc(maps.Keys(some), compareLinks), err
 }
 
 // owned looks whether movies have these links.
-func (v *verification) owned(ctx context.Context, t linkTable, links []linkKey) error {
+func (v *verification) owned(ctx context.Context, t linkTable, links []link) error {
 	for _, l := range links {
 		var hidden bool
 		var fields []byte

@@ -39,10 +39,9 @@ func TestVerify(t *testing.T) {
 		}{
 			{"DELETE FROM movie_cast WHERE movie_id = 2 AND name <> 'A1'", `movie_cast "Ö'x\\" of movie 2: found nothing, expected a row`, 1, true},
 			{"DELETE FROM movie_genre WHERE movie_id = 5 AND name <> 'G9'", `movie_genre "G1" of movie 5: found nothing, expected a row`, 1, true},
-			{"UPDATE movie_genre SET year = 1800 WHERE movie_id = 6 AND name = 'G2'", `movie_genre "G2" of movie 6: found year 1800, expected 1905`, 1, true},
 			{"INSERT INTO movie_cast (name, movie_id) VALUES ('Nobody', 3)", `movie_cast "Nobody" of movie 3: found a row, expected nothing`, 1, true},
 			{"INSERT INTO movie_cast (name, movie_id) VALUES ('A0', 1)", `movie_cast "A0" of movie 1: found a row, expected nothing`, 1, true}, // a tombstone
-			{"INSERT INTO movie_genre (name, movie_id, year) VALUES ('G0', 999999, 2000)", `movie_genre "G0" of movie 999999: found a row, expected nothing`, 1, true},
+			{"INSERT INTO movie_genre (name, movie_id) VALUES ('G0', 999999)", `movie_genre "G0" of movie 999999: found a row, expected nothing`, 1, true},
 			// One is missing and one too many: their number is right.
 			{"UPDATE movie_cast SET name = 'Other' WHERE movie_id = 4 AND name = 'A3'", `movie_cast "A3" of movie 4: found nothing, expected a row`, 2, true},
 			{"UPDATE catalogue SET movies = 7", `catalogue movies: found 7, expected 1080`, 1, true},

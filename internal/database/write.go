@@ -211,10 +211,10 @@ func queryIdentities(ctx context.Context, q querier, query string, args ...any) 
 func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 	for _, t := range linkTables {
 		l := p.links(t)
-		if err := db.remove(ctx, tx, t.name, keys(l.deleted)); err != nil {
+		if err := db.remove(ctx, tx, t.name, arguments(l.deleted)); err != nil {
 			return err
 		}
-		if err := db.insert(ctx, tx, db.insertInto(t), t.rows(l.inserted)); err != nil {
+		if err := db.insert(ctx, tx, db.insertInto(t), arguments(l.inserted)); err != nil {
 			return err
 		}
 	}
