@@ -3,12 +3,8 @@ package database
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
-
-	"github.com/go-sql-driver/mysql"
 )
 
 // A statement carries at most this many rows and bytes: a batch is some ten
@@ -40,35 +36,16 @@ func tuples(rows, columns int) string {
 }
 
 // insert runs an insertion over all rows, whose values follow one another in
-// args. Full chunks use the statement that prepare has prepared.
-func (db *DB) insert(ctx context.Context, tx *sql.Tx, in insertion, args []any) error {
+// args.
+func insert(ctx context.Context, tx *sql.Tx, in insertion, args []any) error {
 	for len(args) > 0 {
 		rows := chunk(args, in.columns)
-		if err := db.insertChunk(ctx, tx, in, rows, args[:rows*in.columns]); err != nil {
+		if _, err := tx.ExecContext(ctx, in.statement(rows), args[:rows*in.columns]...); err != nil {
 			return fmt.Errorf("%s: %w", in.head, err)
 		}
 		args = args[rows*in.columns:]
 	}
 	return nil
-}
-
-func (db *DB) insertChunk(ctx context.Context, tx *sql.Tx, in insertion, rows int, args []any) error {
-	if prepared := db.prepared.get(in); prepared != nil && rows == bulkRows {
-		//nolint:sqlclosecheck // closed with the transaction
-		_, err := tx.StmtContext(ctx, prepared).ExecContext(ctx, args...)
-		if !noMoreStatements(err) {
-			return err
-		}
-	}
-	_, err := tx.ExecContext(ctx, in.statement(rows), args...)
-	return err
-}
-
-// noMoreStatements tells whether the server prepares no more statements for anyone
-// (max_prepared_stmt_count); they are sent as text then.
-func noMoreStatements(err error) bool {
-	var e *mysql.MySQLError
-	return errors.As(err, &e) && e.Number == 1461
 }
 
 // chunk says how many rows of args fit into one statement: at least one.
@@ -103,56 +80,4 @@ func (db *DB) remove(ctx context.Context, tx *sql.Tx, table string, args []any) 
 		args = args[n:]
 	}
 	return nil
-}
-
-// statements are the insertions of full chunks, prepared once per process.
-type statements struct {
-	mu    sync.Mutex
-	ready map[insertion]*sql.Stmt
-}
-
-func (s *statements) get(in insertion) *sql.Stmt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ready[in]
-}
-
-// prepare must run outside a transaction: SQLite's one writing connection would
-// wait for itself.
-func (db *DB) prepare(ctx context.Context, all ...insertion) error {
-	s := &db.prepared
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.ready) == len(all) {
-		return nil
-	}
-	if s.ready == nil {
-		s.ready = make(map[insertion]*sql.Stmt)
-	}
-	for _, in := range all {
-		if s.ready[in] != nil {
-			continue
-		}
-		stmt, err := db.write.PrepareContext( //nolint:sqlclosecheck // kept, see close
-			ctx, in.statement(bulkRows))
-		if noMoreStatements(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("prepare %s: %w", in.head, err)
-		}
-		s.ready[in] = stmt
-	}
-	return nil
-}
-
-func (s *statements) close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all error
-	for _, stmt := range s.ready {
-		all = errors.Join(all, stmt.Close())
-	}
-	s.ready = nil
-	return all
 }

@@ -113,7 +113,7 @@ func (db *DB) writeIngest(ctx context.Context, tx *sql.Tx, entries []ingestion) 
 	for _, e := range entries {
 		args = append(args, day, e.Key, e.Time.String(), e.part(), e.outcome(at))
 	}
-	return db.insert(ctx, tx, db.insertIngest(), args)
+	return insert(ctx, tx, db.insertIngest(), args)
 }
 
 // part says which part of which generation the entry is about, so that later

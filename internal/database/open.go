@@ -86,7 +86,6 @@ type DB struct {
 	dialect     *dialect
 	logger      *slog.Logger
 	now         func() time.Time
-	prepared    statements
 	durable     atomic.Bool // as far as is known
 }
 
@@ -259,7 +258,7 @@ func (db *DB) openFile(o Options) error {
 
 // Close ends all connections.
 func (db *DB) Close() error {
-	err := errors.Join(db.prepared.close(), db.exports.Close())
+	err := db.exports.Close()
 	if db.read != db.write {
 		err = errors.Join(err, db.read.Close())
 	}

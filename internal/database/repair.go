@@ -61,7 +61,7 @@ func (db *DB) repairLink(ctx context.Context, tx *sql.Tx, t linkTable, d Differe
 	if i < 0 {
 		return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
 	}
-	return db.insert(ctx, tx, db.insertInto(t), arguments(all[i:i+1]))
+	return insert(ctx, tx, db.insertInto(t), arguments(all[i:i+1]))
 }
 
 // recount counts the visible movies. Every writer with changes needs the lock that the

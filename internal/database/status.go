@@ -19,7 +19,7 @@ func (db *DB) Report(ctx context.Context, s movie.WorkerStatus) error {
 		oldest = s.OldestWaiting.UnixMilli()
 	}
 	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-		err := db.insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
+		err := insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
 		if err != nil || s.LastCommit.IsZero() {
 			return err
 		}

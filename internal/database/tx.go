@@ -27,18 +27,9 @@ const (
 //
 // An error is final for now, or a *movie.RefusedError.
 func (db *DB) transact(ctx context.Context, work func(tx *sql.Tx, attempt int) error) error {
-	return db.transactAfter(ctx, func(context.Context) error { return nil }, work)
-}
-
-// transactAfter is transact with something to do before each attempt, outside the
-// transaction.
-func (db *DB) transactAfter(ctx context.Context, before func(context.Context) error, work func(tx *sql.Tx, attempt int) error) error {
 	attempt := 0
 	once := func() (struct{}, error) {
-		err := before(ctx)
-		if err == nil {
-			err = db.tryTransact(ctx, func(tx *sql.Tx) error { return work(tx, attempt) })
-		}
+		err := db.tryTransact(ctx, func(tx *sql.Tx) error { return work(tx, attempt) })
 		attempt++
 		if err == nil {
 			return struct{}{}, nil

@@ -23,7 +23,7 @@ func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err er
 		return 0, nil
 	}
 	records := movie.Collect(batch.Updates)
-	err = db.transactAfter(ctx, db.prepareWrites, func(tx *sql.Tx, attempt int) error {
+	err = db.transact(ctx, func(tx *sql.Tx, attempt int) error {
 		// Ids follow the order in the batch. Writers that meet on the same new
 		// movies may deadlock that way; sorted, they cannot.
 		if attempt > 0 {
@@ -150,13 +150,13 @@ func (db *DB) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
 			stale = append(stale, s.id, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
 		}
 	}
-	if err := db.insert(ctx, tx, insertMovie, fresh); err != nil {
+	if err := insert(ctx, tx, insertMovie, fresh); err != nil {
 		return err
 	}
 	if err := db.learnIDs(ctx, tx, identities, p); err != nil {
 		return err
 	}
-	return db.insert(ctx, tx, db.overwriteMovie(), stale)
+	return insert(ctx, tx, db.overwriteMovie(), stale)
 }
 
 // learnIDs reads the ids of the movies just inserted: no engine-independent
@@ -214,7 +214,7 @@ func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 		if err := db.remove(ctx, tx, t.name, arguments(l.deleted)); err != nil {
 			return err
 		}
-		if err := db.insert(ctx, tx, db.insertInto(t), arguments(l.inserted)); err != nil {
+		if err := insert(ctx, tx, db.insertInto(t), arguments(l.inserted)); err != nil {
 			return err
 		}
 	}
@@ -232,7 +232,7 @@ func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movi
 		reason := strings.ToValidUTF8(r.Reason[:min(len(r.Reason), maxReason)], "")
 		args = append(args, r.Key, r.ObjectETag, r.Position, reason, append([]byte{}, r.Bytes...), r.Truncated, now) // nil would be NULL
 	}
-	return db.insert(ctx, tx, db.insertRejection(), args)
+	return insert(ctx, tx, db.insertRejection(), args)
 }
 
 // writeChanges numbers the changes, the last one with revision, and counts the
@@ -252,7 +252,7 @@ func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, mo
 	for i, c := range changed {
 		args = append(args, revision-int64(len(changed)-1-i), c.id, now, c.what)
 	}
-	return revision, db.insert(ctx, tx, insertChange, args)
+	return revision, insert(ctx, tx, insertChange, args)
 }
 
 var (
@@ -268,12 +268,4 @@ func (db *DB) overwriteMovie() insertion {
 func (db *DB) insertRejection() insertion {
 	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", 7,
 		db.dialect.onDuplicate("object_key, object_etag, position")}
-}
-
-func (db *DB) prepareWrites(ctx context.Context) error {
-	all := []insertion{insertMovie, db.overwriteMovie(), insertChange, db.insertIngest()}
-	for _, t := range linkTables {
-		all = append(all, db.insertInto(t))
-	}
-	return db.prepare(ctx, all...)
 }
