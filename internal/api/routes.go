@@ -101,7 +101,7 @@ type API struct {
 	metrics   *metrics
 	mux       *http.ServeMux
 	base      string // in front of every link
-	// first is the answer to /, description that of this API in OpenAPI's words.
+	// first is the answer to /, description the OpenAPI document.
 	first, description *answer
 	ending             chan struct{} // closed when long answers are to end
 }
@@ -129,15 +129,13 @@ func New(o Options) *API {
 	}
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
-	routes := a.routes()
 	a.first = newAnswer([]byte(`{"movies_url": "`+a.base+`/movies"}`+"\n"), "")
-	a.description = describe(routes, a.base)
-	for _, r := range routes {
-		pattern := r.path
-		if pattern == "/" {
-			pattern = "/{$}" // and nothing below it
-		}
-		a.mux.Handle(pattern, a.read(r.handle))
+	a.description = describe(a.base)
+	for pattern, handle := range map[string]handler{
+		"/{$}": a.start, "/movies": a.movies, "/movies/{id}": a.movie, "/movies/{id}/history": a.history, "/export": a.export, "/changes": a.changes,
+		"/genres": a.genres, "/years": a.years, "/people": a.people, "/suggest": a.suggest, "/status": a.status, "/openapi.json": a.openapi,
+	} {
+		a.mux.Handle(pattern, a.read(handle))
 	}
 	a.mux.HandleFunc("/", a.nothing)
 	return a

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-const description = "../../internal/api/testdata/openapi.json"
+const description = "../../internal/api/openapi.json"
 
 // run runs a program in a folder and expects it to succeed.
 func run(t *testing.T, dir, name string, args ...string) {
