@@ -21,9 +21,9 @@ func (b *bench) api(ctx context.Context) error {
 		return err
 	}
 	if err := b.cached(ctx, nil, []load{
-		{work: "API, one movie, cached", path: fmt.Sprintf("/movies/%d", b.top), goal: atLeast(0.75)},
-		{work: "API, a page of 25, cached", path: "/movies", goal: atLeast(0.75)},
-		{work: "API, a page of 25, 304", path: "/movies", has: true, goal: atLeast(0.85)},
+		{work: "API, one movie, cached", path: fmt.Sprintf("/movies/%d", b.top), goal: atLeast(0.87)},
+		{work: "API, a page of 25, cached", path: "/movies", goal: atLeast(0.87)},
+		{work: "API, a page of 25, 304", path: "/movies", has: true, goal: atLeast(0.9)},
 	}); err != nil {
 		return err
 	}
@@ -113,56 +113,54 @@ func (b *bench) static(answers map[string]recorded) (*server, string, error) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, "", err
 	}
-	return b.spawn("static", file)
+	return b.spawn(file)
 }
 
 // smallCache makes a cache that holds next to nothing: it can't be turned off.
 const smallCache = "MOVIES_API_CACHE_MB=1"
 
-// uncached asks for pages that differ each time.
+// uncached asks for movies and pages that differ each time. The limit is a server that
+// writes the same bytes.
 func (b *bench) uncached(ctx context.Context) error {
 	apis, err := b.startAPIs(ctx, smallCache)
 	if err != nil {
 		return err
 	}
 	defer b.stopAPIs("", apis)
-	c, err := b.config(catalogueName)
-	if err != nil {
-		return err
-	}
-	bare, addr, err := b.spawn("select", c.FormatDSN())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = bare.stop() }() // it did what it was for
 	ids, err := b.someIDs(ctx)
 	if err != nil {
 		return err
 	}
+	var loads []load
+	for _, id := range ids {
+		loads = append(loads, load{path: fmt.Sprintf("/movies/%d", id)}, load{path: fmt.Sprintf("/movies?start=%d", id)})
+	}
+	answers, err := record(ctx, apis[0].addr, loads)
+	if err != nil {
+		return err
+	}
+	bare, addr, err := b.static(answers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = bare.stop() }() // it did what it was for
 	var n atomic.Int64
-	// Steps of a prime number visit rows in no order that a cache could use.
-	next := func(most int64) int64 { return n.Add(7919) % most }
-	for _, row := range []struct {
-		work    string
-		request func() string
-	}{
-		{"API, one movie, not cached; the same SELECT", func() string { return get(fmt.Sprintf("/movies/%d", ids[next(int64(len(ids)))])) }},
-		{"API, a page of 25, not cached; the same SELECT", func() string { return get(fmt.Sprintf("/movies?start=%d", pageSize+2+next(b.top-pageSize-2))) }},
-	} {
+	for i, work := range []string{"API, one movie, not cached", "API, a page of 25, not cached"} {
+		request := func() string { return get(loads[2*(int(n.Add(1))%len(ids))+i].path) }
 		figures, err := b.one(ctx,
-			func() (float64, error) { return hammer(ctx, addr, row.request, http.StatusOK) },
-			func(s subject) (float64, error) { return hammer(ctx, of(apis, s).addr, row.request, http.StatusOK) })
+			func() (float64, error) { return hammer(ctx, addr, request, http.StatusOK) },
+			func(s subject) (float64, error) { return hammer(ctx, of(apis, s).addr, request, http.StatusOK) })
 		if err != nil {
 			return err
 		}
-		b.table.add(row.work, "answers/s", figures, atLeast(0.75))
+		b.table.add(work, "answers/s", figures, atLeast(0.6))
 	}
 	return nil
 }
 
 // someIDs are ids of movies: there are gaps between them.
 func (b *bench) someIDs(ctx context.Context) ([]int64, error) {
-	rows, err := b.admin.QueryContext(ctx, "SELECT id FROM "+catalogueName+".movie ORDER BY id LIMIT 20000")
+	rows, err := b.admin.QueryContext(ctx, "SELECT id FROM "+catalogueName+".movie WHERE id > 25 ORDER BY id LIMIT 5000")
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (b *bench) startAPI(ctx context.Context, s subject, name string, env ...str
 				return r, nil
 			}
 		}
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > 10*time.Minute {
 			return nil, fmt.Errorf("%s is not ready: %w", s.name, r.stop())
 		}
 		time.Sleep(time.Millisecond)

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"database/sql" //nolint:depguard // limits are taken without our code
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -20,18 +16,18 @@ import (
 // the API: they are processes of their own, as the API is.
 const childFlag = "-child"
 
-// child serves: "static ADDR FILE" or "select ADDR DSN".
+// child serves the answers of a file at an address.
 func child(args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: bench -child static|select ADDR FILE|DSN")
+	if len(args) != 2 {
+		return errors.New("usage: bench -child ADDR FILE")
 	}
-	handler, err := map[string]func(string) (http.Handler, error){"static": staticHandler, "select": selectHandler}[args[0]](args[2])
+	handler, err := staticHandler(args[1])
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s := &http.Server{Addr: args[1], Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{Addr: args[0], Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
 	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -75,60 +71,11 @@ func staticHandler(file string) (http.Handler, error) {
 	}), nil
 }
 
-// pageQuery is what the program asks for a page: by hand, so that the limit
-// stays what it is when the program changes.
-const pageQuery = "SELECT STRAIGHT_JOIN m.id, m.fields FROM movie m FORCE INDEX (PRIMARY) " +
-	"WHERE m.hidden = 0 AND m.id < ? ORDER BY m.id DESC LIMIT ?"
-
-// movieQuery is what it asks for a single movie.
-const movieQuery = "SELECT id, fields FROM movie WHERE id = ? AND hidden = 0"
-
-// selectHandler reads a page, or a movie, and writes it: through the same driver, with as
-// many connections.
-func selectHandler(dsn string) (http.Handler, error) {
-	db, err := openPool(dsn)
-	if err != nil {
-		return nil, err
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query, args := pageQuery, []any{r.URL.Query().Get("start"), pageSize + 1}
-		if id, one := strings.CutPrefix(r.URL.Path, "/movies/"); one {
-			query, args = movieQuery, []any{id}
-		}
-		body, err := readMovies(r.Context(), db, query, args)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body) //nolint:gosec // JSON of our own making
-	}), nil
-}
-
-func readMovies(ctx context.Context, db *sql.DB, query string, args []any) ([]byte, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	body := []byte(`{"movies": [` + "\n")
-	for rows.Next() {
-		var id int64
-		var fields []byte
-		if err := rows.Scan(&id, &fields); err != nil {
-			return nil, err
-		}
-		body = fmt.Appendf(body, `{"id": %d, %s, "self_url": "/movies/%d"},`+"\n", id, fields, id)
-	}
-	return body, rows.Err()
-}
-
 // pageSize is what a page of the API has by default.
 const pageSize = 25
 
 // spawn starts a bare server and waits until it can be reached.
-func (b *bench) spawn(kind, argument string) (*server, string, error) {
+func (b *bench) spawn(file string) (*server, string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", err
@@ -137,7 +84,7 @@ func (b *bench) spawn(kind, argument string) (*server, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	s, err := b.serve(self, os.Environ(), childFlag, kind, addr, argument)
+	s, err := b.serve(self, os.Environ(), childFlag, addr, file)
 	if err != nil {
 		return nil, "", err
 	}

@@ -128,7 +128,8 @@ var all = []kind{
 	{"bulk", (*bench).bulk},
 	{"sqlite", (*bench).sqlite},
 	{"api", (*bench).api},
-	{"depth", (*bench).depth},
+	{"questions", (*bench).questions},
+	{"follow", (*bench).follow},
 	{"start", (*bench).start},
 	{"memory", (*bench).memory},
 }

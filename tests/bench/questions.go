@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// askedTimes is how often each question is asked in each round.
+const askedTimes = 200
+
+// sample is a movie that questions are made of.
+type sample struct {
+	ID     int64
+	Title  string
+	Year   int
+	Cast   []string
+	Genres []string
+}
+
+// someone is a person in the sample, or nobody.
+func (m sample) someone() string { return append(m.Cast, "Nobody")[0] }
+
+// question makes the path of a request that is like a movie. n differs each time.
+type question struct {
+	name string
+	path func(m sample, n int) string
+	goal float64 // milliseconds
+}
+
+// ask makes a path of names and values.
+func ask(path string, parameters ...string) string {
+	values := url.Values{}
+	for i := 0; i < len(parameters); i += 2 {
+		values.Add(parameters[i], parameters[i+1])
+	}
+	return path + "?" + values.Encode()
+}
+
+// counting lasts longer than listing: it looks at all movies that match.
+const listing, counting = 5, 25
+
+var questions = []question{
+	{"a movie", func(m sample, _ int) string { return fmt.Sprintf("/movies/%d", m.ID) }, listing},
+	{"page at any depth", func(m sample, _ int) string { return ask("/movies", "start", strconv.FormatInt(m.ID+1, 10)) }, listing},
+	{"page of a genre", func(m sample, n int) string {
+		return ask("/movies", "genre", m.Genres[0], "limit", strconv.Itoa(1+n%100))
+	}, listing},
+	{"page of two genres that never meet", func(_ sample, n int) string {
+		return ask("/movies", "genre", leftGenre, "genre", rightGenre, "limit", strconv.Itoa(1+n%100))
+	}, listing},
+	{"page of a person", func(m sample, _ int) string { return ask("/movies", "cast", m.someone()) }, listing},
+	{"page of a genre and 30 years, the latest first", func(m sample, n int) string {
+		return ask("/movies", "genre", m.Genres[0], "year_from", strconv.Itoa(m.Year), "year_to", strconv.Itoa(m.Year+30), "sort", "-year", "limit", strconv.Itoa(1+n%100))
+	}, listing},
+	{"page of one of two genres, not a third, by title", func(m sample, n int) string {
+		return ask("/movies", "genre_any", m.Genres[0], "genre_any", leftGenre, "genre_not", rightGenre, "sort", "title", "limit", strconv.Itoa(1+n%100))
+	}, listing},
+	{"page of q, best match first", func(m sample, _ int) string { return ask("/movies", "q", m.Title, "sort", "match") }, listing},
+	{"page of q, one letter", func(m sample, n int) string {
+		return ask("/movies", "q", first(m.Title, 1), "limit", strconv.Itoa(1+n%100))
+	}, listing},
+	{"genres of all", func(_ sample, n int) string { return ask("/genres", "year_from", strconv.Itoa(1+n)) }, listing},
+	{"genres of a person", func(m sample, _ int) string { return ask("/genres", "cast", m.someone()) }, listing},
+	{"years of a genre", func(m sample, n int) string {
+		return ask("/years", "genre", m.Genres[0], "year_from", strconv.Itoa(1+n))
+	}, listing},
+	{"people of all", func(_ sample, n int) string { return ask("/people", "limit", strconv.Itoa(1+n%100)) }, counting},
+	{"people of a genre", func(m sample, n int) string {
+		return ask("/people", "genre", m.Genres[0], "limit", strconv.Itoa(1+n%100))
+	}, counting},
+	{"people by name", func(m sample, _ int) string { return ask("/people", "name", first(m.someone(), 4)) }, listing},
+	{"suggestions, one letter", func(m sample, n int) string {
+		return ask("/suggest", "q", first(m.Title, 1), "limit", strconv.Itoa(1+n%20))
+	}, listing},
+	{"suggestions, four letters", func(m sample, _ int) string { return ask("/suggest", "q", first(m.Title, 4)) }, listing},
+	{"suggestions, a typing error", func(m sample, _ int) string { return ask("/suggest", "q", first(m.someone(), 2)+"x"+m.someone()[2:]) }, listing},
+}
+
+func first(text string, letters int) string {
+	return strings.TrimSpace(string([]rune(text)[:min(letters, len([]rune(text)))]))
+}
+
+// questions asks each of them one after the other on one connection, with a cache that
+// holds next to nothing. The figures are the times that one in a hundred takes longer than.
+func (b *bench) questions(ctx context.Context) error {
+	if err := b.complete(ctx); err != nil {
+		return err
+	}
+	apis, err := b.startAPIs(ctx, smallCache)
+	if err != nil {
+		return err
+	}
+	defer b.stopAPIs("", apis)
+	samples, err := b.samples(ctx, apis[0].addr)
+	if err != nil {
+		return err
+	}
+	for _, q := range questions {
+		figures, err := b.one(ctx, nil, func(s subject) (float64, error) { return times(ctx, of(apis, s).addr, 0.99, q, samples) })
+		if err != nil {
+			return fmt.Errorf("%s: %w\nwhat ours has logged: %s", q.name, err, apis[0].complaints())
+		}
+		b.table.add(q.name+", p99", "ms", figures, atMost(q.goal, "ms"))
+	}
+	return nil
+}
+
+// samples are movies from all of the catalogue.
+func (b *bench) samples(ctx context.Context, addr string) (all []sample, err error) {
+	for len(all) < askedTimes {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/movies?limit=1&start=%d", addr, 2+rand.Int64N(b.top)), nil) //nolint:gosec // no secret
+		if err != nil {
+			return nil, err
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		var page struct{ Movies []sample }
+		err = json.NewDecoder(response.Body).Decode(&page)
+		_ = response.Body.Close() // it was read
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.Movies {
+			if len(m.Genres) > 0 && len(m.someone()) > 2 {
+				all = append(all, m)
+			}
+		}
+	}
+	return all, nil
+}
+
+// times asks one by one, and returns a percentile of the times in milliseconds.
+func times(ctx context.Context, addr string, p float64, q question, samples []sample) (float64, error) {
+	c, err := dial(ctx, addr)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = c.Close() }() // every answer was read
+	took := make([]float64, len(samples))
+	for i, m := range samples {
+		request := get(q.path(m, i))
+		began := time.Now()
+		if err := c.ask(request, http.StatusOK); err != nil {
+			return 0, err
+		}
+		took[i] = time.Since(began).Seconds() * 1000
+	}
+	return percentile(took, p), nil
+}
+
+// follow asks for pages while a worker writes, and measures how long a commit takes to be
+// visible.
+func (b *bench) follow(ctx context.Context) error {
+	if err := b.complete(ctx); err != nil {
+		return err
+	}
+	dir := filepath.Join(b.dir, "follow")
+	if err := b.generate(ctx, dir, b.movies, moviesPerFile); err != nil {
+		return err
+	}
+	apis, err := b.startAPIs(ctx, smallCache)
+	if err != nil {
+		return err
+	}
+	defer b.stopAPIs("", apis)
+	samples, err := b.samples(ctx, apis[0].addr)
+	if err != nil {
+		return err
+	}
+	reads, err := b.one(ctx, nil, func(s subject) (float64, error) { return b.readBesideWriter(ctx, s, of(apis, s), dir, samples) })
+	if err != nil {
+		return err
+	}
+	b.table.add("page of a genre while a worker writes, p99", "ms", reads, atMost(20, "ms"))
+	visible, err := b.one(ctx, nil, func(s subject) (float64, error) { return b.untilVisible(ctx, s, of(apis, s)) })
+	if err != nil {
+		return err
+	}
+	b.table.add("from the end of import to an answer that shows it", "ms", visible, atMost(300, "ms"))
+	return nil
+}
+
+// readBesideWriter gives all movies of a folder another year, and asks meanwhile.
+func (b *bench) readBesideWriter(ctx context.Context, s subject, r *running, dir string, samples []sample) (float64, error) {
+	env, err := b.databaseEnv(catalogueName)
+	if err != nil {
+		return 0, err
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := b.deliver(ctx, s, env, delivery{dir, time.Now()})
+		written <- err
+	}()
+	page := questions[2]
+	worst := 0.0
+	for {
+		took, err := times(ctx, r.addr, 0.99, page, samples)
+		if err != nil {
+			return 0, err
+		}
+		worst = max(worst, took)
+		select {
+		case err := <-written:
+			return worst, err
+		default:
+		}
+	}
+}
+
+// untilVisible imports a movie and asks until it is there.
+func (b *bench) untilVisible(ctx context.Context, s subject, r *running) (float64, error) {
+	env, err := b.databaseEnv(catalogueName)
+	if err != nil {
+		return 0, err
+	}
+	title := fmt.Sprint("Visible ", time.Now().UnixNano())
+	file := filepath.Join(b.dir, "visible.json")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"title": %q, "year": 2026}`, title), 0o600); err != nil {
+		return 0, err
+	}
+	if _, err := b.command(ctx, s, "", environment(env...), "import", file); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	for {
+		response, err := http.Get("http://" + r.addr + ask("/movies", "title", title)) //nolint:noctx // bounded by the loop
+		if err != nil {
+			return 0, err
+		}
+		_ = response.Body.Close() // the header tells
+		took := time.Since(began)
+		if response.Header.Get("Total-Count") == "1" {
+			return took.Seconds() * 1000, nil
+		}
+		if took > time.Minute {
+			return 0, fmt.Errorf("%s is not visible", title)
+		}
+	}
+}
+
+// start measures how long an API takes until it is ready.
+func (b *bench) start(ctx context.Context) error {
+	if err := b.complete(ctx); err != nil {
+		return err
+	}
+	figures, err := b.one(ctx, nil, func(s subject) (float64, error) {
+		r, err := b.startAPI(ctx, s, catalogueName)
+		if err != nil {
+			return 0, err
+		}
+		return r.ready.Seconds() * 1000, r.stop()
+	})
+	if err != nil {
+		return err
+	}
+	b.table.add(fmt.Sprintf("API, start until ready, %d movies", b.served+b.served/lonersPart), "ms", figures, atMost(max(300, float64(b.served)/80), "ms"))
+	return nil
+}
