@@ -425,22 +425,3 @@ func TestBrowseAway(t *testing.T) {
 		}
 	}
 }
-
-// TestAdminPage shows operators what was drained, and what was rejected.
-func TestAdminPage(t *testing.T) {
-	b := newTab(t, desktop)
-	dir := t.TempDir()
-	p, _ := demo(t, dir)
-	folder{filepath.Join(dir, "inbox")}.put(t, "bad.json", []byte(`{"title": "No year"}`))
-	_, admin, _ := strings.Cut(p.logs(t, "demo starts"), "admin=")
-	b.open("http://" + strings.Fields(admin)[0] + "/")
-	b.wait(`document.getElementById("ready").dataset.state === "live" && document.querySelectorAll("#passes tbody tr").length > 1`)
-	b.wait(`document.getElementById("rejections").textContent.includes("bad.json")`)
-	b.is(`document.querySelector("#rejections code:last-of-type").textContent`, "bad.json")
-	b.is(`document.querySelector("#rejections .command code").textContent`, "jpmovies rejections show 1")
-	b.click("#rejections .command button")
-	b.wait(`["Copied", "Selected"].includes(document.querySelector("#rejections .command button").textContent)`)
-	b.shot("1 ready")
-	b.accessible("operators' page")
-	b.quiet()
-}

@@ -85,7 +85,9 @@ func runAPI(ctx context.Context) error {
 	metrics.MustRegister(db.Collectors()...)
 	movies := newServing(c.Serving, db, logger, metrics)
 	checks := append([]server.Check{{Name: "database", Run: ready.run}}, indexChecks(c.Serving, movies)...)
-	admin := server.Admin(metrics, checks, adminRoutes(map[string]http.Handler{"/rejections": movies.Rejections(), "/objects": movies.Objects()}))
+	operations := &api.Operations{Records: db, Logger: logger}
+	sections := map[string]server.Section{"process": processSection("API"), "catalogue": operations.Catalogue, "api": movies.Overview}
+	admin := server.Admin(metrics, checks, sections, adminRoutes(operations, map[string]http.Handler{}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { ready.draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))

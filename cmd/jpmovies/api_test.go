@@ -85,7 +85,7 @@ func TestIndexChecks(t *testing.T) {
 		c := config.Serving{Staleness: time.Second, CacheMB: 1, Index: index}
 		movies := newServing(c, db, logger, prometheus.NewRegistry())
 		w := httptest.NewRecorder()
-		server.Admin(prometheus.NewRegistry(), indexChecks(c, movies), nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+		server.Admin(prometheus.NewRegistry(), indexChecks(c, movies), nil, nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
 		if ready := w.Code == http.StatusOK; ready != (index == "off") || !strings.HasPrefix(w.Body.String(), want) {
 			t.Errorf("index %s: %d %s", index, w.Code, w.Body)
 		}

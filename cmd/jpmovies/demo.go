@@ -15,9 +15,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jpmovies/internal/api"
 	"jpmovies/internal/bucket/dirbucket"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
+	"jpmovies/internal/movie"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
 	"jpmovies/internal/worker"
@@ -90,9 +92,12 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	movies := newServing(c.Serving, db, logger, metrics)
-	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, movies)...), adminRoutes(map[string]http.Handler{
-		"/rejections": movies.Rejections(), "/objects": movies.Objects(), "GET /passes": w.Passes(),
-	}))
+	operations := &api.Operations{Records: db, Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
+		return waiting(ctx, store, "", key)
+	}}
+	sections := map[string]server.Section{"process": processSection("demo"), "catalogue": operations.Catalogue, "api": movies.Overview, "worker": w.Overview}
+	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, movies)...), sections,
+		adminRoutes(operations, map[string]http.Handler{"GET /passes": w.Passes()}))
 	serving := serverOptions(c.Process, c.Serving, logger, metrics)
 	serving.LameDuck = 0 // nobody is to be moved elsewhere; Ctrl-C ends it at once
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {

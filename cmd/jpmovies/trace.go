@@ -72,12 +72,17 @@ func lookInto(ctx context.Context, key string) (*movie.Waiting, error) {
 	if err := config.Parse(&c); err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(key, c.BucketPrefix) {
-		return nil, nil //nolint:nilnil // workers do not see it
-	}
 	store, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
 	if err != nil {
 		return nil, err
+	}
+	return waiting(ctx, store, c.BucketPrefix, key)
+}
+
+// waiting is the object of a key, if a worker that drains the store would find it there.
+func waiting(ctx context.Context, store bucket.Store, prefix, key string) (*movie.Waiting, error) {
+	if !strings.HasPrefix(key, prefix) {
+		return nil, nil //nolint:nilnil // workers do not see it
 	}
 	object, body, err := store.Get(ctx, key)
 	switch {

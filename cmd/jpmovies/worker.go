@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"jpmovies/internal/api"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
+	"jpmovies/internal/movie"
 	"jpmovies/internal/queue"
 	"jpmovies/internal/queue/sqsqueue"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
-	"jpmovies/internal/web"
 	"jpmovies/internal/worker"
 )
 
@@ -115,7 +116,12 @@ func runWorker(ctx context.Context, once bool) error {
 		defer cancel()
 		return w.Once(ctx)
 	}
-	return runWithAdmin(ctx, "worker", c.Process, logger, server.Admin(metrics, workerChecks(db, w), adminRoutes(map[string]http.Handler{"GET /passes": w.Passes()})), w.Run)
+	operations := &api.Operations{Records: db, Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
+		return waiting(ctx, store, c.BucketPrefix, key)
+	}}
+	sections := map[string]server.Section{"process": processSection("worker"), "catalogue": operations.Catalogue, "worker": w.Overview}
+	admin := server.Admin(metrics, workerChecks(db, w), sections, adminRoutes(operations, map[string]http.Handler{"GET /passes": w.Passes()}))
+	return runWithAdmin(ctx, "worker", c.Process, logger, admin, w.Run)
 }
 
 // openHints opens the queue, if there is one.
@@ -146,14 +152,6 @@ func memoryLimit(concurrency, batch int) int64 {
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
-
-// adminRoutes adds the operators' page to what the process itself adds to its
-// admin port.
-func adminRoutes(routes map[string]http.Handler) map[string]http.Handler {
-	routes["GET /{$}"] = web.Admin()
-	routes["GET "+web.Path] = web.Files()
-	return routes
-}
 
 func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 	return []server.Check{{Name: "database", Run: db.CheckSchema}, {Name: "pass", Run: w.Ready}}

@@ -74,8 +74,8 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shown := newStatus(s, time.Now())
-	return sendJSON(w, s.Revision, shown)
+	w.Header().Set(catalogueRevision, strconv.FormatInt(s.Revision, 10))
+	return sendJSON(w, newStatus(s, time.Now()))
 }
 
 // shownStatus is a status as it is shown. Times are RFC 3339, null for never.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -151,8 +152,7 @@ func TestStatus(t *testing.T) {
 func TestRejections(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
-		a := start(t, db, logless)
-		server := httptest.NewServer(adminOf(a))
+		server := httptest.NewServer(operations(&api.Operations{Records: db}))
 		defer server.Close()
 		url := server.URL
 		if got := ask(t, http.MethodGet, url+"/rejections"); string(got.body) != `{"rejections":[],"next_url":null}`+"\n" {
@@ -204,9 +204,12 @@ func TestRejections(t *testing.T) {
 	})
 }
 
-func adminOf(a *api.API) http.Handler {
+// operations serves what operators may see.
+func operations(o *api.Operations) http.Handler {
+	o.Logger = slog.New(logless)
 	mux := http.NewServeMux()
-	mux.Handle("/rejections", a.Rejections())
-	mux.Handle("/objects", a.Objects())
+	for path, handler := range o.Routes() {
+		mux.Handle(path, handler)
+	}
 	return mux
 }

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jpmovies/internal/api"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -74,8 +77,13 @@ func TestHistory(t *testing.T) {
 func TestObjects(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
-		a := start(t, db, logless)
-		server := httptest.NewServer(adminOf(a))
+		looked := map[string]*movie.Waiting{"waits.json": {Size: 17, ObjectETag: `"new"`}}
+		server := httptest.NewServer(operations(&api.Operations{Records: db, Waiting: func(_ context.Context, key string) (*movie.Waiting, error) {
+			if key == "away.json" {
+				return nil, errors.New("the bucket is away")
+			}
+			return looked[key], nil
+		}}))
 		defer server.Close()
 		const key = " e\u0301 /a.json" // neither trimmed nor normalised
 		_, err := db.Apply(t.Context(), movie.Batch{
@@ -90,8 +98,10 @@ func TestObjects(t *testing.T) {
 			"/objects?key=" + url.QueryEscape(key): `{"key":" e` + "\u0301" + ` /a.json","states":["applied","rejected"],"applied":[{"time":"T","object_etag":"\"tag\"",` +
 				`"object_time":"1970-01-01T00:00:01Z","first_position":1,"last_position":2,"updates":1,"changes":1,"rejections":1,` +
 				`"movies":[{"id":1,"revision":1,"superseded_by":null}]}],` +
-				`"rejections":[{"id":1,"key":" e` + "\u0301" + ` /a.json","object_etag":"\"tag\"","position":2,"reason":"title: missing","time":"T"}]}`,
-			"/objects?key=a.json": `{"key":"a.json","states":["unknown"],"applied":[],"rejections":[]}`,
+				`"rejections":[{"id":1,"key":" e` + "\u0301" + ` /a.json","object_etag":"\"tag\"","position":2,"reason":"title: missing","time":"T"}],"bucket_searched":true}`,
+			"/objects?key=a.json":     `{"key":"a.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":true}`,
+			"/objects?key=waits.json": `{"key":"waits.json","states":["waiting"],"waiting":{"settling":false,"object_etag":"\"new\"","size":17},"applied":[],"rejections":[],"bucket_searched":true}`,
+			"/objects?key=away.json":  `{"key":"away.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":false,"bucket_error":"the bucket is away"}`,
 		} {
 			got := ask(t, http.MethodGet, server.URL+path)
 			shown := regexp.MustCompile(`"time":"[^"]*"`).ReplaceAllString(string(got.body), `"time":"T"`)

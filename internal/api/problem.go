@@ -62,6 +62,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
 		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later", retryAfter: retryAfter}
 	}
+	p.send(w)
+}
+
+// send answers with the document.
+func (p problem) send(w http.ResponseWriter) {
 	if p.retryAfter != "" {
 		w.Header().Set("Retry-After", p.retryAfter)
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"math"
 	"net/http"
 	"net/url"
@@ -27,22 +26,13 @@ func parseKeyset(raw string) (q keyset, given url.Values, err error) {
 	return q, given, err
 }
 
-// Rejections serves the newest rejections, for the admin port: producers' bytes
-// are no business of strangers.
-func (a *API) Rejections() http.Handler { return a.readPrivate(a.rejections, "GET, HEAD") }
-
-func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
+// rejections answers with a page of the newest rejections.
+func (o *Operations) rejections(w http.ResponseWriter, r *http.Request) error {
 	q, given, err := parseKeyset(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	s, err := a.state(w, r)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)
-	defer cancel()
-	found, err := a.catalogue.Rejections(ctx, q.start, q.limit+1)
+	found, err := o.Records.Rejections(r.Context(), q.start, q.limit+1)
 	if err != nil {
 		return err
 	}
@@ -55,19 +45,5 @@ func (a *API) rejections(w http.ResponseWriter, r *http.Request) error {
 		next := "/rejections?" + given.Encode()
 		shown.Next = &next
 	}
-	return sendJSON(w, s.revision, shown)
-}
-
-// sendJSON answers with what is never kept.
-func sendJSON(w http.ResponseWriter, revision int64, value any) error {
-	body, err := marshal(value)
-	if err != nil {
-		return err
-	}
-	header := w.Header()
-	header[contentType], header[cacheControl] = jsonType, noStore
-	header.Set(catalogueRevision, strconv.FormatInt(revision, 10))
-	header.Set(contentLength, strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // the client went away: nobody is left to tell
-	return nil
+	return sendJSON(w, shown)
 }

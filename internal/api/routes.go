@@ -54,11 +54,6 @@ type Feed interface {
 type Counter interface {
 	// Status is how fresh the catalogue is.
 	Status(ctx context.Context) (movie.Status, error)
-	// Rejections returns the newest rejections, at most limit. With start above
-	// 0, only ids below it.
-	Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error)
-	// Trace tells what is known about the objects of a key.
-	Trace(ctx context.Context, key string) (movie.Trace, error)
 }
 
 // Catalogue is what the API serves.
@@ -196,27 +191,19 @@ func (a *API) Loading() (ready bool, err error) {
 
 // read serves what anyone may read, scripts of other origins included.
 func (a *API) read(handle handler) http.Handler {
-	private := a.readPrivate(handle, "GET, HEAD, OPTIONS")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		allowOrigins(w)
-		if r.Method == http.MethodOptions {
-			a.introduce(w)
-			preflight(w)
-			return
-		}
-		private.ServeHTTP(w, r)
-	})
-}
-
-// readPrivate serves what scripts of other origins may not read.
-func (a *API) readPrivate(handle handler, allow string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.introduce(w)
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", allow)
+		switch r.Method {
+		case http.MethodOptions:
+			preflight(w)
+		case http.MethodGet, http.MethodHead:
+			if err := handle(w, r); err != nil {
+				a.fail(w, r, err)
+			}
+		default:
+			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 			a.fail(w, r, problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not allowed, expected GET or HEAD"})
-		} else if err := handle(w, r); err != nil {
-			a.fail(w, r, err)
 		}
 	})
 }

@@ -36,15 +36,13 @@ type shelf struct {
 	// exported, when set, is called when an export has ended.
 	exported func()
 
-	mu         sync.Mutex
-	movies     map[int64]movie.Movie
-	known      map[int64]movie.Identity // of all that ever were put
-	feed       []int64                  // the movie that each revision changed, from 1 on
-	pruned     int64                    // changes up to this revision are no longer kept
-	workers    []movie.WorkerStatus
-	rejections []movie.StoredRejection // the newest first
-	trace      movie.Trace             // of any key
-	calls      map[string]int
+	mu      sync.Mutex
+	movies  map[int64]movie.Movie
+	known   map[int64]movie.Identity // of all that ever were put
+	feed    []int64                  // the movie that each revision changed, from 1 on
+	pruned  int64                    // changes up to this revision are no longer kept
+	workers []movie.WorkerStatus
+	calls   map[string]int
 }
 
 // put changes a movie; nil deletes it.
@@ -286,21 +284,6 @@ func (s *shelf) Status(ctx context.Context) (movie.Status, error) {
 	return movie.Status{Revision: int64(len(s.feed)), Movies: int64(len(s.movies)), Workers: slices.Clone(s.workers)}, nil
 }
 
-func (s *shelf) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
-	end, err := s.called(ctx, "Rejections")
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	var found []movie.StoredRejection
-	for _, r := range s.rejections {
-		if (start == 0 || r.ID < start) && len(found) < limit {
-			found = append(found, r)
-		}
-	}
-	return found, nil
-}
-
 // History knows of three ways to change.
 func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
 	if limit < 1 || limit > movie.MaxLimit+1 || start < 0 {
@@ -331,17 +314,6 @@ func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movi
 	slices.Reverse(events)
 	events = slices.DeleteFunc(events, func(e movie.Event) bool { return start > 0 && e.Revision >= start })
 	return events[:min(len(events), limit)], nil
-}
-
-func (s *shelf) Trace(ctx context.Context, key string) (movie.Trace, error) {
-	end, err := s.called(ctx, "Trace")
-	if err != nil {
-		return movie.Trace{}, err
-	}
-	defer end()
-	t := s.trace
-	t.Key = key
-	return t, nil
 }
 
 // matching are the ids of the movies that match, the highest first.

@@ -2,9 +2,10 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,10 +29,13 @@ func (d Degraded) Unwrap() error { return d.Cause }
 // checkTimeout bounds all checks of one request.
 const checkTimeout = 2 * time.Second
 
+// Section reads a part of /overview, which is sent as JSON. It obeys its context.
+type Section func(context.Context) (any, error)
+
 // Admin serves operators and the cluster: /livez while the process works,
-// /readyz while it should get requests, and /metrics; and the routes that the
-// process adds.
-func Admin(metrics prometheus.Gatherer, checks []Check, routes map[string]http.Handler) http.Handler {
+// /readyz while it should get requests, /overview with the checks and the process's own
+// sections as JSON, and /metrics; and the routes that the process adds.
+func Admin(metrics prometheus.Gatherer, checks []Check, sections map[string]Section, routes map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, handler := range routes {
 		mux.Handle(pattern, handler)
@@ -41,21 +45,82 @@ func Admin(metrics prometheus.Gatherer, checks []Check, routes map[string]http.H
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 		defer cancel()
 		status, text := http.StatusOK, ""
-		for _, c := range checks {
-			if err := c.Run(ctx); err != nil {
-				if !errors.As(err, new(Degraded)) {
-					status = http.StatusServiceUnavailable
-				}
-				text += fmt.Sprintf("%s: %v\n", c.Name, err)
-				continue
+		for _, p := range run(ctx, checks) {
+			if p.State == failing {
+				status = http.StatusServiceUnavailable
 			}
-			text += c.Name + ": ok\n"
+			text += p.Name + ": " + p.Detail + "\n"
 		}
 		plain(w, status, text)
 	})
+	mux.Handle("GET /overview", overview(checks, sections))
 	// Only OpenMetrics has exemplars; who does not ask for it gets the text format.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return mux
+}
+
+// part is what a check found.
+type part struct {
+	Name   string `json:"name"`
+	State  string `json:"state"` // ok, degraded or failing
+	Detail string `json:"detail"`
+}
+
+const failing = "failing"
+
+func run(ctx context.Context, checks []Check) []part {
+	found := []part{}
+	for _, c := range checks {
+		p := part{c.Name, "ok", "ok"}
+		if err := c.Run(ctx); err != nil {
+			p.State, p.Detail = failing, err.Error()
+			if errors.As(err, new(Degraded)) {
+				p.State = "degraded"
+			}
+		}
+		found = append(found, p)
+	}
+	return found
+}
+
+// overview answers with the checks and all sections, read side by side: one that hangs
+// does not keep the others from being shown.
+//
+//	{"time": "2026-03-01T12:00:00Z", "parts": [{"name": "database", "state": "ok", "detail": "ok"}],
+//	"catalogue": {...}, "worker": {"error": "..."}}
+func overview(checks []Check, sections map[string]Section) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" {
+			http.Error(w, "this takes no parameters", http.StatusBadRequest)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		shown := map[string]any{}
+		var mu sync.Mutex
+		var reading sync.WaitGroup
+		read := func(name string, section Section) {
+			reading.Go(func() {
+				value, err := section(ctx)
+				if err != nil {
+					value = map[string]string{"error": err.Error()}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				shown[name] = value
+			})
+		}
+		read("parts", func(ctx context.Context) (any, error) { return run(ctx, checks), nil })
+		for name, section := range sections {
+			read(name, section)
+		}
+		reading.Wait()
+		shown["time"] = time.Now().UTC()
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_ = json.NewEncoder(w).Encode(shown) // the client went away: nobody is left to tell
+	})
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

@@ -33,7 +33,12 @@ func askAdmin(ctx context.Context, method, path string, checks ...server.Check) 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector())
 	w := httptest.NewRecorder()
-	server.Admin(metrics, checks, nil).ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, path, nil))
+	sections := map[string]server.Section{
+		"catalogue": func(context.Context) (any, error) { return map[string]int{"revision": 7}, nil },
+		"worker":    func(context.Context) (any, error) { return nil, errors.New("it is away") },
+		"slow":      func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
+	}
+	server.Admin(metrics, checks, sections, nil).ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, path, nil))
 	return w
 }
 
@@ -55,6 +60,8 @@ func TestAdmin(t *testing.T) {
 		{"no movies here", "GET", "/movies", nil, 404, "404 page not found\n"},
 		{"no root", "GET", "/", nil, 404, "404 page not found\n"},
 		{"only GET", "POST", "/livez", nil, 405, "Method Not Allowed\n"},
+		{"only GET for the overview", "POST", "/overview", nil, 405, "Method Not Allowed\n"},
+		{"no parameters for the overview", "GET", "/overview?limit=1", nil, 400, "this takes no parameters\n"},
 		{"only GET for metrics", "DELETE", "/metrics", nil, 405, "Method Not Allowed\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,6 +77,25 @@ func TestAdmin(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOverview: each part and section is told, whatever becomes of the others.
+func TestOverview(t *testing.T) {
+	inBubble("overview", t, func(t *testing.T) {
+		now := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339)
+		w := askAdmin(t.Context(), "GET", "/overview", well, degraded, ill)
+		want := `{"catalogue":{"revision":7},"parts":[{"name":"database","state":"ok","detail":"ok"},` +
+			`{"name":"database","state":"degraded","detail":"degraded: it is away"},{"name":"pass","state":"failing","detail":"the bucket does not answer"}],` +
+			`"slow":{"error":"context deadline exceeded"},"time":"` + now + `","worker":{"error":"it is away"}}` + "\n"
+		if w.Code != http.StatusOK || w.Body.String() != want {
+			t.Errorf("%d %s, want %s", w.Code, w.Body, want)
+		}
+		for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+			if got := w.Header().Get(name); got != want {
+				t.Errorf("%s %q, want %q", name, got, want)
+			}
+		}
+	})
 }
 
 func TestMetrics(t *testing.T) {

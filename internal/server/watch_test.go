@@ -70,7 +70,7 @@ func TestRequestsAreLogged(t *testing.T) {
 
 func metricsText(t *testing.T, metrics *prometheus.Registry) string {
 	w := httptest.NewRecorder()
-	server.Admin(metrics, nil, nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	server.Admin(metrics, nil, nil, nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	return w.Body.String()
 }
 

@@ -1,19 +1,17 @@
-// Package web is the browse page and the operators' page: static files, clients
-// of the HTTP API like any other. Nothing is built, nothing comes from elsewhere.
+// Package web holds the pages: for browsing, for operators, and the reference of the
+// API. They are static files, and clients of the HTTP API like any other. Nothing is
+// built, nothing comes from elsewhere.
+//
+// The files are served below a folder whose name is a hash of them all, so that
+// browsers keep them for a year and an upgrade is seen at once. The pages name that
+// folder; modules import each other by relative paths, which stay inside it.
 package web
 
 import (
-	"embed"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
 )
-
-// files are all there is.
-//
-//go:embed static
-var files embed.FS
 
 // Path is where the pages' files are served.
 const Path = "/web/"
@@ -21,34 +19,49 @@ const Path = "/web/"
 // policy lets a page use files and answers of its own server, and nothing else.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Files serves the pages' files under Path.
+// Values of Cache-Control. revalidate: the browser asks each time whether its copy is
+// still the current one.
+const (
+	immutable  = "public, max-age=31536000, immutable"
+	revalidate = "no-cache"
+)
+
+// Files serves the pages' files under Path. During a rollout a page of another release
+// asks for a folder that this one does not have: it gets the current file, which it must
+// not keep under that name.
 func Files() http.Handler {
-	static, err := fs.Sub(files, "static")
-	if err != nil {
-		panic(err) // only for an invalid path
-	}
-	server := http.StripPrefix(strings.TrimSuffix(Path, "/"), http.FileServerFS(static))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
-		if strings.HasSuffix(r.URL.Path, "/") { // no listings
+		all := load()
+		name, cache := strings.TrimPrefix(r.URL.Path, Path), revalidate
+		if folder, rest, found := strings.Cut(name, "/"); found {
+			name = rest
+			if folder == all.version {
+				cache = immutable
+			}
+		}
+		f, found := all.files[name]
+		if !found {
 			http.NotFound(w, r)
 			return
 		}
-		// A new program may bring new files under the same names.
-		w.Header().Set("Cache-Control", "no-cache")
-		server.ServeHTTP(w, r)
+		f.serve(w, r, cache)
 	})
 }
 
-// Beside serves the browse page to browsers that ask for /, the pages' files,
-// and leaves all else to next.
+// Beside serves the browse page to browsers that ask for /, the API reference at /docs,
+// the pages' files, and leaves everything else to next.
 func Beside(next http.Handler) http.Handler {
-	browse, static := browsePage(), Files()
+	browse, docs, static := browsePage(), page("docs.html"), Files()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case read && strings.HasPrefix(r.URL.Path, Path):
 			static.ServeHTTP(w, r)
+		case read && r.URL.Path == "/docs":
+			docs.ServeHTTP(w, r)
+		case r.URL.Path == "/docs":
+			refuse(w)
 		case read && r.URL.Path == "/" && prefersHTML(r.Header.Values("Accept")):
 			browse.ServeHTTP(w, r)
 		default:
@@ -57,35 +70,48 @@ func Beside(next http.Handler) http.Handler {
 	})
 }
 
+// refuse answers a request that would change the page, as the API does (RFC 9457).
+func refuse(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Allow", "GET, HEAD")
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusMethodNotAllowed)
+	_, _ = w.Write([]byte(`{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"this is a page, expected GET or HEAD"}` + "\n"))
+}
+
 // prefersHTML tells a browser from a program: it names text/html, and likes it at
 // least as much as JSON.
 func prefersHTML(headers []string) bool {
-	html, json := 0.0, 0.0
+	q := weights(headers)
+	return q["text/html"] > 0 && q["text/html"] >= q["application/json"]
+}
+
+// weights reads the names and weights of an Accept or Accept-Encoding header (RFC 9110,
+// section 12.4.2). An invalid weight counts as 0: not acceptable.
+func weights(headers []string) map[string]float64 {
+	all := map[string]float64{}
 	for _, header := range headers {
 		for one := range strings.SplitSeq(header, ",") {
 			name, parameters, _ := strings.Cut(one, ";")
 			q := 1.0
 			if text, found := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q="); found {
-				q, _ = strconv.ParseFloat(text, 64) // what is no number is 0
+				q, _ = strconv.ParseFloat(text, 64)
 			}
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case "text/html":
-				html = q
-			case "application/json":
-				json = q
-			}
+			all[strings.ToLower(strings.TrimSpace(name))] = q
 		}
 	}
-	return html > 0 && html >= json
+	return all
 }
 
 // Admin serves the operators' page.
-func Admin() http.Handler { return page("static/admin.html") }
+func Admin() http.Handler { return page("admin.html") }
 
 // browsePage has the first movies fetched beside its scripts, not after them.
 func browsePage() http.Handler {
-	plain := page("static/index.html")
+	plain := page("index.html")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "Accept")
 		if r.URL.RawQuery == "" {
 			w.Header().Set("Link", "<movies>; rel=preload; as=fetch; crossorigin=anonymous")
 		}
@@ -93,18 +119,12 @@ func browsePage() http.Handler {
 	})
 }
 
+// page serves a page. Its answer may be kept, and is asked for again each time: it names
+// the folder of the files that belong to it.
 func page(name string) http.Handler {
-	body, err := files.ReadFile(name)
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		header := w.Header()
-		protect(header)
-		header.Set("Content-Type", "text/html; charset=utf-8")
-		header.Set("Cache-Control", "no-cache")
-		header.Set("Vary", "Accept")
-		_, _ = w.Write(body) // the client went away: nobody is left to tell
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		load().pages[name].serve(w, r, revalidate)
 	})
 }
 

@@ -1,12 +1,21 @@
 package web
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 )
 
 func ask(t *testing.T, method, path, accept string) *httptest.ResponseRecorder {
@@ -45,16 +54,162 @@ func TestWhoGetsThePage(t *testing.T) {
 	}
 }
 
+// TestFiles: a file below the folder of this release is kept for a year. Below another
+// folder, or none, it is the current one, and must not be kept.
 func TestFiles(t *testing.T) {
-	for path, status := range map[string]int{
-		"/web/style.css": 200, "/web/browse.js": 200, "/web/icon.svg": 200, "/web/": 404, "/web/none.js": 404, "/web/../web.go": 404,
+	for path, cache := range map[string]string{
+		"/web/" + load().version + "/browse.js": "public, max-age=31536000, immutable", "/web/" + load().version + "/icon.svg": "public, max-age=31536000, immutable",
+		"/web/0123456789ab/browse.js": "no-cache", "/web/browse.js": "no-cache", "/web/ops.css": "no-cache",
+		"/web/": "", "/web/none.js": "", "/web/index.html": "", "/web/" + load().version + "/": "", "/web/" + load().version: "",
+		"/web/" + load().version + "/none.js": "", "/web/../web.go": "", "/web/a/b/browse.js": "",
 	} {
 		w := ask(t, "GET", path, "")
-		if w.Code != status {
-			t.Errorf("%s: %d, want %d", path, w.Code, status)
+		status := http.StatusOK
+		if cache == "" {
+			status = http.StatusNotFound
 		}
-		if w.Header().Get("Content-Security-Policy") == "" {
+		if w.Code != status || w.Header().Get("Cache-Control") != cache {
+			t.Errorf("%s: %d %q, want %d %q", path, w.Code, w.Header().Get("Cache-Control"), status, cache)
+		}
+		if w.Header().Get("Content-Security-Policy") == "" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s has no policy", path)
+		}
+	}
+}
+
+// TestVersion: any change of any file makes another folder, and pages name it.
+func TestVersion(t *testing.T) {
+	files := func(script string) *fileSet {
+		return read(fstest.MapFS{
+			"index.html": {Data: []byte(`<link rel="modulepreload" href="web/a.js"><script src="web/a.js"></script><a href="docs">`)},
+			"a.js":       {Data: []byte(script)},
+		})
+	}
+	one, same, other := files("import './b.js'"), files("import './b.js'"), files("import './c.js'")
+	if one.version != same.version || one.version == other.version {
+		t.Errorf("versions %s, %s, and %s of other files", one.version, same.version, other.version)
+	}
+	want := fmt.Sprintf(`<link rel="modulepreload" href="web/%[1]s/a.js"><script src="web/%[1]s/a.js"></script><a href="docs">`, one.version)
+	if got := string(one.pages["index.html"].plain); got != want {
+		t.Errorf("the page is %s, want %s", got, want)
+	}
+	if one.pages["index.html"].tag == other.pages["index.html"].tag {
+		t.Error("the page names another folder under the same entity tag")
+	}
+}
+
+// TestReferences: every file that a page or a module names is there, below the folder.
+func TestReferences(t *testing.T) {
+	for name, f := range load().pages {
+		names := regexp.MustCompile(`(?:href|src)="web/([^"]*)"`).FindAllSubmatch(f.plain, -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no file", name)
+		}
+		for _, n := range names {
+			if w := ask(t, "GET", Path+string(n[1]), ""); w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+				t.Errorf("%s names %s: %d %s", name, n[1], w.Code, w.Header().Get("Cache-Control"))
+			}
+		}
+	}
+	for name, f := range load().files {
+		for _, n := range regexp.MustCompile(`from "\./([^"]*)"`).FindAllSubmatch(f.plain, -1) {
+			if load().files[string(n[1])] == nil {
+				t.Errorf("%s imports %s", name, n[1])
+			}
+		}
+	}
+}
+
+// TestEncodings: each form of a file decodes to the same bytes.
+func TestEncodings(t *testing.T) {
+	for accept, want := range map[string]string{
+		"": "", "gzip": "gzip", "gzip, deflate, br, zstd": "zstd", "zstd;q=0.5, gzip": "gzip", "GZIP;q=0.1": "gzip", "*": "zstd",
+		"identity": "", "gzip;q=0": "", "gzip;q=none": "", "br": "", "identity, gzip;q=0.5": "", "*;q=0": "",
+	} {
+		for _, path := range []string{"/web/browse.js", "/docs"} {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", path, nil)
+			if accept != "" {
+				r.Header.Set("Accept-Encoding", accept)
+			}
+			w := httptest.NewRecorder()
+			Beside(nil).ServeHTTP(w, r)
+			plain := ask(t, "GET", path, "").Body.Bytes()
+			if got := w.Header().Get("Content-Encoding"); got != want || w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
+				t.Errorf("%s for %q: %q, length %s of %d, want %q", path, accept, got, w.Header().Get("Content-Length"), w.Body.Len(), want)
+			}
+			if want != "" && w.Body.Len() >= len(plain) {
+				t.Errorf("%s is %d bytes in %s, and %d without", path, w.Body.Len(), want, len(plain))
+			}
+			if got := decoded(t, want, w.Body); !bytes.Equal(got, plain) {
+				t.Errorf("%s for %q differs", path, accept)
+			}
+			if !slices.Contains(w.Header().Values("Vary"), "Accept-Encoding") {
+				t.Errorf("%s: Vary %q", path, w.Header().Values("Vary"))
+			}
+		}
+	}
+}
+
+func decoded(t *testing.T, encoding string, body io.Reader) []byte {
+	t.Helper()
+	var err error
+	switch encoding {
+	case "gzip":
+		body, err = gzip.NewReader(body)
+	case "zstd":
+		body, err = zstd.NewReader(body)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestRevalidate: whoever has a page or a file is told so.
+func TestRevalidate(t *testing.T) {
+	for _, path := range []string{"/", "/docs", "/web/browse.js"} {
+		get := func(tag string) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", path, nil)
+			r.Header.Set("Accept", "text/html")
+			r.Header.Set("If-None-Match", tag)
+			w := httptest.NewRecorder()
+			Beside(nil).ServeHTTP(w, r)
+			return w
+		}
+		tag := get(`"other"`).Header().Get("Etag")
+		for sent, status := range map[string]int{
+			tag: 304, strings.TrimPrefix(tag, "W/"): 304, `"a", ` + tag: 304, "*": 304, `"other"`: 200, `W/"` + tag[3:]: 304, strings.ReplaceAll(tag, `"`, ""): 200,
+		} {
+			w := get(sent)
+			if w.Code != status || (w.Body.Len() == 0) != (status == 304) || w.Header().Get("Etag") != tag || w.Header().Get("Cache-Control") != "no-cache" {
+				t.Errorf("%s for %s: %d, %d bytes, %v, want %d", path, sent, w.Code, w.Body.Len(), w.Header(), status)
+			}
+		}
+	}
+}
+
+// TestDocs is a page whatever the client accepts, and only to be read.
+func TestDocs(t *testing.T) {
+	for _, accept := range []string{"", "application/json", "text/html"} {
+		w := ask(t, "GET", "/docs", accept)
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Cache-Control") != "no-cache" {
+			t.Errorf("%q: %d %v", accept, w.Code, w.Header())
+		}
+	}
+	if w := ask(t, "HEAD", "/docs", ""); w.Code != http.StatusOK || w.Header().Get("Etag") == "" {
+		t.Errorf("HEAD: %d %v", w.Code, w.Header())
+	}
+	w := ask(t, "POST", "/docs", "")
+	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("POST: %d %v", w.Code, w.Header())
+	}
+	for _, path := range []string{"/docs/", "/docs/x"} {
+		if w := ask(t, "GET", path, ""); w.Code != http.StatusTeapot {
+			t.Errorf("%s: %d, want it to be left to the API", path, w.Code)
 		}
 	}
 }
@@ -63,11 +218,11 @@ func TestFiles(t *testing.T) {
 // policy would refuse; and all of it is small.
 func TestPagesKeepThePolicy(t *testing.T) {
 	size := 0
-	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(embedded, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		content, err := files.ReadFile(path)
+		content, err := embedded.ReadFile(path)
 		if err != nil {
 			return err
 		}
@@ -86,8 +241,8 @@ func TestPagesKeepThePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size > 60<<10 {
-		t.Errorf("the pages weigh %d bytes, want at most 60 KiB", size)
+	if size > 80<<10 {
+		t.Errorf("the pages weigh %d bytes, want at most 80 KiB", size)
 	}
 	t.Logf("all files: %d bytes", size)
 }

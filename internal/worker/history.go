@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"sync"
@@ -29,6 +30,8 @@ type shownPass struct {
 	Rejections int       `json:"rejections"`
 	Waiting    int       `json:"waiting"`
 	Failed     int       `json:"failed"`
+	// Oldest is the LastModified of the oldest object that waits; null when none does.
+	Oldest *time.Time `json:"oldest_waiting"`
 }
 
 func (h *history) add(p *pass) {
@@ -40,10 +43,17 @@ func (h *history) add(p *pass) {
 	if len(h.passes) == keptPasses {
 		h.passes = h.passes[1:]
 	}
+	_, oldest := p.backlog()
 	h.passes = append(h.passes, shownPass{
-		Time: time.Now().UTC(), Took: time.Since(p.start).Seconds(),
+		Oldest: oldest, Time: time.Now().UTC(), Took: time.Since(p.start).Seconds(),
 		Objects: p.Listed, Updates: p.Updates, Changes: p.Changes, Rejections: p.Rejections, Waiting: p.Waiting(), Failed: p.Failed(),
 	})
+}
+
+func (h *history) list() []shownPass {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]shownPass{}, h.passes...) // a list, not null, when empty
 }
 
 // Passes serves the last passes as JSON, the oldest first, for the admin port:
@@ -51,11 +61,17 @@ func (h *history) add(p *pass) {
 //	{"passes": [{"time": ..., "took_seconds": ..., "objects": ..., ...}]}
 func (w *Worker) Passes() http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
-		w.history.mu.Lock()
-		shown := append([]shownPass{}, w.history.passes...)
-		w.history.mu.Unlock()
 		out.Header().Set("Content-Type", "application/json")
 		out.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(out).Encode(map[string]any{"passes": shown}) // the client went away: nobody is left to tell
+		_ = json.NewEncoder(out).Encode(map[string]any{"passes": w.history.list()}) // the client went away: nobody is left to tell
 	})
+}
+
+// Overview is a section of /overview: what the worker has done since its start, and its
+// last passes.
+func (w *Worker) Overview(context.Context) (any, error) {
+	now := w.Progress()
+	return map[string]any{
+		"shard": w.Shard.String(), "objects": now.Objects, "updates": now.Updates, "waiting_in_pass": now.Waiting, "passes": w.history.list(),
+	}, nil
 }

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"runtime/metrics"
+	"time"
+
+	"jpmovies/internal/api"
+	"jpmovies/internal/server"
+	"jpmovies/internal/web"
+)
+
+// adminRoutes adds the operators' page, and what it asks for, to what the process itself
+// adds to its admin port.
+func adminRoutes(operations *api.Operations, routes map[string]http.Handler) map[string]http.Handler {
+	maps.Copy(routes, operations.Routes())
+	routes["GET /{$}"] = web.Admin()
+	routes["GET "+web.Path] = web.Files()
+	return routes
+}
+
+// processSection is the section of /overview that names the process.
+func processSection(name string) server.Section {
+	started := time.Now().UTC()
+	return func(context.Context) (any, error) {
+		// What the runtime has from the system, and has not given back.
+		memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(memory)
+		return map[string]any{
+			"name": name, "version": version(), "started": started, "memory_bytes": memory[0].Value.Uint64() - memory[1].Value.Uint64(),
+		}, nil
+	}
+}

@@ -1,0 +1,280 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"jpmovies/internal/movie"
+)
+
+// Records is what the database knows for operators.
+type Records interface {
+	// Status is how fresh the catalogue is.
+	Status(ctx context.Context) (movie.Status, error)
+	// Rejections returns the newest rejections, at most limit. With start above
+	// 0, only ids below it.
+	Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error)
+	// Trace tells what is known about the objects of a key.
+	Trace(ctx context.Context, key string) (movie.Trace, error)
+	// Origins says which updates set the parts of the movie with an id, or, when the id
+	// is 0, of the one with an identity. movie.ErrNotFound.
+	Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error)
+	// History returns the newest changes of a movie, at most limit. With start above 0,
+	// only revisions below it.
+	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
+}
+
+// Operations answers operators on the admin port, of the API and of the worker alike: keys
+// and reasons are not for strangers. It reads only.
+type Operations struct {
+	Records Records
+	Logger  *slog.Logger
+	// Waiting finds an object in the bucket, nil when it is not there. The process has no
+	// bucket when Waiting is nil.
+	Waiting func(ctx context.Context, key string) (*movie.Waiting, error)
+}
+
+// Routes are what it answers, by path.
+func (o *Operations) Routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"/rejections": o.read(o.rejections), "/rejections/reasons": o.read(o.reasons), "/objects": o.read(o.object), "/movie": o.read(o.movie),
+	}
+}
+
+// read serves GET and HEAD to this origin alone.
+func (o *Operations) read(handle handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()[contentOptions] = nosniff
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not allowed, expected GET or HEAD"}.send(w)
+			return
+		}
+		ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)
+		defer cancel()
+		if err := handle(w, r.WithContext(ctx)); err != nil {
+			o.fail(w, r, err)
+		}
+	})
+}
+
+// fail tells operators the cause.
+func (o *Operations) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var parameter *movie.ParameterError
+	p := problem{Status: http.StatusServiceUnavailable, retryAfter: retryAfter, Detail: fmt.Sprintf("the database cannot be read: %v", err)}
+	switch {
+	case errors.As(err, &parameter):
+		p = problem{Status: http.StatusBadRequest, Detail: parameter.Detail, Parameter: parameter.Parameter}
+	case errors.Is(err, movie.ErrNotFound):
+		p = problem{Status: http.StatusNotFound, Detail: "there never was such a movie"}
+	default:
+		o.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
+	}
+	p.send(w)
+}
+
+// shownReport is what a worker reported last.
+type shownReport struct {
+	Shard          string     `json:"shard"`
+	LastPass       *time.Time `json:"last_pass"`
+	LastCommit     *time.Time `json:"last_commit"`
+	ObjectsWaiting int        `json:"objects_waiting"`
+	OldestWaiting  *time.Time `json:"oldest_waiting"`
+}
+
+// Catalogue is a section of /overview: /status, with all that the workers have reported.
+func (o *Operations) Catalogue(ctx context.Context) (any, error) {
+	s, err := o.Records.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := struct {
+		shownStatus
+		Workers []shownReport `json:"workers"`
+	}{newStatus(s, time.Now()), []shownReport{}}
+	for _, w := range movie.Current(s.Workers) {
+		shown.Workers = append(shown.Workers, shownReport{w.Shard, orNull(w.LastPass), orNull(w.LastCommit), w.ObjectsWaiting, w.OldestWaiting})
+	}
+	return shown, nil
+}
+
+// Overview is a section of /overview: what this process answers from.
+func (a *API) Overview(context.Context) (any, error) {
+	type shownIndex struct {
+		Movies      int     `json:"movies"`
+		Loading     bool    `json:"loading"`
+		Loaded      int64   `json:"loaded"`
+		Expected    int64   `json:"expected"`
+		LoadSeconds float64 `json:"load_seconds"`
+	}
+	var shown struct {
+		Revision *int64 `json:"revision"`
+		// Confirmed is how long ago the database last confirmed the revision.
+		Confirmed *float64 `json:"confirmed_seconds"`
+		// Lag is how far a read replica is behind; null without one.
+		Lag   *float64    `json:"replica_lag_seconds"`
+		Index *shownIndex `json:"index"` // null when it is off
+	}
+	if s := a.watcher.peek(); s.moved != nil {
+		shown.Revision, shown.Confirmed = new(s.revision), new(s.confirmed.Seconds())
+	}
+	if a.watcher.lag != nil {
+		shown.Lag = new(a.watcher.lag.age().Seconds())
+	}
+	if m := a.watcher.mirror; m != nil {
+		p := m.Progress()
+		shown.Index = &shownIndex{Loading: p.Loading, Loaded: p.Loaded, Expected: p.Expected, LoadSeconds: p.Took.Seconds()}
+		if x := m.Index(); x != nil {
+			shown.Index.Movies = x.Len()
+		}
+	}
+	return shown, nil
+}
+
+// maxKey is the length of the longest object key, in bytes.
+const maxKey = 1024
+
+var objectParameters = []movie.Parameter[string]{
+	{Name: "key", Exact: true, Set: func(to *string, v string) string {
+		if len(v) > maxKey {
+			return fmt.Sprintf("is %d bytes long, expected at most %d", len(v), maxKey)
+		}
+		*to = v
+		return ""
+	}},
+}
+
+// object tells what has become of an object. A bucket that does not answer does not keep
+// back what the database knows.
+func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
+	var key string
+	if _, err := movie.Parse(r.URL.RawQuery, objectParameters, &key); err != nil {
+		return err
+	}
+	if key == "" {
+		return &movie.ParameterError{Parameter: "key", Detail: "key is missing, expected the key of an object"}
+	}
+	var shown struct {
+		movie.Trace
+		// Searched: the bucket was searched, and has the object if Waiting says so.
+		Searched bool   `json:"bucket_searched"`
+		Error    string `json:"bucket_error,omitempty"`
+	}
+	// The bucket first: what is committed and deleted in between is then told twice, not
+	// missed.
+	var waiting *movie.Waiting
+	if o.Waiting != nil {
+		found, err := o.Waiting(r.Context(), key)
+		if err != nil {
+			shown.Error = err.Error()
+		} else {
+			waiting, shown.Searched = found, true
+		}
+	}
+	var err error
+	if shown.Trace, err = o.Records.Trace(r.Context(), key); err != nil {
+		return err
+	}
+	shown.Trace.Waiting = waiting
+	shown.Conclude()
+	return sendJSON(w, shown)
+}
+
+// wanted is the movie that is asked for: by id, or by title and year.
+type wanted struct {
+	id, year int64
+	title    string
+}
+
+var wantedParameters = []movie.Parameter[wanted]{
+	{Name: "id", Set: func(q *wanted, v string) string { return movie.SetNumber(&q.id, v, 1, math.MaxInt64) }},
+	{Name: "title", Set: func(q *wanted, v string) string { q.title = v; return "" }},
+	{Name: "year", Set: func(q *wanted, v string) string { return movie.SetNumber(&q.year, v, movie.MinYear, movie.MaxYear) }},
+}
+
+// shownEvent is a change of a movie.
+type shownEvent struct {
+	Revision int64     `json:"revision"`
+	Time     time.Time `json:"time"`
+	Changed  []string  `json:"changed"`
+	// Object is the key of the object that made it, if it is known cheaply.
+	Object *string `json:"object"`
+}
+
+// movie tells which object set each part of a movie, and its newest changes.
+func (o *Operations) movie(w http.ResponseWriter, r *http.Request) error {
+	var q wanted
+	if _, err := movie.Parse(r.URL.RawQuery, wantedParameters, &q); err != nil {
+		return err
+	}
+	if byID := q.id != 0; byID == (q.title != "" || q.year != 0) || !byID && (q.title == "" || q.year == 0) {
+		return &movie.ParameterError{Parameter: "id", Detail: "expected either the id of a movie, or its title and its year"}
+	}
+	origins, err := o.Records.Origins(r.Context(), q.id, movie.Identity{Title: q.title, Year: int(q.year)})
+	if err != nil {
+		return err
+	}
+	events, err := o.Records.History(r.Context(), origins.ID, 0, movie.DefaultLimit)
+	if err != nil {
+		return err
+	}
+	objects, err := o.changed(r.Context(), origins)
+	if err != nil {
+		return err
+	}
+	shown := struct {
+		movie.Origins
+		History []shownEvent `json:"history"`
+	}{origins, []shownEvent{}}
+	for _, e := range events {
+		event := shownEvent{Revision: e.Revision, Time: e.Time, Changed: e.Changed.Names()}
+		if key, found := objects[e.Revision]; found {
+			event.Object = &key
+		}
+		shown.History = append(shown.History, event)
+	}
+	return sendJSON(w, shown)
+}
+
+// changed maps revisions of a movie to the keys of the objects that made them, as far as
+// the objects that set its parts tell: four at most. The ingest log has no index of movies.
+func (o *Operations) changed(ctx context.Context, origins movie.Origins) (map[int64]string, error) {
+	objects, asked := map[int64]string{}, map[string]bool{}
+	for _, part := range origins.Parts {
+		if asked[part.Key] {
+			continue
+		}
+		asked[part.Key] = true
+		trace, err := o.Records.Trace(ctx, part.Key)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range trace.Applied {
+			for _, m := range i.Movies {
+				if m.ID == origins.ID && m.Revision != 0 {
+					objects[m.Revision] = part.Key
+				}
+			}
+		}
+	}
+	return objects, nil
+}
+
+// sendJSON answers with what is never kept.
+func sendJSON(w http.ResponseWriter, value any) error {
+	body, err := marshal(value)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header[contentType], header[cacheControl] = jsonType, noStore
+	header.Set(contentLength, strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // the client went away: nobody is left to tell
+	return nil
+}

@@ -1,0 +1,35 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"jpmovies/internal/movie"
+)
+
+// Origins says which updates set the parts of a movie: the one with an id, or, when the
+// id is 0, the one with an identity. movie.ErrNotFound when there never was one.
+func (db *DB) Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error) {
+	query, args := "SELECT id, title, year, hidden, stamps FROM movie WHERE id = ?", []any{id}
+	if id == 0 {
+		query, args = "SELECT id, title, year, hidden, stamps FROM movie WHERE title = ? AND year = ?", []any{i.Title, i.Year}
+	}
+	var o movie.Origins
+	var hidden bool
+	var stamps []byte
+	err := db.read.QueryRowContext(ctx, query, args...).Scan(&o.ID, &o.Title, &o.Year, &hidden, &stamps)
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, movie.ErrNotFound
+	}
+	if err != nil {
+		return o, fmt.Errorf("read origins: %w", err)
+	}
+	var r movie.Record
+	if err := r.SetStamps(stamps); err != nil {
+		return o, fmt.Errorf("movie %d: %w", o.ID, err)
+	}
+	o.Visible, o.Parts = !hidden, r.Origins()
+	return o, nil
+}

@@ -1,0 +1,386 @@
+package tests
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+	"jpmovies/internal/worker"
+)
+
+// Expressions of the operators' page.
+const (
+	badge   = `document.getElementById("ready").dataset.state`
+	traced  = `document.getElementById("trace").innerText`
+	origins = `document.getElementById("origins").innerText`
+	reasons = `document.getElementById("reasons").innerText`
+)
+
+// health is what the page says of a part: its state, and in which words.
+func health(part, state, words string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#health li")].some(l => l.querySelector("b").textContent === %q && l.dataset.state === %q && l.innerText.includes(%q))`,
+		part, state, words)
+}
+
+// tile is a figure of the page.
+func tile(name string) string {
+	return fmt.Sprintf(`([...document.querySelectorAll("#tiles div")].find(d => d.firstChild.textContent === %q)?.innerText ?? "")`, name)
+}
+
+// full keeps a picture of the whole page.
+func (b *tab) full(l look, name string) {
+	b.Helper()
+	height := evaluate[int64](b, "document.documentElement.scrollHeight")
+	b.do(chromedp.EmulateViewport(l.width, height))
+	b.shot(name)
+	b.do(chromedp.EmulateViewport(l.width, l.height))
+}
+
+// fits expects that nothing is wider than the window.
+func (b *tab) fits() {
+	b.Helper()
+	b.is(`document.documentElement.scrollWidth <= innerWidth`, true)
+}
+
+// operated is a site with movies, one of them superseded and one deleted, and rejections
+// of five kinds.
+func operated(t *testing.T) *site {
+	t.Helper()
+	s := newSite(t, databasetest.SQLite(t), newFolder(t))
+	var films strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&films, `{"title": "Film %d", "year": %d, "cast": ["Ann %d"], "genres": ["Drama"]}`+"\n", i, 1950+i%70, i%40)
+	}
+	s.put(t, "films.ndjson", []byte(films.String()))
+	s.put(t, "old.json", []byte(`{"title": "Twice told", "year": 2000, "cast": ["Old"], "genres": ["Old"]}`))
+	s.put(t, "gone.json", []byte(`{"title": "Gone", "year": 1999}`))
+	s.drain(t)
+	time.Sleep(5 * time.Millisecond) // so that the next objects are newer
+	s.put(t, "new 'and' <b>.json", []byte(`{"title": "Twice told", "year": 2000, "cast": ["New"], "genres": ["New"]}`))
+	s.put(t, "deletes.json", []byte(`{"title": "Gone", "year": 1999, "deleted": true}`))
+	s.put(t, "mixed.ndjson", []byte(`{"title": "Good", "year": 2001}`+"\n"+`{"title": "Quoted", "year": "2015"}`+"\n"+`{"name": "Unnamed", "year": 2001}`))
+	for i := range 7 {
+		s.put(t, fmt.Sprintf("bad-%d.json", i), []byte(`{"title": "No year"}`))
+	}
+	s.put(t, "cut.json", []byte(`{"title": "Cut off", "ye`))
+	s.put(t, "packed.zip", []byte("PK\x03\x04 and more"))
+	s.drain(t)
+	return s
+}
+
+// find asks where an object is.
+func (b *tab) find(key string) {
+	b.Helper()
+	b.script(fmt.Sprintf(`document.querySelector("#object [name=key]").value = %q`, key))
+	b.click("#object button")
+}
+
+// TestOperationsOfWorker: health, figures, charts, passes, and each thing that may have
+// become of an object.
+func TestOperationsOfWorker(t *testing.T) {
+	b := newTab(t, desktop)
+	s := operated(t)
+	half := worker.Shard{Index: 0, Count: 2}
+	s.env = append(s.env, "MOVIES_WORKER_SHARD="+half.String())
+	admin := s.start(t, "worker").adminOf(t, "worker starts")
+	mine, other := "", ""
+	for i := 0; mine == "" || other == ""; i++ {
+		if key := fmt.Sprintf("later-%d.json", i); half.Owns(key) {
+			mine = key
+		} else {
+			other = key // stays in the bucket: its worker does not run
+		}
+	}
+	b.open(admin + "/")
+	b.wait(badge + ` === "ok" && ` + health("database", "ok", "ok") + ` && ` + health("pass", "ok", "ok") + ` && ` + health("backlog", "ok", "nothing waits"))
+	s.put(t, mine, []byte(`{"title": "Later", "year": 2020}`))
+	s.put(t, other, []byte(`{"title": "Never", "year": 2020}`))
+	b.wait(tile("Updates since start") + `.includes("1\nof 1 object read")`)
+	b.wait(`document.querySelectorAll(".charts svg").length === 3 && document.querySelectorAll("#passes tbody tr").length > 1`)
+	b.is(`document.querySelectorAll(".charts svg text").length`, 15) // three figures and two times of each
+	b.is(`document.querySelector("#workers td").textContent`, "0/2")
+	b.is(tile("Movies")+`.includes("303")`, true)
+	b.wait(`document.querySelectorAll("#reasons details").length === 5`)
+	b.is(`document.querySelector("#reasons summary").innerText.replace(/\s+/g, " ")`, "7 year: found nothing, expected an integer from 1 to 9999")
+	b.shot("1 worker")
+	b.accessible("worker")
+
+	for key, want := range map[string][]string{
+		"films.ndjson": {"applied", "at revision", "movie 1"},
+		"old.json":     {"superseded", "superseded by new 'and' <b>.json"},
+		"mixed.ndjson": {"applied", "rejected", `write 2015 without quotes`, "jpmovies rejections requeue"},
+		"packed.zip":   {"rejected", "a zip file"},
+		other:          {"waiting", "32 bytes"},
+		mine:           {"applied"},
+		"none.json":    {"unknown", "MOVIES_CHANGE_DAYS"},
+	} {
+		b.find(key)
+		b.wait(`document.querySelector("#trace .state")?.textContent === "` + want[0] + `" && location.search.includes("key=")`)
+		for _, words := range want {
+			b.is(fmt.Sprintf(`%s.replace(/\s+/g, " ").includes(%q)`, traced, words), true)
+		}
+	}
+	b.find("old.json")
+	b.wait(`document.querySelector("#trace .state")?.textContent === "superseded"`)
+	b.full(desktop, "2 superseded")
+	b.accessible("object")
+
+	b.click(`#trace a[href*="title="]`) // its movie
+	b.wait(`document.activeElement.id === "h-movie" && ` + origins + `.includes("Twice told (2000)")`)
+	b.is(`[...document.querySelectorAll("#origins td a")].every(a => a.textContent === "new 'and' <b>.json")`, true)
+	b.do(chromedp.NavigateBack())
+	b.wait(traced + `.includes("superseded by")`)
+	b.script(`document.querySelector("#movie [name=title]").value = "Gone"; document.querySelector("#movie [name=year]").value = "1999"`)
+	b.click("#movie button")
+	b.wait(origins + `.includes("deletes.json") && document.querySelector("#origins .deleted") !== null`)
+	b.shot("3 deleted movie")
+	b.accessible("movie")
+	b.open(admin + "/?title=Film+7&year=1957") // shared with somebody else
+	b.wait(origins + `.includes("films.ndjson")`)
+
+	b.do(chromedp.SendKeys("#search input", "NO YEAR"))
+	b.wait(`document.getElementById("matched").textContent === "0 of 11 rejections match."`)
+	b.script(`document.querySelector("#search input").value = ""`)
+	b.do(chromedp.SendKeys("#search input", "bad-"))
+	b.wait(`document.getElementById("matched").textContent === "7 of 11 rejections match." && document.querySelectorAll("#reasons details").length === 1`)
+	b.click("#reasons summary")
+	b.wait(`document.querySelectorAll("#reasons li").length === 5`)
+	b.is(reasons+`.includes("jpmovies rejections show ")`, true)
+	b.click("#reasons .command button")
+	b.wait(`["Copied", "Selected"].includes(document.querySelector("#reasons .command button").textContent)`)
+	b.full(desktop, "4 rejections")
+	b.accessible("rejections")
+	b.quiet()
+}
+
+// TestOperationsOfAPI: what the API process answers from, what workers have reported, and
+// the way to the runbook.
+func TestOperationsOfAPI(t *testing.T) {
+	b := newTab(t, desktop)
+	s := operated(t)
+	p := s.start(t, "api")
+	p.apiOf(t)
+	admin := p.adminOf(t, "API starts")
+	b.open(admin + "/")
+	b.wait(badge + ` === "ok" && ` + health("index", "ok", "ok") + ` && ` + health("workers", "ok", "last pass"))
+	b.wait(tile("Movies in the index") + `.includes("302\nloaded in")`)
+	b.wait(tile("Answers confirmed") + `.includes("revision 305")`)
+	b.is(`document.getElementById("s-passes").hidden`, true)
+	late := time.Now().Add(-20 * time.Minute)
+	for _, shard := range []string{"0/2", "1/2"} {
+		if err := s.db.Report(t.Context(), movie.WorkerStatus{Shard: shard, LastPass: time.Now(), ObjectsWaiting: 60, OldestWaiting: &late}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wait(health("backlog", "degraded", "120 objects wait, the oldest for 20 min"))
+	b.wait(tile("Objects waiting") + `.includes("120\noldest for 20 min")`)
+	b.wait(`document.querySelectorAll("#workers tbody tr").length === 2 && document.querySelectorAll(".charts svg").length === 3`)
+	b.full(desktop, "1 API, late")
+	b.accessible("API, late")
+	b.click(`#health li:last-child a`)
+	b.wait(`location.hash === "#MoviesBacklogLate"`)
+	b.is(`document.getElementById("MoviesBacklogLate").getBoundingClientRect().top >= 0 && document.getElementById("MoviesBacklogLate").getBoundingClientRect().bottom < innerHeight`, true)
+	b.find("gone.json")
+	b.wait(traced + `.includes("jpmovies trace 'gone.json'")`) // no bucket here
+	b.find("new 'and' <b>.json")
+	b.wait(traced + `.includes("jpmovies trace 'new '\\''and'\\'' <b>.json'")`)
+	b.quiet()
+}
+
+// TestRunbook: each heading that the page names is one of the runbook.
+func TestRunbook(t *testing.T) {
+	page, err := os.ReadFile("../internal/web/static/admin.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`<h3 id="[^"]*">([^<]*)</h3>`).FindAllSubmatch(page, -1)
+	if len(found) < 8 {
+		t.Errorf("only %d headings", len(found))
+	}
+	for _, f := range found {
+		if !regexp.MustCompile(`(?m)^#{2,3} ` + regexp.QuoteMeta(string(f[1])) + `$`).Match(book) {
+			t.Errorf("the runbook has no section %q", f[1])
+		}
+	}
+}
+
+// TestOperationsWithoutDatabase takes the database away and gives it back: both pages say
+// what is wrong and where to read about it, and go on by themselves.
+func TestOperationsWithoutDatabase(t *testing.T) {
+	o := server(t)
+	s := newSite(t, o, newFolder(t))
+	s.put(t, "film.json", []byte(`{"title": "Film", "year": 2000}`))
+	s.drain(t)
+	front := newProxy(t, net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
+	host, port, _ := net.SplitHostPort(front.Addr().String())
+	s.env = append(s.env, "MOVIES_DB_HOST="+host, "MOVIES_DB_PORT="+port)
+	api := s.start(t, "api")
+	api.apiOf(t)
+	for name, test := range map[string]struct{ admin, state string }{
+		"API":    {api.adminOf(t, "API starts"), "degraded"},
+		"worker": {s.start(t, "worker").adminOf(t, "worker starts"), "failing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newTab(t, desktop)
+			b.open(test.admin + "/")
+			b.wait(badge + ` === "ok" && ` + tile("Movies") + `.includes("1")`)
+			front.set(fault{after: 1, reset: true})
+			front.drop()
+			b.wait(badge + fmt.Sprintf(` === %q && `, test.state) + health("database", test.state, "MoviesDatabaseAway") + ` && ` + tile("Database") + `.includes("no answer")`)
+			b.find("film.json")
+			b.wait(`document.querySelector("#trace [role=alert]")?.textContent.startsWith("the database cannot be read")`)
+			b.full(desktop, "away")
+			b.accessible("away")
+			front.set(fault{})
+			b.wait(badge + ` === "ok" && ` + tile("Movies") + `.includes("1")`)
+			b.find("film.json")
+			b.wait(`document.querySelector("#trace .state")?.textContent === "applied"`)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			for _, c := range b.complaints {
+				if !strings.HasPrefix(c, "network ") {
+					t.Errorf("the browser complains: %s", c)
+				}
+			}
+		})
+	}
+}
+
+// TestOperationsWithoutProcess: a page whose process has ended says how old it is.
+func TestOperationsWithoutProcess(t *testing.T) {
+	b := newTab(t, desktop)
+	s := operated(t)
+	p := s.start(t, "worker")
+	b.open(p.adminOf(t, "worker starts") + "/")
+	b.wait(badge + ` === "ok"`)
+	p.stop(t)
+	b.wait(badge + ` === "failing" && document.getElementById("ready").innerText.includes("no answer; what is shown is")`)
+	b.accessible("no answer")
+}
+
+// TestOperationsByKeyboard uses no pointer.
+func TestOperationsByKeyboard(t *testing.T) {
+	b := newTab(t, desktop)
+	s := operated(t)
+	b.open(s.start(t, "worker").adminOf(t, "worker starts") + "/")
+	b.wait(badge + ` === "ok" && document.querySelectorAll("#reasons details").length === 5`)
+	reach := func(what string) {
+		t.Helper()
+		for range 60 {
+			if evaluate[bool](b, "document.activeElement.matches('"+what+"')") {
+				return
+			}
+			b.press(kb.Tab)
+		}
+		t.Fatalf("%s is not reached, but %s", what, evaluate[string](b, "document.activeElement.outerHTML"))
+	}
+	b.press(kb.Tab)
+	b.is(`document.activeElement.className`, "skip")
+	reach("#object input")
+	b.do(chromedp.KeyEvent("old.json"))
+	b.press(kb.Enter)
+	b.wait(`document.querySelector("#trace .state")?.textContent === "superseded"`)
+	reach("#trace li a")
+	b.press(kb.Enter)
+	b.wait(`document.activeElement.id === "h-movie" && ` + origins + `.includes("Twice told")`)
+	reach("#reasons summary")
+	b.press(kb.Enter)
+	b.wait(`document.querySelector("#reasons details").open`)
+	reach("#reasons .command button")
+	b.shot("focus")
+	b.press(kb.Enter)
+	b.wait(`["Copied", "Selected"].includes(document.activeElement.textContent)`)
+	b.quiet()
+}
+
+// TestOperationsLooks shows the page on a phone, on a tablet, and in the dark.
+func TestOperationsLooks(t *testing.T) {
+	s := operated(t)
+	s.put(t, strings.Repeat("a-long-name-", 16)+".json", []byte(`{"title": "No year"}`))
+	admin := s.start(t, "worker").adminOf(t, "worker starts")
+	for name, l := range map[string]look{
+		"phone": phone, "tablet": {768, 1024, "light"}, "desktop": {1360, 900, "light"}, "dark": dark, "dark phone": {390, 844, "dark"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newTab(t, l)
+			b.open(admin + "/?key=old.json")
+			b.wait(badge + ` === "ok" && document.querySelectorAll("#reasons details").length === 5 && ` + traced + `.includes("superseded by")`)
+			b.script(`document.querySelectorAll("#reasons details")[1].open = true`)
+			b.find("mixed.ndjson")
+			b.wait(traced + `.includes("without quotes")`)
+			b.fits()
+			b.full(l, "page")
+			b.accessible(name)
+			b.quiet()
+		})
+	}
+}
+
+// TestEmptyOperations: a worker that has found nothing so far.
+func TestEmptyOperations(t *testing.T) {
+	b := newTab(t, desktop)
+	s := newSite(t, databasetest.SQLite(t), newFolder(t))
+	b.open(s.start(t, "worker").adminOf(t, "worker starts") + "/")
+	b.wait(badge + ` === "ok" && document.getElementById("matched").textContent.startsWith("Nothing was rejected.")`)
+	b.is(tile("Last commit")+`.includes("never")`, true)
+	b.full(desktop, "empty")
+	b.accessible("empty")
+	b.quiet()
+}
+
+// TestKeptFiles: a second visit fetches no file again. During a rollout a page names the
+// folder of another release, and works all the same.
+func TestKeptFiles(t *testing.T) {
+	s := operated(t)
+	api := s.serve(t)
+	b := newTab(t, desktop)
+	const fetched = `performance.getEntriesByType("resource").filter(r => new URL(r.name).pathname.startsWith("/web/"))`
+	const routes = `document.querySelectorAll("#routes details.route").length > 10`
+	b.open(api + "/docs")
+	b.wait(routes)
+	b.is(fetched+`.length >= 4 && `+fetched+`.every(r => r.transferSize > 0 && /^\/web\/[0-9a-f]{12}\/[a-z]+\.(js|css|svg)$/.test(new URL(r.name).pathname))`, true)
+	b.open(api + "/?q=1")
+	b.open(api + "/docs")
+	b.wait(routes)
+	b.is(fetched+`.filter(r => r.transferSize > 0).length`, 0)
+
+	target, err := url.Parse(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := httputil.NewSingleHostReverseProxy(target)
+	folder := regexp.MustCompile(`/web/[0-9a-f]{12}/`)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/docs" { // from a process of another release
+			page := folder.ReplaceAll(get(t, api+"/docs"), []byte("/web/0123456789ab/"))
+			page = regexp.MustCompile(`"web/[0-9a-f]{12}/`).ReplaceAll(page, []byte(`"web/0123456789ab/`))
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write(page)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	b.open(front.URL + "/docs")
+	b.wait(routes)
+	b.is(fetched+`.every(r => new URL(r.name).pathname.startsWith("/web/0123456789ab/"))`, true)
+	b.quiet()
+}
