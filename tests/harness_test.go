@@ -29,7 +29,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sync/errgroup"
 
+	"jpmovies/internal/audit"
 	"jpmovies/internal/bucket"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 )
@@ -191,13 +193,15 @@ func databaseEnv(o database.Options) []string {
 type site struct {
 	inbox
 	database database.Options
-	db       *database.DB
+	db       *catalogue.Catalogue
+	auditor  *audit.Auditor
 	env      []string
 }
 
 func newSite(t *testing.T, o database.Options, from inbox) *site {
 	t.Helper()
-	s := &site{inbox: from, database: o, db: databasetest.Open(t, o)}
+	db := databasetest.Open(t, o)
+	s := &site{inbox: from, database: o, db: catalogue.New(db), auditor: audit.New(db)}
 	s.env = append(append(os.Environ(), databaseEnv(o)...), from.env()...)
 	s.env = append(s.env, "MOVIES_ADMIN_ADDR=127.0.0.1:0", "MOVIES_API_ADDR=127.0.0.1:0", "MOVIES_LOG_FORMAT=json", "MOVIES_WORKER_IDLE_MAX=1s")
 	return s

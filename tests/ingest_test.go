@@ -24,6 +24,7 @@ import (
 	"jpmovies/internal/bucket/buckettest"
 	"jpmovies/internal/bucket/dirbucket"
 	"jpmovies/internal/bucket/s3bucket"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/worker"
@@ -242,11 +243,11 @@ func TestOverwrittenBetweenGetAndDelete(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, put := open(t)
-			db := databasetest.Open(t, databasetest.SQLite(t))
+			db := cataloguetest.Open(t, databasetest.SQLite(t))
 			put(`{"title": "first", "year": 2000}`)
 			w := worker.New(worker.Options{
 				Store:     &overwriter{store, func() { put(`{"title": "second", "year": 2000}`) }},
-				Catalogue: db, Prepare: db.CheckSchema, Concurrency: 4, Batch: 10, IdleMin: time.Millisecond, IdleMax: time.Second,
+				Catalogue: db, Prepare: func(context.Context) error { return nil }, Concurrency: 4, Batch: 10, IdleMin: time.Millisecond, IdleMax: time.Second,
 				ShutdownTimeout: time.Second, KeepRejections: time.Hour, KeepChanges: time.Hour,
 				Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 			})

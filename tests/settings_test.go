@@ -14,7 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"jpmovies/internal/database"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
 )
@@ -44,7 +45,8 @@ func TestServerSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			private := startPrivate(t, "mariadb", options...)
 			o := privateDatabase(t, "mariadb", private)
-			db := databasetest.Open(t, o)
+			engine := databasetest.Open(t, o)
+			db := catalogue.New(engine)
 			if name == "tables" {
 				if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), "SET GLOBAL max_prepared_stmt_count = 0"); err != nil {
 					t.Fatal(err)
@@ -56,10 +58,10 @@ func TestServerSettings(t *testing.T) {
 			}
 			socket := o
 			socket.Host = filepath.Join(private.dir, "sock")
-			checkTitles(t, databasetest.Open(t, socket))
+			checkTitles(t, cataloguetest.Open(t, socket))
 			checkParallel(t, db)
 			checkLarge(t, db)
-			unsafe, err := db.Durability(t.Context())
+			unsafe, err := engine.Durability(t.Context())
 			if err != nil || (len(unsafe) > 0) != (name == "tables") {
 				t.Errorf("commits may be lost: %q, %v", unsafe, err)
 			}
@@ -68,7 +70,7 @@ func TestServerSettings(t *testing.T) {
 }
 
 // checkTitles stores titles whose bytes mean something in SQL or in other encodings.
-func checkTitles(t *testing.T, db *database.DB) {
+func checkTitles(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(randomSeed(t), 0))
 	pieces := []string{"縗", "誠", "é", "ß", "\u00bf", "\\", "'", `"`, "`", " OR 1=1 -- ", "%", "_", "a", "😀", ";", "/*", "\u0001"}
@@ -102,7 +104,7 @@ func checkTitles(t *testing.T, db *database.DB) {
 }
 
 // checkParallel reads more at a time than the server has connections.
-func checkParallel(t *testing.T, db *database.DB) {
+func checkParallel(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	var group errgroup.Group
 	for range 300 {
@@ -117,7 +119,7 @@ func checkParallel(t *testing.T, db *database.DB) {
 }
 
 // checkLarge writes movies that are together, or alone, larger than a packet.
-func checkLarge(t *testing.T, db *database.DB) {
+func checkLarge(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	large := func(title string, names int) movie.Update {
 		cast := make([]string, names)
@@ -176,7 +178,7 @@ func TestFailOver(t *testing.T) {
 	}
 	exec("CREATE OR REPLACE USER plain@'127.0.0.1' IDENTIFIED BY 'plain'")
 	exec("GRANT ALL ON " + o.Name + ".* TO plain@'127.0.0.1'")
-	databasetest.Open(t, o)
+	cataloguetest.Open(t, o)
 	o.User, o.Password = "plain", "plain"
 	s := newSite(t, o, newFolder(t))
 	s.env = append(s.env, "MOVIES_LOG_LEVEL=debug")

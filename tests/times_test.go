@@ -49,7 +49,7 @@ func TestTimesOfFiles(t *testing.T) {
 			if !strings.Contains(shown, fmt.Sprintf("Own %d", i)) {
 				t.Errorf("the movie of %s is not there:\n%s", at, shown)
 			}
-			found, err := s.db.Trace(t.Context(), fmt.Sprintf("%d.ndjson", len(times)-i))
+			found, err := s.auditor.Trace(t.Context(), fmt.Sprintf("%d.ndjson", len(times)-i))
 			if err != nil || len(found.Applied) != 1 || !found.Applied[0].ObjectTime.Equal(at) {
 				t.Errorf("trace of %s: %+v, %v", at, found, err)
 			}

@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
-	"jpmovies/internal/database"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
 	"jpmovies/internal/web"
@@ -83,9 +84,9 @@ func runAPI(ctx context.Context) error {
 	ready := &readiness{check: db.CheckSchema}
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
-	movies := newServing(c.Serving, db, logger, metrics)
+	movies := newServing(c.Serving, catalogue.New(db), db.Replicated(), logger, metrics)
 	checks := append([]server.Check{{Name: "database", Run: ready.run}}, indexChecks(c.Serving, movies)...)
-	operations := &api.Operations{Records: db, Logger: logger}
+	operations := &api.Operations{Records: catalogue.New(db), Tracer: audit.New(db), Logger: logger}
 	sections := map[string]server.Section{"process": processSection("API"), "catalogue": operations.Catalogue, "api": movies.Overview}
 	admin := server.Admin(metrics, checks, sections, adminRoutes(operations, map[string]http.Handler{}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
@@ -121,17 +122,17 @@ func indexChecks(c config.Serving, movies *api.API) []server.Check {
 	}}}
 }
 
-func newServing(c config.Serving, db *database.DB, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
+func newServing(c config.Serving, movies *catalogue.Catalogue, replicated bool, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
 	o := api.Options{
-		Catalogue: db, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
+		Catalogue: movies, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
 		Exports: c.Exports, BasePath: c.BasePath, Metrics: metrics,
 	}
 	if c.Index == "on" {
-		o.Source = db
+		o.Source = movies
 		collectOften()
 	}
-	if db.Replicated() {
-		o.Missing = db.Missing
+	if replicated {
+		o.Missing = movies.Missing
 	}
 	return api.New(o)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
@@ -38,7 +39,7 @@ func TestListenerDies(t *testing.T) {
 	}
 	_ = l.Close() // Accept fails
 	metrics := prometheus.NewRegistry()
-	movies := newServing(config.Serving{Staleness: time.Second, CacheMB: 1}, db, logger, metrics)
+	movies := newServing(config.Serving{Staleness: time.Second, CacheMB: 1}, catalogue.New(db), false, logger, metrics)
 	worker := func(ctx context.Context) error { <-ctx.Done(); return nil }
 	err = together(t.Context(), worker, func(ctx context.Context) error {
 		return serveMovies(ctx, l, movies, server.Options{Logger: logger, Drain: time.Second})
@@ -83,7 +84,7 @@ func TestIndexChecks(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	for index, want := range map[string]string{"on": "index: the index is not loaded", "off": ""} {
 		c := config.Serving{Staleness: time.Second, CacheMB: 1, Index: index}
-		movies := newServing(c, db, logger, prometheus.NewRegistry())
+		movies := newServing(c, catalogue.New(db), false, logger, prometheus.NewRegistry())
 		w := httptest.NewRecorder()
 		server.Admin(prometheus.NewRegistry(), indexChecks(c, movies), nil, nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
 		if ready := w.Code == http.StatusOK; ready != (index == "off") || !strings.HasPrefix(w.Body.String(), want) {

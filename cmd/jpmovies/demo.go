@@ -16,7 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/audit"
 	"jpmovies/internal/bucket/dirbucket"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
@@ -75,24 +77,25 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	if err := migrate(ctx, db, func([]string) {}); err != nil {
 		return err
 	}
+	records := catalogue.New(db)
 	metrics := telemetry.Metrics()
 	store, err := dirbucket.Open(inbox, dirbucket.Options{Logger: logger})
 	if err != nil {
 		return err
 	}
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: db, Housekeeping: db, Concurrency: 8, Batch: 500, Prepare: db.CheckSchema,
+		Store: store, Catalogue: records, Housekeeping: records, Durability: db.Durability, Concurrency: 8, Batch: 500, Prepare: db.CheckSchema,
 		IdleMin: demoPause, IdleMax: demoPause, ShutdownTimeout: c.ShutdownTimeout,
 		KeepRejections: days(30), KeepChanges: days(30), Logger: quietPasses(logger), Metrics: metrics,
 	})
-	if err := seed(ctx, db, w, inbox); err != nil {
+	if err := seed(ctx, records, w, inbox); err != nil {
 		return err
 	}
 	if err := greet(out, moviesURL(listener), inbox); err != nil {
 		return err
 	}
-	movies := newServing(c.Serving, db, logger, metrics)
-	operations := &api.Operations{Records: db, Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
+	movies := newServing(c.Serving, records, false, logger, metrics)
+	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
 		return waiting(ctx, store, "", key)
 	}}
 	sections := map[string]server.Section{"process": processSection("demo"), "catalogue": operations.Catalogue, "api": movies.Overview, "worker": w.Overview}
@@ -106,8 +109,8 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 }
 
 // seed puts the films through the worker, the first time.
-func seed(ctx context.Context, db *database.DB, w *worker.Worker, inbox string) error {
-	revision, err := db.Revision(ctx)
+func seed(ctx context.Context, movies *catalogue.Catalogue, w *worker.Worker, inbox string) error {
+	revision, err := movies.Revision(ctx)
 	if err != nil || revision > 0 {
 		return err
 	}

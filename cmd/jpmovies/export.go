@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
@@ -31,7 +32,7 @@ on standard error: follow /changes from there. The output is that of the API's
 			}
 			return withDatabase(command.Context(), func(db *database.DB) error {
 				out := bufio.NewWriterSize(command.OutOrStdout(), 1<<16)
-				return export(command, db, f, format, out)
+				return export(command, catalogue.New(db), f, format, out)
 			})
 		},
 	}
@@ -41,19 +42,19 @@ on standard error: follow /changes from there. The output is that of the API's
 	return command
 }
 
-func export(command *cobra.Command, db *database.DB, f movie.Filter, format string, out *bufio.Writer) error {
+func export(command *cobra.Command, movies *catalogue.Catalogue, f movie.Filter, format string, out *bufio.Writer) error {
 	write, finish, err := rowWriter(format, out)
 	if err != nil {
 		return err
 	}
-	status, err := db.Status(command.Context())
+	status, err := movies.Status(command.Context())
 	if err != nil {
 		return err
 	}
 	bar := newProgress(os.Stderr)
 	bar.count("movies", status.Movies)
 	revision, written := int64(0), int64(0)
-	err = db.Export(command.Context(), f, func(r int64) error { revision = r; return nil }, func(rows []movie.Row) error {
+	err = movies.Export(command.Context(), f, func(r int64) error { revision = r; return nil }, func(rows []movie.Row) error {
 		written += int64(len(rows))
 		bar.set(written)
 		return write(rows)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"jpmovies/internal/bucket"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/telemetry"
 	"jpmovies/internal/worker"
@@ -61,7 +62,7 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 		return err
 	}
 	store.progress = bar.set
-	counted := &imported{Catalogue: db}
+	counted := &imported{Catalogue: catalogue.New(db)}
 	limitMemory(1, 500)
 	w := worker.New(worker.Options{
 		// One at a time, so that ids follow the order of the files.

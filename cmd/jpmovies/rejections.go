@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
 	"jpmovies/internal/decode"
@@ -65,7 +66,7 @@ func newRejectionsList() *cobra.Command {
 				return badUsage("--limit is %d and --before is %d, expected --limit from 1 and --before from 0", limit, before)
 			}
 			return withDatabase(command.Context(), func(db *database.DB) error {
-				found, err := db.Rejections(command.Context(), before, limit)
+				found, err := catalogue.New(db).Rejections(command.Context(), before, limit)
 				if err != nil {
 					return err
 				}
@@ -113,7 +114,7 @@ func newRejectionsShow() *cobra.Command {
 		Short: "Show one rejection, with what was rejected",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			return withRejection(command.Context(), args[0], func(_ *database.DB, r movie.StoredRejection) error {
+			return withRejection(command.Context(), args[0], func(_ *catalogue.Catalogue, r movie.StoredRejection) error {
 				if asJSON {
 					return json.NewEncoder(command.OutOrStdout()).Encode(struct {
 						movie.StoredRejection
@@ -144,20 +145,21 @@ func printable(b []byte) string {
 	return string(out)
 }
 
-func withRejection(ctx context.Context, text string, do func(*database.DB, movie.StoredRejection) error) error {
+func withRejection(ctx context.Context, text string, do func(*catalogue.Catalogue, movie.StoredRejection) error) error {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
 		return badUsage("id is %q, expected a whole number from 1, as rejections list prints it", text)
 	}
 	return withDatabase(ctx, func(db *database.DB) error {
-		r, err := db.Rejection(ctx, id)
+		movies := catalogue.New(db)
+		r, err := movies.Rejection(ctx, id)
 		if errors.Is(err, movie.ErrNotFound) {
 			return fmt.Errorf("there is no rejection %d", id)
 		}
 		if err != nil {
 			return err
 		}
-		return do(db, r)
+		return do(movies, r)
 	})
 }
 
@@ -173,12 +175,12 @@ updates are newer than those of objects that were written before. What would be
 rejected again is refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			return withRejection(command.Context(), args[0], func(db *database.DB, r movie.StoredRejection) error {
+			return withRejection(command.Context(), args[0], func(movies *catalogue.Catalogue, r movie.StoredRejection) error {
 				body, err := mended(file, r)
 				if err != nil {
 					return err
 				}
-				return requeue(command.Context(), command.OutOrStdout(), db, r, body)
+				return requeue(command.Context(), command.OutOrStdout(), movies, r, body)
 			})
 		},
 	}
@@ -198,7 +200,7 @@ func mended(file string, r movie.StoredRejection) ([]byte, error) {
 	return r.Bytes, nil
 }
 
-func requeue(ctx context.Context, out io.Writer, db *database.DB, r movie.StoredRejection, body []byte) error {
+func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r movie.StoredRejection, body []byte) error {
 	var c config.Source
 	if err := config.Parse(&c); err != nil {
 		return err
@@ -221,7 +223,7 @@ func requeue(ctx context.Context, out io.Writer, db *database.DB, r movie.Stored
 		return err
 	}
 	// In this order: a rejection that stays though it was requeued does no harm.
-	if err := db.DropRejection(ctx, r.ID); err != nil {
+	if err := movies.DropRejection(ctx, r.ID); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "rejection %d is now the object %s\n", r.ID, key)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jpmovies/internal/audit"
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
@@ -31,7 +32,7 @@ was longer ago than MOVIES_CHANGE_DAYS.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			return withDatabase(command.Context(), func(db *database.DB) error {
-				return runTrace(command.Context(), command.OutOrStdout(), db, args[0], asJSON)
+				return runTrace(command.Context(), command.OutOrStdout(), audit.New(db), args[0], asJSON)
 			})
 		},
 	}
@@ -39,14 +40,14 @@ was longer ago than MOVIES_CHANGE_DAYS.`,
 	return command
 }
 
-func runTrace(ctx context.Context, out io.Writer, db *database.DB, key string, asJSON bool) error {
+func runTrace(ctx context.Context, out io.Writer, auditor *audit.Auditor, key string, asJSON bool) error {
 	// The bucket first: what is committed and deleted in between is then told twice,
 	// not missed.
 	waiting, err := lookInto(ctx, key)
 	if err != nil {
 		return fmt.Errorf("look into the bucket: %w", err)
 	}
-	t, err := db.Trace(ctx, key)
+	t, err := auditor.Trace(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/database"
 )
 
@@ -41,20 +43,21 @@ const maxDifferences = 100_000
 type verifier struct {
 	out    io.Writer
 	asJSON bool
-	found  []database.Difference
+	found  []audit.Difference
 	more   bool
 	err    error
 }
 
 func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) error {
 	ctx := command.Context()
-	status, err := db.Status(ctx)
+	status, err := catalogue.New(db).Status(ctx)
 	if err != nil {
 		return err
 	}
+	auditor := audit.New(db)
 	bar := newProgress(os.Stderr)
 	bar.count("movies", status.Movies)
-	err = db.Verify(ctx, v.difference, bar.set)
+	err = auditor.Verify(ctx, v.difference, bar.set)
 	bar.stop()
 	if err == nil {
 		err = v.err
@@ -71,7 +74,7 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 		}
 		return errSilent
 	}
-	repaired, err := db.Repair(ctx, v.found)
+	repaired, err := auditor.Repair(ctx, v.found)
 	if err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func (v *verifier) say(format string, args ...any) error {
 	return err
 }
 
-func (v *verifier) difference(d database.Difference) {
+func (v *verifier) difference(d audit.Difference) {
 	if len(v.found) == maxDifferences {
 		v.more = true
 		return

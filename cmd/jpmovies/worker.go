@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
@@ -98,12 +100,13 @@ func runWorker(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
+	records := catalogue.New(db)
 	prepare, prove := preparation(db, store, logger)
 	limitMemory(c.Concurrency, c.Batch)
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: db, Housekeeping: db, Concurrency: c.Concurrency, Batch: c.Batch,
+		Store: store, Catalogue: records, Housekeeping: records, Durability: db.Durability, Concurrency: c.Concurrency, Batch: c.Batch,
 		Prepare: prepare, Prove: prove,
 		Shard: worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,
@@ -116,7 +119,7 @@ func runWorker(ctx context.Context, once bool) error {
 		defer cancel()
 		return w.Once(ctx)
 	}
-	operations := &api.Operations{Records: db, Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
+	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
 		return waiting(ctx, store, c.BucketPrefix, key)
 	}}
 	sections := map[string]server.Section{"process": processSection("worker"), "catalogue": operations.Catalogue, "worker": w.Overview}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -132,7 +133,7 @@ func TestChanges(t *testing.T) {
 // TestChangesPruned: what is no longer kept is gone, and what is still is not.
 func TestChangesPruned(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		for i, m := range samples {
 			apply(t, db, movie.Update{Identity: m.Identity, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}})
 		}

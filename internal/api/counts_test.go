@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -116,7 +118,7 @@ func TestStatus(t *testing.T) {
 	s.set(func() { s.workers = workers })
 	check(t, "some", ask(t, http.MethodGet, url+"/status"), some)
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		url := serve(t, db, logless)
 		check(t, "none", ask(t, http.MethodGet, url+"/status"), none)
 		update := movie.Update{Identity: samples[0].Identity, Stamp: movie.Stamp{Position: 1}}
@@ -151,8 +153,8 @@ func TestStatus(t *testing.T) {
 // TestRejections are pages, for operators alone.
 func TestRejections(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
-		server := httptest.NewServer(operations(&api.Operations{Records: db}))
+		db := cataloguetest.Open(t, o)
+		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o))}))
 		defer server.Close()
 		url := server.URL
 		if got := ask(t, http.MethodGet, url+"/rejections"); string(got.body) != `{"rejections":[],"next_url":null}`+"\n" {

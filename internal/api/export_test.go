@@ -23,6 +23,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -117,13 +119,13 @@ func TestSpreadsheet(t *testing.T) {
 // meddled is a catalogue in which something happens after the first part of an
 // export has been sent.
 type meddled struct {
-	*database.DB
+	*catalogue.Catalogue
 	meddle func() error
 }
 
 func (m meddled) Export(ctx context.Context, f movie.Filter, begin func(int64) error, each func([]movie.Row) error) error {
 	n := 0
-	return m.DB.Export(ctx, f, begin, func(rows []movie.Row) error {
+	return m.Catalogue.Export(ctx, f, begin, func(rows []movie.Row) error {
 		if n++; n == 2 {
 			if err := m.meddle(); err != nil {
 				return err
@@ -149,7 +151,7 @@ func many(n, generation int) []movie.Update {
 // part of it.
 func TestExportSnapshot(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		apply(t, db, many(2500, 1)...)
 		generation := 1
 		url := serve(t, meddled{db, func() error {
@@ -176,7 +178,7 @@ func TestExportSnapshot(t *testing.T) {
 }
 
 // shownMovies are all movies of a database, by id.
-func shownMovies(t *testing.T, db *database.DB) map[int64]shown {
+func shownMovies(t *testing.T, db *catalogue.Catalogue) map[int64]shown {
 	t.Helper()
 	var rows []movie.Row
 	err := db.Export(t.Context(), movie.Filter{}, func(int64) error { return nil }, func(some []movie.Row) error {
@@ -237,7 +239,8 @@ var errBroken = errors.New("the database went away: 10.0.0.7")
 
 // TestExportBreaksOff: a client must not take a part for the whole.
 func TestExportBreaksOff(t *testing.T) {
-	db := databasetest.Open(t, databasetest.SQLite(t))
+	engine := databasetest.Open(t, databasetest.SQLite(t))
+	db := catalogue.New(engine)
 	apply(t, db, many(2500, 1)...)
 	log := &logbook{}
 	url := serve(t, meddled{db, func() error { return errBroken }}, log.handler())
@@ -267,7 +270,7 @@ func TestExportBreaksOff(t *testing.T) {
 		}
 	}
 	// Before the first byte it is a problem, in no encoding but its own.
-	_ = db.Close()
+	_ = engine.Close()
 	got := ask(t, http.MethodGet, url+"/export", "Accept-Encoding", "gzip")
 	checkAway(t, "/export", got)
 	checkHeader(t, "/export", got, "Content-Encoding", "")

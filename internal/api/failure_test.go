@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 )
@@ -70,10 +71,11 @@ func checkAway(t *testing.T, path string, got answer) {
 // TestDatabaseAway is the same with real ones: not migrated, and closed.
 func TestDatabaseAway(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db, err := database.Open(o)
+		engine, err := database.Open(o)
 		if err != nil {
 			t.Fatal(err)
 		}
+		db := catalogue.New(engine)
 		log := &logbook{}
 		url := serve(t, db, log.handler())
 		for _, cause := range []string{"movie", "closed"} { // no such table: movie
@@ -84,7 +86,7 @@ func TestDatabaseAway(t *testing.T) {
 					t.Errorf("%s: log is %q, want the cause: %s", path, line, cause)
 				}
 			}
-			_ = db.Close()
+			_ = engine.Close()
 			time.Sleep(5 * staleness) // a look that has begun knows the old cause
 		}
 	})

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -76,9 +78,9 @@ func TestHistory(t *testing.T) {
 // TestObjects: what became of an object, for operators alone.
 func TestObjects(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		looked := map[string]*movie.Waiting{"waits.json": {Size: 17, ObjectETag: `"new"`}}
-		server := httptest.NewServer(operations(&api.Operations{Records: db, Waiting: func(_ context.Context, key string) (*movie.Waiting, error) {
+		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o)), Waiting: func(_ context.Context, key string) (*movie.Waiting, error) {
 			if key == "away.json" {
 				return nil, errors.New("the bucket is away")
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -248,7 +249,7 @@ func TestIndexOff(t *testing.T) {
 	}
 	t.Run("memory", func(t *testing.T) { test(t, start(t, withoutIndex{stock(t)}, logless)) })
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		applySamples(t, db)
 		test(t, start(t, withoutIndex{db}, logless))
 	})
@@ -267,7 +268,7 @@ type labelled struct{ path, revision, body string }
 // same revision, and these are what the catalogue was at it.
 func TestSameAnswers(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		history := map[string][]movie.Movie{"0": nil} // by revision
 		var mu sync.Mutex
 		answers := [2][]labelled{}

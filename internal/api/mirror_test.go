@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -29,7 +31,7 @@ import (
 // replaced by a new one now and then. It ends equal to the catalogue.
 func TestMirror(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		random := rand.New(rand.NewPCG(21, 22))
 		commitAtRandom(t, db, random, 3) // what the export finds
 		front := &front{t: t, db: db}
@@ -77,7 +79,7 @@ func TestMirror(t *testing.T) {
 
 // commitAtRandom commits batches about few movies: new, changed, deleted, and
 // nothing new.
-func commitAtRandom(t *testing.T, db *database.DB, random *rand.Rand, batches int) {
+func commitAtRandom(t *testing.T, db *catalogue.Catalogue, random *rand.Rand, batches int) {
 	for range batches {
 		var updates []movie.Update
 		for range 1 + random.IntN(60) {
@@ -96,7 +98,7 @@ func commitAtRandom(t *testing.T, db *database.DB, random *rand.Rand, batches in
 // other in a rollout.
 type front struct {
 	t   *testing.T
-	db  *database.DB
+	db  *catalogue.Catalogue
 	now atomic.Pointer[api.API]
 	end func()
 }

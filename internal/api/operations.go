@@ -20,8 +20,6 @@ type Records interface {
 	// Rejections returns the newest rejections, at most limit. With start above
 	// 0, only ids below it.
 	Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error)
-	// Trace tells what is known about the objects of a key.
-	Trace(ctx context.Context, key string) (movie.Trace, error)
 	// Origins says which updates set the parts of the movie with an id, or, when the id
 	// is 0, of the one with an identity. movie.ErrNotFound.
 	Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error)
@@ -30,10 +28,17 @@ type Records interface {
 	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
 }
 
+// Tracer traces objects.
+type Tracer interface {
+	// Trace tells what is known about the objects of a key.
+	Trace(ctx context.Context, key string) (movie.Trace, error)
+}
+
 // Operations answers operators on the admin port, of the API and of the worker alike: keys
 // and reasons are not for strangers. It reads only.
 type Operations struct {
 	Records Records
+	Tracer  Tracer
 	Logger  *slog.Logger
 	// Waiting finds an object in the bucket, nil when it is not there. The process has no
 	// bucket when Waiting is nil.
@@ -178,7 +183,7 @@ func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	var err error
-	if shown.Trace, err = o.Records.Trace(r.Context(), key); err != nil {
+	if shown.Trace, err = o.Tracer.Trace(r.Context(), key); err != nil {
 		return err
 	}
 	shown.Trace.Waiting = waiting
@@ -251,7 +256,7 @@ func (o *Operations) changed(ctx context.Context, origins movie.Origins) (map[in
 			continue
 		}
 		asked[part.Key] = true
-		trace, err := o.Records.Trace(ctx, part.Key)
+		trace, err := o.Tracer.Trace(ctx, part.Key)
 		if err != nil {
 			return nil, err
 		}

@@ -15,13 +15,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
 )
 
 // deliver commits an object with updates.
-func deliver(t *testing.T, db *database.DB, second int64, key string, updates ...movie.Update) {
+func deliver(t *testing.T, db *catalogue.Catalogue, second int64, key string, updates ...movie.Update) {
 	t.Helper()
 	for i := range updates {
 		updates[i].Stamp = movie.Stamp{Time: movie.Time{Sec: second}, Key: key, Position: int64(i + 1)}
@@ -35,13 +38,13 @@ func deliver(t *testing.T, db *database.DB, second int64, key string, updates ..
 // TestMovieOrigins: which object set each part of a movie, and which made its changes.
 func TestMovieOrigins(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		one := movie.Identity{Title: "Amélie", Year: 2001}
 		deliver(t, db, 10, "first", movie.Update{Identity: one, Cast: []string{"a"}, Genres: []string{"x"}})
 		deliver(t, db, 20, "second", movie.Update{Identity: one, Cast: []string{"b"}})
 		deliver(t, db, 30, "third", movie.Update{Identity: movie.Identity{Title: "Two", Year: 2000}}, movie.Update{Identity: one})
 		deliver(t, db, 40, "fourth", movie.Update{Identity: movie.Identity{Title: "Two", Year: 2000}, Deleted: true})
-		server := httptest.NewServer(operations(&api.Operations{Records: db}))
+		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o))}))
 		defer server.Close()
 		const parts = `"parts":[{"part":"updated","key":"third","time":"1970-01-01T00:00:30Z","position":2},` +
 			`{"part":"cast","key":"second","time":"1970-01-01T00:00:20Z","position":1},{"part":"genres","key":"first","time":"1970-01-01T00:00:10Z","position":1}],` +
@@ -76,7 +79,7 @@ func TestMovieOrigins(t *testing.T) {
 
 // TestReasons: reasons of one kind are one group, whatever was found, with few examples.
 func TestReasons(t *testing.T) {
-	db := databasetest.Open(t, databasetest.SQLite(t))
+	db := cataloguetest.Open(t, databasetest.SQLite(t))
 	reject := func(n int, reason func(i int) string) {
 		var b movie.Batch
 		for i := range n {
@@ -144,7 +147,7 @@ func TestReasons(t *testing.T) {
 
 // TestCatalogueSection: all that workers reported, with the sums of /status.
 func TestCatalogueSection(t *testing.T) {
-	db := databasetest.Open(t, databasetest.SQLite(t))
+	db := cataloguetest.Open(t, databasetest.SQLite(t))
 	deliver(t, db, 1, "a", movie.Update{Identity: movie.Identity{Title: "One", Year: 2000}})
 	oldest := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
 	pass := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -220,7 +223,7 @@ func (awayRecords) Status(context.Context) (movie.Status, error) { return movie.
 
 // TestRecordsAway: operators are told the cause.
 func TestRecordsAway(t *testing.T) {
-	o := &api.Operations{Records: awayRecords{}}
+	o := &api.Operations{Records: awayRecords{}, Tracer: awayRecords{}}
 	server := httptest.NewServer(operations(o))
 	defer server.Close()
 	for _, path := range []string{"/rejections", "/rejections/reasons", "/objects?key=a", "/movie?id=1"} {

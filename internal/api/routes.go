@@ -41,8 +41,10 @@ type Reader interface {
 	Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error
 }
 
-// Feed reads what has changed.
+// Feed reads what has changed, and how fresh that is.
 type Feed interface {
+	// Status is how fresh the catalogue is.
+	Status(ctx context.Context) (movie.Status, error)
 	// Revision is the number of changes so far.
 	Revision(ctx context.Context) (int64, error)
 	// Changes returns the first changes after a revision, at most limit, in
@@ -50,17 +52,10 @@ type Feed interface {
 	Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error)
 }
 
-// Counter reads numbers.
-type Counter interface {
-	// Status is how fresh the catalogue is.
-	Status(ctx context.Context) (movie.Status, error)
-}
-
 // Catalogue is what the API serves.
 type Catalogue interface {
 	Reader
 	Feed
-	Counter
 }
 
 // Options of the API.

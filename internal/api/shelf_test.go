@@ -19,6 +19,8 @@ import (
 	"go.uber.org/goleak"
 
 	"jpmovies/internal/api"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/index"
@@ -352,14 +354,14 @@ func eachCatalogue(t *testing.T, test func(t *testing.T, url string)) {
 		test(t, serve(t, s, slog.DiscardHandler))
 	})
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		applySamples(t, db)
 		test(t, serve(t, db, slog.DiscardHandler))
 	})
 }
 
 // applySamples puts the samples into a database.
-func applySamples(t *testing.T, db *database.DB) {
+func applySamples(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	for i, m := range samples {
 		update := movie.Update{Identity: m.Identity, Cast: m.Cast, Genres: m.Genres, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}}
@@ -368,7 +370,7 @@ func applySamples(t *testing.T, db *database.DB) {
 	apply(t, db, movie.Update{Identity: samples[deleted-1].Identity, Deleted: true, Stamp: movie.Stamp{Time: movie.Time{Sec: 99}}})
 }
 
-func apply(t *testing.T, db *database.DB, updates ...movie.Update) {
+func apply(t *testing.T, db *catalogue.Catalogue, updates ...movie.Update) {
 	t.Helper()
 	if _, err := db.Apply(t.Context(), movie.Batch{Updates: updates}); err != nil {
 		t.Fatal(err)
@@ -447,7 +449,7 @@ func serve(t *testing.T, catalogue api.Catalogue, log slog.Handler) string {
 }
 
 // settle waits until the API has seen all that was committed.
-func settle(t *testing.T, url string, db *database.DB) {
+func settle(t *testing.T, url string, db *catalogue.Catalogue) {
 	t.Helper()
 	want, err := db.Revision(t.Context())
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -44,7 +46,7 @@ const walkYears = 3 // from 2000 on
 func TestWalk(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		w := &walker{
-			T: t, db: databasetest.Open(t, o), random: rand.New(rand.NewPCG(11, 12)),
+			T: t, db: cataloguetest.Open(t, o), random: rand.New(rand.NewPCG(11, 12)),
 			records: map[movie.Identity]movie.Record{}, known: map[int64]movie.Identity{}, seen: map[string]int{},
 		}
 		w.url = serve(t, w.db, slog.DiscardHandler)
@@ -74,7 +76,7 @@ func TestWalk(t *testing.T) {
 
 type walker struct {
 	*testing.T
-	db      *database.DB
+	db      *catalogue.Catalogue
 	url     string
 	random  *rand.Rand
 	records map[movie.Identity]movie.Record // what was applied
@@ -483,7 +485,7 @@ func (w *walker) count(q query, found, limit int) {
 // and matches all the while is seen exactly once, and no movie twice.
 func TestWalkWhileWriting(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		random := rand.New(rand.NewPCG(31, 32))
 		stay := func(i, time int) movie.Update {
 			return movie.Update{

@@ -15,35 +15,35 @@ const (
 	bulkBytes = 1 << 20
 	// Tuples of a (title, year) or (name, movie_id) list; the engines still use
 	// the index for that many.
-	bulkTuples = 500
+	MaxTuples = 500
 )
 
-// insertion is an INSERT of many rows.
-type insertion struct {
-	head    string // up to VALUES
-	columns int
-	tail    string
+// Insertion is an INSERT of many rows.
+type Insertion struct {
+	Head    string // up to VALUES
+	Columns int
+	Tail    string
 }
 
-func (in insertion) statement(rows int) string {
-	return in.head + " VALUES " + tuples(rows, in.columns) + in.tail
+func (in Insertion) statement(rows int) string {
+	return in.Head + " VALUES " + Tuples(rows, in.Columns) + in.Tail
 }
 
-// tuples is (?,?),(?,?),...
-func tuples(rows, columns int) string {
+// Tuples is (?,?),(?,?),...
+func Tuples(rows, columns int) string {
 	one := "(" + strings.Repeat(",?", columns)[1:] + ")"
 	return strings.Repeat(","+one, rows)[1:]
 }
 
-// insert runs an insertion over all rows, whose values follow one another in
+// insert runs an Insertion over all rows, whose values follow one another in
 // args.
-func insert(ctx context.Context, tx *sql.Tx, in insertion, args []any) error {
+func Insert(ctx context.Context, tx *sql.Tx, in Insertion, args []any) error {
 	for len(args) > 0 {
-		rows := chunk(args, in.columns)
-		if _, err := tx.ExecContext(ctx, in.statement(rows), args[:rows*in.columns]...); err != nil {
-			return fmt.Errorf("%s: %w", in.head, err)
+		rows := chunk(args, in.Columns)
+		if _, err := tx.ExecContext(ctx, in.statement(rows), args[:rows*in.Columns]...); err != nil {
+			return fmt.Errorf("%s: %w", in.Head, err)
 		}
-		args = args[rows*in.columns:]
+		args = args[rows*in.Columns:]
 	}
 	return nil
 }
@@ -67,17 +67,23 @@ func chunk(args []any, columns int) int {
 	return len(args) / columns
 }
 
-// remove deletes the rows of a table that have one of the (name, movie_id) keys
-// which follow one another in args.
-func (db *DB) remove(ctx context.Context, tx *sql.Tx, table string, args []any) error {
+// DeletePairs deletes the rows of a table whose two columns are one of the pairs that
+// follow one another in args.
+func (db *DB) DeletePairs(ctx context.Context, tx *sql.Tx, table, first, second string, args []any) error {
 	for len(args) > 0 {
-		n := min(len(args), 2*bulkTuples)
+		n := min(len(args), 2*MaxTuples)
 		//nolint:gosec // made of constants
-		query := "DELETE FROM " + table + " WHERE " + db.dialect.in("name", "movie_id", n/2)
+		query := "DELETE FROM " + table + " WHERE " + db.In(first, second, n/2)
 		if _, err := tx.ExecContext(ctx, query, args[:n]...); err != nil {
 			return fmt.Errorf("delete from %s: %w", table, err)
 		}
 		args = args[n:]
 	}
 	return nil
+}
+
+// Querier is a pool or a transaction.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }

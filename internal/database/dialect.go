@@ -46,14 +46,29 @@ type dialect struct {
 	steps fs.FS
 }
 
-// in is the condition that two columns are one of so many pairs. A single pair is
+// In is the condition that two columns are one of so many pairs. A single pair is
 // compared by its parts: for a DELETE with a list of one, MariaDB looks through the
 // whole table.
-func (d *dialect) in(first, second string, pairs int) string {
+func (db *DB) In(first, second string, pairs int) string {
 	if pairs == 1 {
 		return first + " = ? AND " + second + " = ?"
 	}
-	return "(" + first + ", " + second + ") IN (" + d.list(pairs) + ")"
+	return "(" + first + ", " + second + ") IN (" + db.dialect.list(pairs) + ")"
+}
+
+// ForUpdate locks the rows that a SELECT returns.
+func (db *DB) ForUpdate() string { return db.dialect.forUpdate }
+
+// Straight makes the tables be joined in the order in which they stand.
+func (db *DB) Straight() string { return db.dialect.straight }
+
+// Force names the index of a table; MySQL picks bad ones for keyset pages.
+func (db *DB) Force(index string) string { return db.dialect.force(index) }
+
+// OnDuplicate ends an INSERT: a row whose key is taken overwrites the columns named, or
+// none.
+func (db *DB) OnDuplicate(key string, columns ...string) string {
+	return db.dialect.onDuplicate(key, columns...)
 }
 
 // verdict is what an engine's error means for the transaction.
@@ -86,7 +101,7 @@ var mysqlDialect = dialect{
 		}
 		return " ON DUPLICATE KEY UPDATE " + assign(columns, "VALUES(", ")")
 	},
-	list:   func(pairs int) string { return tuples(pairs, 2) },
+	list:   func(pairs int) string { return Tuples(pairs, 2) },
 	judge:  judgeMySQL,
 	advise: adviseMySQL,
 	noTable: func(err error) bool {
@@ -112,7 +127,7 @@ var sqliteDialect = dialect{
 		}
 		return " ON CONFLICT (" + key + ") DO UPDATE SET " + assign(columns, "excluded.", "")
 	},
-	list:   func(pairs int) string { return "VALUES " + tuples(pairs, 2) },
+	list:   func(pairs int) string { return "VALUES " + Tuples(pairs, 2) },
 	judge:  judgeSQLite,
 	advise: func(err error) error { return err },
 	noTable: func(err error) bool {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -36,7 +37,7 @@ func TestFourProcessesMigrateAtOnce(t *testing.T) {
 			})
 		}
 		processes.Wait()
-		apply(t, databasetest.Open(t, o), update(1, "T", 2000, nil, nil))
+		apply(t, databasetest.Open(t, o), 1, "T")
 	})
 }
 
@@ -44,12 +45,12 @@ func TestFourProcessesMigrateAtOnce(t *testing.T) {
 // and a process may be killed in between.
 func TestMigrateAfterAKill(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		exec(t, databasetest.Raw(t, o), versionTable(o))
+		databasetest.Exec(t, databasetest.Raw(t, o), versionTable(o))
 		db := databasetest.Open(t, o)
 		if err := db.CheckSchema(t.Context()); err != nil {
 			t.Error(err)
 		}
-		apply(t, db, update(1, "T", 2000, nil, nil))
+		apply(t, db, 1, "T")
 	})
 }
 
@@ -68,10 +69,10 @@ func TestOldSchema(t *testing.T) {
 				}
 				defer func() { _ = db.Close() }()
 				raw := databasetest.Raw(t, o)
-				exec(t, raw, versionTable(o))
-				exec(t, raw, "INSERT INTO schema_migration (version_id, is_applied) VALUES (0, 1)")
+				databasetest.Exec(t, raw, versionTable(o))
+				databasetest.Exec(t, raw, "INSERT INTO schema_migration (version_id, is_applied) VALUES (0, 1)")
 				for _, statement := range statements {
-					exec(t, raw, statement)
+					databasetest.Exec(t, raw, statement)
 				}
 				if _, err := db.Migrate(t.Context()); !errors.Is(err, database.ErrOldSchema) || !strings.Contains(err.Error(), "jpmovies export") {
 					t.Errorf("migrate: %v", err)
@@ -152,10 +153,10 @@ func TestMigrateBesideAnExport(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
 		raw := databasetest.Raw(t, o)
-		if o.File != "" || strings.Contains(engine(t, db), "tidb") {
+		if o.File != "" || strings.Contains(databasetest.Engine(t, o), "tidb") {
 			t.Skip("nobody waits behind its steps")
 		}
-		apply(t, db, update(1, "T", 2000, nil, nil))
+		apply(t, db, 1, "T")
 		db.AddStep(t, "00900_later.sql", "ALTER TABLE movie ADD KEY later (year, title)")
 		export, err := raw.BeginTx(t.Context(), nil)
 		if err != nil {
@@ -174,7 +175,7 @@ func TestMigrateBesideAnExport(t *testing.T) {
 			migrated <- err
 		}()
 		waiting := func() bool {
-			return query(t, raw, "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%' AND info LIKE 'ALTER TABLE movie %' AND db = '"+o.Name+"'", 1)[0][0] != "0"
+			return databasetest.Query(t, raw, "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%' AND info LIKE 'ALTER TABLE movie %' AND db = '"+o.Name+"'", 1)[0][0] != "0"
 		}
 		for end := time.Now().Add(30 * time.Second); !waiting(); time.Sleep(10 * time.Millisecond) {
 			if len(migrated) > 0 || time.Now().After(end) {
@@ -191,42 +192,6 @@ func TestMigrateBesideAnExport(t *testing.T) {
 		}
 		if err := <-migrated; err != nil || len(steps) != 1 {
 			t.Errorf("steps %q, %v", steps, err)
-		}
-	})
-}
-
-// TestRestoreRecipe runs what the handbook says for a catalogue that was restored.
-func TestRestoreRecipe(t *testing.T) {
-	handbook, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, recipe, found := strings.Cut(string(handbook), "```sql\nDELETE FROM change_log;")
-	recipe, _, _ = strings.Cut(recipe, "```")
-	if !found {
-		t.Fatal("there is no recipe in the handbook")
-	}
-	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
-		apply(t, db, update(1, "one", 2000, nil, []string{"A", "B"}))
-		raw := databasetest.Raw(t, o)
-		exec(t, raw, "DELETE FROM change_log")
-		exec(t, raw, strings.TrimSpace(recipe))
-		check := func() {
-			t.Helper()
-			err := db.Verify(t.Context(), func(d database.Difference) { t.Error(d) }, func(int64) {})
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		check()
-		apply(t, db, update(2, "two", 2000, nil, []string{"A", "B"}))
-		check()
-		if revision, err := db.Revision(t.Context()); err != nil || revision != 1_000_002 {
-			t.Errorf("revision %d, %v", revision, err)
-		}
-		if _, err := db.Changes(t.Context(), 1, 10); !errors.Is(err, movie.ErrPruned) {
-			t.Errorf("a reader from before gets %v", err)
 		}
 	})
 }
@@ -261,11 +226,23 @@ func describe(t *testing.T, o database.Options) []string {
 	t.Helper()
 	raw := databasetest.Raw(t, o)
 	var tables []string
-	for _, r := range query(t, raw, "SHOW TABLES", 1) {
+	for _, r := range databasetest.Query(t, raw, "SHOW TABLES", 1) {
 		if !strings.HasPrefix(r[0], "schema_migration") {
-			tables = append(tables, query(t, raw, "SHOW CREATE TABLE "+r[0], 2)[0][1])
+			tables = append(tables, databasetest.Query(t, raw, "SHOW CREATE TABLE "+r[0], 2)[0][1])
 		}
 	}
 	slices.Sort(tables)
-	return append(tables, query(t, raw, "SELECT CONCAT_WS('|', id, revision, movies) FROM catalogue", 1)[0][0])
+	return append(tables, databasetest.Query(t, raw, "SELECT CONCAT_WS('|', id, revision, movies) FROM catalogue", 1)[0][0])
+}
+
+// apply commits a movie.
+func apply(t *testing.T, db *database.DB, position int64, title string, genres ...string) {
+	t.Helper()
+	batch := movie.Batch{Updates: []movie.Update{{
+		Identity: movie.Identity{Title: title, Year: 2000}, Genres: genres,
+		Stamp: movie.Stamp{Time: movie.Time{Sec: 1}, Key: "key", Position: position},
+	}}}
+	if changes, err := catalogue.New(db).Apply(t.Context(), batch); err != nil || changes != 1 {
+		t.Fatalf("%d changes, %v", changes, err)
+	}
 }

@@ -1,17 +1,6 @@
-// Package database keeps the catalogue in a MySQL-protocol server or a SQLite
-// file.
-//
-//	movie        one row per movie ever heard of: its JSON, ready to send, and its stamps
-//	movie_cast   (name, movie)
-//	movie_genre  (name, movie)
-//	change_log   one row per change, numbered by the revision
-//	ingest       one row per object, or per part of a large one: what became of it
-//	rejection, worker_status, catalogue (the revision, one row)
-//
-// A page of movies is a scan of one range of one index, by descending id. A mirror
-// (see [DB.Snapshot]) holds all movies in memory and answers everything else.
-// The database decides nothing: [DB.Apply] locks the rows, lets [movie.Merge]
-// say what they become, and stores that, all in one transaction.
+// Package database is the engine under the catalogue: a MySQL-protocol server or a SQLite
+// file, behind one set of Go code. It opens and migrates it, runs transactions, makes
+// statements of many rows, and knows what each engine's errors mean. It knows no movie.
 package database
 
 import (
@@ -263,6 +252,27 @@ func (db *DB) Close() error {
 		err = errors.Join(err, db.read.Close())
 	}
 	return errors.Join(err, db.write.Close())
+}
+
+// Reader is the pool that reads: of the replica, if there is one.
+func (db *DB) Reader() *sql.DB { return db.read }
+
+// Primary is the pool of the server that is written to.
+func (db *DB) Primary() *sql.DB { return db.write }
+
+// Replicated tells whether reads go to a server that follows another.
+func (db *DB) Replicated() bool { return db.replicated }
+
+// Now is the clock for times that are stored.
+func (db *DB) Now() time.Time { return db.now() }
+
+// openExports makes the pool of connections for exports: they hold theirs for as long
+// as their clients take, and others must not wait for it.
+func (db *DB) openExports(pool *sql.DB, n int) {
+	n = max(n, 1)
+	pool.SetMaxOpenConns(n)
+	pool.SetMaxIdleConns(n)
+	db.exports = pool
 }
 
 // Ping tells whether the database answers.

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-
-	"jpmovies/internal/movie"
 )
 
 // A transaction that fails for a passing reason is run again this often and
@@ -20,13 +18,13 @@ const (
 	maxRetry = 15 * time.Second
 )
 
-// transact runs work in a transaction and commits it. When the engine says that
+// Transact runs work in a transaction and commits it. When the engine says that
 // the same may succeed the next time (deadlock, lock timeout, lost connection),
 // the whole of work runs again; an answer lost on COMMIT counts among these, so
 // work must be harmless when repeated. attempt counts from 0.
 //
-// An error is final for now, or a *movie.RefusedError.
-func (db *DB) transact(ctx context.Context, work func(tx *sql.Tx, attempt int) error) error {
+// An error is final for now, or a *RefusedError.
+func (db *DB) Transact(ctx context.Context, work func(tx *sql.Tx, attempt int) error) error {
 	attempt := 0
 	once := func() (struct{}, error) {
 		err := db.tryTransact(ctx, func(tx *sql.Tx) error { return work(tx, attempt) })
@@ -39,9 +37,9 @@ func (db *DB) transact(ctx context.Context, work func(tx *sql.Tx, attempt int) e
 		case again, moved:
 			return struct{}{}, err
 		case refused:
-			return struct{}{}, backoff.Permanent(&movie.RefusedError{Reason: err})
+			return struct{}{}, backoff.Permanent(&RefusedError{Reason: err})
 		case unfit:
-			return struct{}{}, backoff.Permanent(&movie.RefusedError{Reason: err, Setting: true})
+			return struct{}{}, backoff.Permanent(&RefusedError{Reason: err, Setting: true})
 		}
 		return struct{}{}, backoff.Permanent(err)
 	}
@@ -92,4 +90,38 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// RefusedError says that a healthy server will not take the data of a transaction: trying
+// the same again cannot help.
+type RefusedError struct {
+	// Reason holds the server's words.
+	Reason error
+	// Setting: a setting of the server is to blame, not the data.
+	Setting bool
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("refused by the database: %v", e.Reason) }
+
+// Unwrap gives the server's own error.
+func (e *RefusedError) Unwrap() error { return e.Reason }
+
+// Snapshot runs read in a transaction that sees one state throughout.
+func (db *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
+	return db.snapshot(ctx, db.read, read)
+}
+
+// LongSnapshot is Snapshot on one of the connections for exports; it waits for one. It
+// holds no locks, but a server keeps old rows until it ends.
+func (db *DB) LongSnapshot(ctx context.Context, read func(*sql.Tx) error) error {
+	return db.snapshot(ctx, db.exports, read)
+}
+
+func (db *DB) snapshot(ctx context.Context, pool *sql.DB, read func(*sql.Tx) error) error {
+	tx, err := pool.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return read(tx)
 }

@@ -13,9 +13,6 @@ type Housekeeper interface {
 	// Prune deletes rejections and changes older than the times given, unless another
 	// worker does it. It goes on until none is left or ctx is done.
 	Prune(ctx context.Context, rejections, changes time.Time) error
-	// Durability returns the settings of the server that may undo a commit when it
-	// crashes, each with its cure.
-	Durability(ctx context.Context) (unsafe []string, err error)
 }
 
 const (
@@ -42,7 +39,7 @@ func (w *Worker) keepHouse(ctx context.Context) (stop func()) {
 }
 
 func (w *Worker) housekeep(ctx context.Context) {
-	unsafe, err := w.Housekeeping.Durability(ctx)
+	unsafe, err := w.durability(ctx)
 	for _, setting := range unsafe {
 		w.Logger.Warn("a crash of the database server may undo commits whose objects are deleted", "setting", setting)
 	}
@@ -57,4 +54,11 @@ func (w *Worker) housekeep(ctx context.Context) {
 	case err != nil:
 		w.Logger.Warn("housekeeping failed; it is tried again in an hour", "error", err)
 	}
+}
+
+func (w *Worker) durability(ctx context.Context) (unsafe []string, err error) {
+	if w.Durability == nil {
+		return nil, nil
+	}
+	return w.Durability(ctx)
 }

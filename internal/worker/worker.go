@@ -63,6 +63,9 @@ type Options struct {
 	ShutdownTimeout time.Duration
 	// Housekeeping is done beside the passes; nil for none.
 	Housekeeping Housekeeper
+	// Durability returns the settings of the database's server that may undo a commit
+	// when it crashes, each with its cure. Asked with the housekeeping; nil for none.
+	Durability func(context.Context) (unsafe []string, err error)
 	// KeepRejections and KeepChanges are how long those rows stay.
 	KeepRejections, KeepChanges time.Duration
 	Logger                      *slog.Logger

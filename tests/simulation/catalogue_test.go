@@ -10,15 +10,15 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// catalogue is the database as one process sees it.
-type catalogue struct{ *process }
+// processCatalogue is the database as one process sees it.
+type processCatalogue struct{ *process }
 
-var _ worker.Catalogue = catalogue{}
+var _ worker.Catalogue = processCatalogue{}
 
 // Apply commits by the real code in a real database. Its context is never done
 // in the middle, because that would be decided by a race; a transaction that
 // fails in its middle does so by a trigger.
-func (c catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
+func (c processCatalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
 	err = c.step(ctx, kindApply, digest(batch), func(f fate) (err error) {
 		if f.verdict == broken {
 			c.breaking = f.statement
@@ -42,7 +42,7 @@ func (c catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, e
 	return changes, err
 }
 
-func (c catalogue) Report(ctx context.Context, status movie.WorkerStatus) error {
+func (c processCatalogue) Report(ctx context.Context, status movie.WorkerStatus) error {
 	return c.step(ctx, kindReport, "", func(f fate) error {
 		if f.random.IntN(4) > 0 { // the same code each time
 			return nil
@@ -51,10 +51,7 @@ func (c catalogue) Report(ctx context.Context, status movie.WorkerStatus) error 
 	})
 }
 
-// Durability says that commits are safe, as they are.
-func (c catalogue) Durability(context.Context) ([]string, error) { return nil, nil }
-
-func (c catalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
+func (c processCatalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
 	if err := c.away(ctx); err != nil {
 		return err
 	}

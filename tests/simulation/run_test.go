@@ -17,6 +17,7 @@ import (
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/catalogue"
 	"jpmovies/internal/database"
 	"jpmovies/internal/queue/queuetest"
 )
@@ -34,7 +35,8 @@ type simulation struct {
 	queue    queuetest.Memory
 	told     map[string][]told // by the body of each message
 	listings [][]bucket.Object // what the bucket held after each change
-	db       *database.DB
+	engine   *database.DB
+	db       *catalogue.Catalogue
 	raw      *sql.DB
 	mirror   mirror
 	ledger   *ledger
@@ -186,10 +188,11 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 // open makes the database from the migrated template.
 func (s *simulation) open(ctx context.Context) {
 	var err error
-	s.db, err = database.Open(database.Options{File: s.file, Logger: slog.New(slog.DiscardHandler)})
+	s.engine, err = database.Open(database.Options{File: s.file, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
+	s.db = catalogue.New(s.engine)
 	s.raw, err = sql.Open("sqlite", "file:"+s.file)
 	if err != nil {
 		panic(err)
@@ -201,7 +204,7 @@ func (s *simulation) open(ctx context.Context) {
 }
 
 func (s *simulation) close() {
-	if err := errors.Join(s.db.Close(), s.raw.Close()); err != nil {
+	if err := errors.Join(s.engine.Close(), s.raw.Close()); err != nil {
 		s.fail("close: %v", err)
 	}
 }

@@ -90,7 +90,7 @@ func (p *process) newWorker() *worker.Worker {
 	choose := func(of ...int) int { return of[p.random.IntN(len(of))] }
 	own := p.plan.seats[p.seat%len(p.plan.seats)]
 	return worker.New(worker.Options{
-		Store: store{p}, Catalogue: catalogue{p}, Housekeeping: catalogue{p},
+		Store: store{p}, Catalogue: processCatalogue{p}, Housekeeping: processCatalogue{p},
 		Prepare:     func(ctx context.Context) error { return p.step(ctx, kindPrepare, "", func(fate) error { return nil }) },
 		Prove:       p.prove,
 		Concurrency: choose(1, 2, 3, 8), Batch: choose(1, 2, 5, 20, 70, 500),

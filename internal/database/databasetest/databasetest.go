@@ -6,10 +6,12 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,4 +131,62 @@ func Raw(t *testing.T, o database.Options) *sql.DB {
 	}
 	t.Cleanup(func() { _ = raw.Close() })
 	return raw
+}
+
+// Engine names the engine with its version, as far as plans depend on it, such as
+// mariadb-10.11.
+func Engine(t *testing.T, o database.Options) string {
+	t.Helper()
+	db, err := database.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	name, err := db.Engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`\d+\.\d+`).FindString(name)
+	switch {
+	case strings.Contains(name, "MariaDB"):
+		return "mariadb-" + version
+	case strings.Contains(name, "TiDB"):
+		return "tidb-" + regexp.MustCompile(`TiDB-v(\d+)`).FindStringSubmatch(name)[1]
+	case strings.Contains(name, "SQLite"):
+		return "sqlite-" + version
+	}
+	return "mysql-" + version
+}
+
+// Exec runs a statement.
+func Exec(t *testing.T, raw *sql.DB, query string) {
+	t.Helper()
+	if _, err := raw.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", query, err))
+	}
+}
+
+// Query returns the rows of a statement as text.
+func Query(t *testing.T, raw *sql.DB, statement string, columns int) [][]string {
+	t.Helper()
+	rows, err := raw.QueryContext(t.Context(), statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all [][]string
+	for rows.Next() {
+		values, targets := make([]string, columns), make([]any, columns)
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, values)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -6,20 +6,21 @@ import (
 	"fmt"
 	"time"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
 // Report stores what a worker tells about itself. A zero LastCommit keeps the
 // one that is known.
-func (db *DB) Report(ctx context.Context, s movie.WorkerStatus) error {
-	report := insertion{"INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", 5,
-		db.dialect.onDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
+func (c *Catalogue) Report(ctx context.Context, s movie.WorkerStatus) error {
+	report := database.Insertion{"INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", 5,
+		c.db.OnDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
 	var oldest any // NULL: none waits
 	if s.OldestWaiting != nil {
 		oldest = s.OldestWaiting.UnixMilli()
 	}
-	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-		err := insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
+	err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
+		err := database.Insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
 		if err != nil || s.LastCommit.IsZero() {
 			return err
 		}
@@ -33,21 +34,21 @@ func (db *DB) Report(ctx context.Context, s movie.WorkerStatus) error {
 }
 
 // Revision is the number of changes committed so far.
-func (db *DB) Revision(ctx context.Context) (revision int64, err error) {
-	if err = db.read.QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
+func (c *Catalogue) Revision(ctx context.Context) (revision int64, err error) {
+	if err = c.db.Reader().QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
 		return 0, fmt.Errorf("read revision: %w", err)
 	}
 	return revision, nil
 }
 
 // Status is how fresh the catalogue is.
-func (db *DB) Status(ctx context.Context) (movie.Status, error) {
+func (c *Catalogue) Status(ctx context.Context) (movie.Status, error) {
 	var s movie.Status
-	err := db.read.QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&s.Revision, &s.Movies)
+	err := c.db.Reader().QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&s.Revision, &s.Movies)
 	if err != nil {
 		return movie.Status{}, fmt.Errorf("read status: %w", err)
 	}
-	rows, err := db.read.QueryContext(ctx,
+	rows, err := c.db.Reader().QueryContext(ctx,
 		"SELECT shard, last_pass, last_commit, objects_waiting, oldest_waiting FROM worker_status ORDER BY shard")
 	if err != nil {
 		return movie.Status{}, fmt.Errorf("read status: %w", err)
@@ -71,18 +72,4 @@ func (db *DB) Status(ctx context.Context) (movie.Status, error) {
 		return movie.Status{}, fmt.Errorf("read status: %w", err)
 	}
 	return s, nil
-}
-
-func fromMilli(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-func milli(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }

@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -12,27 +12,27 @@ import (
 // History returns the newest changes of a movie that are kept, at most limit,
 // also of one that is deleted. With start above 0, only revisions below it.
 // movie.ErrNotFound when there never was such a movie.
-func (db *DB) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
-	events, err := db.readHistory(ctx, id, start, limit)
+func (c *Catalogue) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
+	events, err := c.readHistory(ctx, id, start, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read history of movie %d: %w", id, err)
 	}
 	if len(events) > 0 {
 		return events, nil
 	}
-	err = db.read.QueryRowContext(ctx, "SELECT id FROM movie WHERE id = ?", id).Scan(&id)
+	err = c.db.Reader().QueryRowContext(ctx, "SELECT id FROM movie WHERE id = ?", id).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, movie.ErrNotFound
 	}
 	return nil, err
 }
 
-func (db *DB) readHistory(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
-	query, args := "SELECT revision, changed_at, changed FROM change_log"+db.dialect.force("by_movie")+" WHERE movie_id = ?", []any{id}
+func (c *Catalogue) readHistory(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
+	query, args := "SELECT revision, changed_at, changed FROM change_log"+c.db.Force("by_movie")+" WHERE movie_id = ?", []any{id}
 	if start > 0 {
 		query, args = query+" AND revision < ?", append(args, start)
 	}
-	rows, err := db.read.QueryContext(ctx, query+" ORDER BY revision DESC LIMIT ?", append(args, limit)...)
+	rows, err := c.db.Reader().QueryContext(ctx, query+" ORDER BY revision DESC LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}

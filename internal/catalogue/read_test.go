@@ -1,4 +1,4 @@
-package database_test
+package catalogue_test
 
 import (
 	"database/sql"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -17,7 +19,7 @@ import (
 // the same filters must agree, too.
 func TestMoviesEqualsModel(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		random := rand.New(rand.NewPCG(7, 8))
 		if _, err := db.Apply(t.Context(), movie.Batch{Updates: shelf(random, 3000)}); err != nil {
 			t.Fatal(err)
@@ -45,10 +47,10 @@ func TestMoviesEqualsModel(t *testing.T) {
 // short and has a next one, though nothing matches.
 func TestWorkOfAPageIsBounded(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		var updates []movie.Update
 		for i := range 2500 {
-			u := update(1, fmt.Sprint("T ", i), 1900+i%100, []string{"A"}, []string{"G"})
+			u := cataloguetest.Update(1, fmt.Sprint("T ", i), 1900+i%100, []string{"A"}, []string{"G"})
 			u.Deleted = i >= 2300
 			updates = append(updates, u)
 		}
@@ -90,17 +92,17 @@ func TestWorkOfAPageIsBounded(t *testing.T) {
 // damaged catalogue has, neither show nor end a page.
 func TestSurplusLinks(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		var updates []movie.Update
 		for i := range 100 {
-			u := update(1, fmt.Sprint("T ", i), 2000+i%2, nil, []string{"G"})
+			u := cataloguetest.Update(1, fmt.Sprint("T ", i), 2000+i%2, nil, []string{"G"})
 			u.Deleted = i%10 == 9
 			updates = append(updates, u)
 		}
 		apply(t, db, updates...)
 		raw := databasetest.Raw(t, o)
 		for id := 10; id < 1000; id += 10 {
-			exec(t, raw, fmt.Sprintf("INSERT INTO movie_genre (name, movie_id) VALUES ('G', %d)", id))
+			databasetest.Exec(t, raw, fmt.Sprintf("INSERT INTO movie_genre (name, movie_id) VALUES ('G', %d)", id))
 		}
 		for _, f := range []movie.Filter{{Genres: []string{"G"}}, {Genres: []string{"G"}, YearFrom: 2000}} {
 			for _, limit := range []int{1, 7, 1000} {
@@ -113,7 +115,7 @@ func TestSurplusLinks(t *testing.T) {
 }
 
 // walk reads all pages of a filter.
-func walk(t *testing.T, db *database.DB, f movie.Filter, limit int) (all []int64) {
+func walk(t *testing.T, db *catalogue.Catalogue, f movie.Filter, limit int) (all []int64) {
 	t.Helper()
 	for start := int64(0); ; {
 		rows, next, err := db.Movies(t.Context(), f, start, limit)
@@ -131,7 +133,7 @@ func walk(t *testing.T, db *database.DB, f movie.Filter, limit int) (all []int64
 	}
 }
 
-func exported(t *testing.T, db *database.DB, f movie.Filter) (all []int64) {
+func exported(t *testing.T, db *catalogue.Catalogue, f movie.Filter) (all []int64) {
 	t.Helper()
 	err := db.Export(t.Context(), f, func(int64) error { return nil }, func(rows []movie.Row) error {
 		all = append(all, ids(rows)...)
@@ -165,7 +167,7 @@ func shelf(random *rand.Rand, n int) []movie.Update {
 	var updates []movie.Update
 	for i := range n {
 		title := fmt.Sprintf("%s %s %d", words[random.IntN(len(words))], words[random.IntN(len(words))], random.IntN(n))
-		u := update(int64(i+1), title, 1930+random.IntN(90), pickNames(random, "actor", 40), pickNames(random, "genre", 6))
+		u := cataloguetest.Update(int64(i+1), title, 1930+random.IntN(90), pickNames(random, "actor", 40), pickNames(random, "genre", 6))
 		u.Deleted = random.IntN(20) == 0
 		if random.IntN(30) == 0 {
 			u.Genres = append(u.Genres, crowd(random.IntN(20))...)
@@ -251,7 +253,7 @@ type stored struct {
 // everything reads all visible movies, the highest id first.
 func everything(t *testing.T, raw *sql.DB) (all []stored) {
 	t.Helper()
-	for _, r := range query(t, raw, "SELECT id, fields FROM movie WHERE hidden = 0 ORDER BY id DESC", 2) {
+	for _, r := range databasetest.Query(t, raw, "SELECT id, fields FROM movie WHERE hidden = 0 ORDER BY id DESC", 2) {
 		m, err := movie.ParseFields([]byte(r[1]))
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package database_test
+package audit_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -23,14 +24,14 @@ func object(time int64, key string, updates ...movie.Update) movie.Batch {
 	return movie.Batch{Objects: []movie.Object{{Key: key, ETag: fmt.Sprintf(`"%d"`, time), Time: at, Blank: len(updates) == 0}}, Updates: updates}
 }
 
-func commit(t *testing.T, db *database.DB, b movie.Batch) {
+func commit(t *testing.T, db fixture, b movie.Batch) {
 	t.Helper()
 	if _, err := db.Apply(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func trace(t *testing.T, db *database.DB, key string) movie.Trace {
+func trace(t *testing.T, db fixture, key string) movie.Trace {
 	t.Helper()
 	found, err := db.Trace(t.Context(), key)
 	if err != nil {
@@ -58,7 +59,7 @@ func outcome(t movie.Trace) string {
 	return strings.Join(lines, "\n")
 }
 
-func checkOutcome(t *testing.T, db *database.DB, key, want string) {
+func checkOutcome(t *testing.T, db fixture, key, want string) {
 	t.Helper()
 	if diff := cmp.Diff(want, outcome(trace(t, db, key))); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", key, diff)
@@ -69,10 +70,10 @@ func TestTrace(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.Now()
 		o.Now = func() time.Time { now = now.Add(time.Millisecond); return now }
-		db := databasetest.Open(t, o)
+		db := open(t, o)
 		checkOutcome(t, db, "a", "unknown") // an empty log
-		a := object(10, "a", update(0, "One", 2000, nil, nil), update(0, "Two", 2000, nil, nil), update(0, "One", 2000, []string{"x"}, nil))
-		mixed := object(20, "mixed", update(0, "Two", 2000, nil, nil))
+		a := object(10, "a", cataloguetest.Update(0, "One", 2000, nil, nil), cataloguetest.Update(0, "Two", 2000, nil, nil), cataloguetest.Update(0, "One", 2000, []string{"x"}, nil))
+		mixed := object(20, "mixed", cataloguetest.Update(0, "Two", 2000, nil, nil))
 		bad := movie.Rejection{Key: "mixed", ObjectETag: `"20"`, Position: 2, Reason: "year: missing"}
 		none := movie.Rejection{Key: "none", ObjectETag: `"21"`, Position: 1, Reason: "title: missing"}
 		commit(t, db, movie.Batch{
@@ -93,12 +94,12 @@ func TestTrace(t *testing.T) {
 		commit(t, db, a)
 		checkOutcome(t, db, "a", first)
 		commit(t, db, object(30, "a", movie.Update{Identity: movie.Identity{Title: "One", Year: 2000}, Deleted: true}))
-		commit(t, db, object(5, "late", update(0, "Two", 2000, []string{"y"}, nil), update(0, "One", 2000, nil, nil)))
+		commit(t, db, object(5, "late", cataloguetest.Update(0, "Two", 2000, []string{"y"}, nil), cataloguetest.Update(0, "One", 2000, nil, nil)))
 		checkOutcome(t, db, "a", `applied
 "30" 1-1: 1 updates, 1 changes, 0 rejections; 1@3
 "10" 1-3: 3 updates, 2 changes, 0 rejections; 1@1 by a of 30 2@2 by mixed of 20`)
 		checkOutcome(t, db, "late", "applied\n\"5\" 1-2: 2 updates, 1 changes, 0 rejections; 2@4 1@0 by a of 30")
-		commit(t, db, object(4, "later", update(0, "Two", 2000, []string{"z"}, nil)))
+		commit(t, db, object(4, "later", cataloguetest.Update(0, "Two", 2000, []string{"z"}, nil)))
 		checkOutcome(t, db, "later", "superseded\n\"4\" 1-1: 1 updates, 0 changes, 0 rejections; 2@0 by mixed of 20")
 	})
 }
@@ -110,10 +111,10 @@ func TestIngestLogIsBounded(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		o.Now = func() time.Time { return now }
-		db := databasetest.Open(t, o)
+		db := open(t, o)
 		var updates []movie.Update
 		for i := range 60 {
-			updates = append(updates, update(0, fmt.Sprint("Movie ", i), 2000, nil, nil))
+			updates = append(updates, cataloguetest.Update(0, fmt.Sprint("Movie ", i), 2000, nil, nil))
 		}
 		all := object(1, "large", updates...)
 		deliver := func() {
@@ -133,7 +134,7 @@ func TestIngestLogIsBounded(t *testing.T) {
 		if diff := cmp.Diff([]string{"2026-03-02 31-60 30 0 20", "2026-03-02 1-30 30 0 20", "2026-03-01 31-60 30 30 20", "2026-03-01 1-30 30 30 20"}, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-		longest := object(2, strings.Repeat("\u00e9", 512), update(0, "Longest", 2000, nil, nil))
+		longest := object(2, strings.Repeat("\u00e9", 512), cataloguetest.Update(0, "Longest", 2000, nil, nil))
 		commit(t, db, longest)
 		checkOutcome(t, db, longest.Objects[0].Key, "applied\n\"2\" 1-1: 1 updates, 1 changes, 0 rejections; 61@61")
 
@@ -158,13 +159,13 @@ func TestIngestLogIsBounded(t *testing.T) {
 // TestIngestLogIsInTheTransaction: what is not committed is not logged.
 func TestIngestLogIsInTheTransaction(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := open(t, o)
 		raw := databasetest.Raw(t, o)
-		exec(t, raw, "ALTER TABLE change_log RENAME TO away") // written before the log
-		if _, err := db.Apply(t.Context(), object(1, "a", update(0, "One", 2000, nil, nil))); err == nil {
+		databasetest.Exec(t, raw, "ALTER TABLE change_log RENAME TO away") // written before the log
+		if _, err := db.Apply(t.Context(), object(1, "a", cataloguetest.Update(0, "One", 2000, nil, nil))); err == nil {
 			t.Fatal("applied without a table")
 		}
-		exec(t, raw, "ALTER TABLE away RENAME TO change_log")
+		databasetest.Exec(t, raw, "ALTER TABLE away RENAME TO change_log")
 		checkOutcome(t, db, "a", "unknown")
 		if _, err := raw.ExecContext(t.Context(), "DROP TABLE ingest"); err != nil {
 			t.Fatal(err)
@@ -173,7 +174,7 @@ func TestIngestLogIsInTheTransaction(t *testing.T) {
 		if _, err := db.Apply(t.Context(), commitFails); err == nil {
 			t.Fatal("applied without a log")
 		}
-		if n := query(t, raw, "SELECT COUNT(*) FROM movie", 1)[0][0]; n != "0" {
+		if n := databasetest.Query(t, raw, "SELECT COUNT(*) FROM movie", 1)[0][0]; n != "0" {
 			t.Errorf("%s movies are there though their objects could not be logged", n)
 		}
 	})

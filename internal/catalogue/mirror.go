@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
@@ -16,8 +17,8 @@ const selectStates = "SELECT id, title, year, hidden, fields FROM movie"
 // id first. It calls begin with the mark and the number of visible movies, and then
 // each with groups of movies, which are valid until each returns. It stops at the
 // first error from begin or each.
-func (db *DB) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error {
-	return db.snapshot(ctx, func(tx *sql.Tx) error {
+func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error {
+	return c.snapshot(ctx, func(tx *sql.Tx) error {
 		var at movie.Mark
 		var movies int64
 		err := tx.QueryRowContext(ctx, "SELECT c.revision, c.movies, COALESCE(l.movie_id, 0), COALESCE(l.changed_at, 0)"+
@@ -30,7 +31,7 @@ func (db *DB) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int
 		}
 		g := stateGroup{each: each}
 		for ended := false; !ended; {
-			n, err := g.read(ctx, tx, selectStates+db.dialect.force("PRIMARY")+" WHERE id > ? ORDER BY id LIMIT ?", g.last, streamRows)
+			n, err := g.read(ctx, tx, selectStates+c.db.Force("PRIMARY")+" WHERE id > ? ORDER BY id LIMIT ?", g.last, streamRows)
 			if err != nil {
 				return err
 			}
@@ -44,8 +45,8 @@ func (db *DB) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int
 // at a later mark, which it returns; the same mark when nothing changed. It calls each
 // as Snapshot does. movie.ErrReplaced when the mark is not of this catalogue,
 // movie.ErrPruned when some of the changes are no longer kept.
-func (db *DB) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
-	revision, err := currentRevision(ctx, db.read, mark)
+func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
+	revision, err := currentRevision(ctx, c.db.Reader(), mark)
 	if err != nil {
 		return mark, fmt.Errorf("read changes: %w", err)
 	}
@@ -53,7 +54,7 @@ func (db *DB) Since(ctx context.Context, mark movie.Mark, each func([]movie.Stat
 		return mark, nil
 	}
 	at := mark
-	err = db.snapshot(ctx, func(tx *sql.Tx) error {
+	err = c.snapshot(ctx, func(tx *sql.Tx) error {
 		revision, err := currentRevision(ctx, tx, mark)
 		if err != nil {
 			return err
@@ -66,8 +67,8 @@ func (db *DB) Since(ctx context.Context, mark movie.Mark, each func([]movie.Stat
 			return movie.ErrPruned
 		}
 		g := stateGroup{each: each}
-		for some := range slices.Chunk(ids, bulkTuples) {
-			if _, err := g.read(ctx, tx, selectStates+db.dialect.force("PRIMARY")+" WHERE id IN "+tuples(1, len(some)), anys(some)...); err != nil {
+		for some := range slices.Chunk(ids, database.MaxTuples) {
+			if _, err := g.read(ctx, tx, selectStates+c.db.Force("PRIMARY")+" WHERE id IN "+database.Tuples(1, len(some)), anys(some)...); err != nil {
 				return err
 			}
 		}
@@ -79,14 +80,8 @@ func (db *DB) Since(ctx context.Context, mark movie.Mark, each func([]movie.Stat
 	return at, nil
 }
 
-// snapshot runs read in a transaction that sees one state throughout.
-func (db *DB) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
-	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
-	if err != nil {
-		return fmt.Errorf("read the catalogue: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	if err := read(tx); err != nil {
+func (c *Catalogue) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
+	if err := c.db.Snapshot(ctx, read); err != nil {
 		return fmt.Errorf("read the catalogue: %w", err)
 	}
 	return nil
@@ -96,7 +91,7 @@ func (db *DB) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 // movie.ErrReplaced when the mark is not of this catalogue: the revision is lower than
 // the mark's, or the log has another change there. A change that is no longer kept
 // proves nothing.
-func currentRevision(ctx context.Context, q querier, mark movie.Mark) (revision int64, err error) {
+func currentRevision(ctx context.Context, q database.Querier, mark movie.Mark) (revision int64, err error) {
 	var id, at sql.NullInt64
 	err = q.QueryRowContext(ctx, "SELECT c.revision, l.movie_id, l.changed_at FROM catalogue c LEFT JOIN change_log l ON l.revision = ? WHERE c.id = 1", mark.Revision).
 		Scan(&revision, &id, &at)

@@ -1,10 +1,12 @@
-package database
+package catalogue
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
 	"time"
+
+	"jpmovies/internal/database"
 )
 
 // How old rows are deleted: in small steps, each followed by a pause that is as long,
@@ -19,36 +21,36 @@ const (
 // Prune deletes rejections and changes that are older than the times given, until
 // none is left or ctx is done. The ingest log is kept as long as changes are, in
 // whole days. It does nothing while another process does it, or has just done it.
-func (db *DB) Prune(ctx context.Context, rejections, changes time.Time) error {
-	claimed, err := db.claimPruning(ctx)
+func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
+	claimed, err := c.claimPruning(ctx)
 	if err != nil || !claimed {
 		return err
 	}
-	err = db.pruneAll(ctx, rejections, changes)
+	err = c.pruneAll(ctx, rejections, changes)
 	next := pruneEvery
 	if err != nil {
 		next = 0
 	}
 	// Also when ctx is done, so that another process need not wait for the lease.
-	if extended := db.extendPruning(context.WithoutCancel(ctx), next); err == nil {
+	if extended := c.extendPruning(context.WithoutCancel(ctx), next); err == nil {
 		err = extended
 	}
 	return err
 }
 
-func (db *DB) pruneAll(ctx context.Context, rejections, changes time.Time) error {
+func (c *Catalogue) pruneAll(ctx context.Context, rejections, changes time.Time) error {
 	extended := time.Now()
 	for _, kind := range []struct {
 		name string
 		step func(context.Context, *sql.Tx) (deleted int, err error)
 	}{
-		{"rejections", func(ctx context.Context, tx *sql.Tx) (int, error) { return db.pruneRejections(ctx, tx, rejections) }},
-		{"changes", func(ctx context.Context, tx *sql.Tx) (int, error) { return db.pruneChanges(ctx, tx, changes) }},
-		{"ingest log", func(ctx context.Context, tx *sql.Tx) (int, error) { return db.pruneIngests(ctx, tx, dayOf(changes)) }},
+		{"rejections", func(ctx context.Context, tx *sql.Tx) (int, error) { return c.pruneRejections(ctx, tx, rejections) }},
+		{"changes", func(ctx context.Context, tx *sql.Tx) (int, error) { return c.pruneChanges(ctx, tx, changes) }},
+		{"ingest log", func(ctx context.Context, tx *sql.Tx) (int, error) { return c.pruneIngests(ctx, tx, dayOf(changes)) }},
 	} {
 		for more := true; more; {
 			start := time.Now()
-			err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
+			err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
 				n, err := kind.step(ctx, tx)
 				more = n == pruneRows
 				return err
@@ -57,7 +59,7 @@ func (db *DB) pruneAll(ctx context.Context, rejections, changes time.Time) error
 				return fmt.Errorf("prune %s: %w", kind.name, err)
 			}
 			if time.Since(extended) > pruneLease/4 {
-				if err := db.extendPruning(ctx, pruneLease); err != nil {
+				if err := c.extendPruning(ctx, pruneLease); err != nil {
 					return err
 				}
 				extended = time.Now()
@@ -77,9 +79,9 @@ func (db *DB) pruneAll(ctx context.Context, rejections, changes time.Time) error
 
 // claimPruning takes the lease if nobody has it. One that ends further ahead than any
 // can is of a clock that went wrong.
-func (db *DB) claimPruning(ctx context.Context) (claimed bool, err error) {
-	err = db.transact(ctx, func(tx *sql.Tx, _ int) error {
-		now := db.now()
+func (c *Catalogue) claimPruning(ctx context.Context) (claimed bool, err error) {
+	err = c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
+		now := c.db.Now()
 		result, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1 AND (next_pruning <= ? OR next_pruning > ?)",
 			now.Add(pruneLease).UnixMilli(), now.UnixMilli(), now.Add(2*pruneEvery).UnixMilli())
 		if err != nil {
@@ -95,9 +97,9 @@ func (db *DB) claimPruning(ctx context.Context) (claimed bool, err error) {
 	return claimed, nil
 }
 
-func (db *DB) extendPruning(ctx context.Context, by time.Duration) error {
-	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
-		_, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1", db.now().Add(by).UnixMilli())
+func (c *Catalogue) extendPruning(ctx context.Context, by time.Duration) error {
+	err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
+		_, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1", c.db.Now().Add(by).UnixMilli())
 		return err
 	})
 	if err != nil {
@@ -106,19 +108,19 @@ func (db *DB) extendPruning(ctx context.Context, by time.Duration) error {
 	return nil
 }
 
-func (db *DB) pruneRejections(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
+func (c *Catalogue) pruneRejections(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
 	ids, err := queryIDs(ctx, tx, "SELECT id FROM rejection WHERE rejected_at < ? ORDER BY rejected_at LIMIT ?", []any{before.UnixMilli(), pruneRows})
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	//nolint:gosec // made of constants
-	_, err = tx.ExecContext(ctx, "DELETE FROM rejection WHERE id IN "+tuples(1, len(ids)), anys(ids)...)
+	_, err = tx.ExecContext(ctx, "DELETE FROM rejection WHERE id IN "+database.Tuples(1, len(ids)), anys(ids)...)
 	return len(ids), err
 }
 
 // pruneChanges deletes from the oldest revision up to the first that is not old, so
 // that workers whose clocks differ make no holes in the log.
-func (db *DB) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
+func (c *Catalogue) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
 	rows, err := tx.QueryContext(ctx, "SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT ?", pruneRows)
 	if err != nil {
 		return 0, err
@@ -144,14 +146,14 @@ func (db *DB) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Time) (i
 }
 
 // pruneIngests deletes entries of the ingest log of the days before one.
-func (db *DB) pruneIngests(ctx context.Context, tx *sql.Tx, before int64) (int, error) {
+func (c *Catalogue) pruneIngests(ctx context.Context, tx *sql.Tx, before int64) (int, error) {
 	keys, err := selectPairs(ctx, tx, "SELECT applied_day, object_key FROM ingest WHERE applied_day < ? ORDER BY applied_day, object_key LIMIT ?", before, pruneRows)
 	n := len(keys) / 2
 	if err != nil || n == 0 {
 		return 0, err
 	}
 	//nolint:gosec // made of constants
-	_, err = tx.ExecContext(ctx, "DELETE FROM ingest WHERE "+db.dialect.in("applied_day", "object_key", n), keys...)
+	_, err = tx.ExecContext(ctx, "DELETE FROM ingest WHERE "+c.db.In("applied_day", "object_key", n), keys...)
 	return n, err
 }
 

@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
@@ -106,14 +107,14 @@ func touched(known map[movie.Identity]row, p *plan, changed []change, last int64
 // writeIngest logs the objects of a batch. What is delivered again on the same
 // day is logged once, so that an object that cannot be deleted does not fill the
 // table; the entry tells of the first time.
-func (db *DB) writeIngest(ctx context.Context, tx *sql.Tx, entries []ingestion) error {
-	now := db.now()
+func (c *Catalogue) writeIngest(ctx context.Context, tx *sql.Tx, entries []ingestion) error {
+	now := c.db.Now()
 	day, at := dayOf(now), now.UnixMilli()
 	args := make([]any, 0, 5*len(entries))
 	for _, e := range entries {
 		args = append(args, day, e.Key, e.Time.String(), e.part(), e.outcome(at))
 	}
-	return insert(ctx, tx, db.insertIngest(), args)
+	return database.Insert(ctx, tx, c.insertIngest(), args)
 }
 
 // part says which part of which generation the entry is about, so that later
@@ -168,7 +169,72 @@ func parseIngest(part, outcome string) (movie.Ingest, error) {
 // dayOf numbers the days since 1970.
 func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
-func (db *DB) insertIngest() insertion {
-	return insertion{"INSERT INTO ingest (applied_day, object_key, object_time, part, outcome)", 5,
-		db.dialect.onDuplicate("applied_day, object_key, object_time, part")}
+func (c *Catalogue) insertIngest() database.Insertion {
+	return database.Insertion{"INSERT INTO ingest (applied_day, object_key, object_time, part, outcome)", 5,
+		c.db.OnDuplicate("applied_day, object_key, object_time, part")}
+}
+
+// maxIngests bounds the entries that Ingests returns, and maxDays the days on which it
+// looks for them.
+const (
+	maxIngests = 25
+	maxDays    = 1000
+)
+
+// Ingests returns the newest entries of the ingest log for a key.
+func (c *Catalogue) Ingests(ctx context.Context, key string) ([]movie.Ingest, error) {
+	entries, err := c.ingests(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("read ingest log: %w", err)
+	}
+	return entries, nil
+}
+
+// ingests looks the key up on each day that is kept.
+func (c *Catalogue) ingests(ctx context.Context, key string) ([]movie.Ingest, error) {
+	all := []movie.Ingest{}
+	days, err := loggedDays(ctx, c.db.Reader(), maxDays)
+	if err != nil || len(days) == 0 {
+		return all, err
+	}
+	args := append([]any{key}, days...)
+	//nolint:gosec // made of constants
+	query := "SELECT object_time, part, outcome FROM ingest" + c.db.Force("PRIMARY") +
+		" WHERE object_key = ? AND applied_day IN " + database.Tuples(1, len(days)) + " ORDER BY applied_day DESC, object_time DESC, part DESC LIMIT ?"
+	rows, err := c.db.Reader().QueryContext(ctx, query, append(args, maxIngests)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	for rows.Next() {
+		var modified, part, outcome string
+		if err := rows.Scan(&modified, &part, &outcome); err != nil {
+			return nil, err
+		}
+		i, err := parseIngest(part, outcome)
+		if err != nil {
+			return nil, err
+		}
+		at, err := movie.ParseTime(modified)
+		if err != nil {
+			return nil, err
+		}
+		i.ObjectTime = at.Time()
+		all = append(all, i)
+	}
+	return all, rows.Err()
+}
+
+// loggedDays are the days of the ingest log, the last ones, the latest first.
+func loggedDays(ctx context.Context, q database.Querier, most int) ([]any, error) {
+	var first, last sql.NullInt64
+	err := q.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last)
+	if err != nil || !first.Valid {
+		return nil, err
+	}
+	var days []any
+	for day := last.Int64; day >= first.Int64 && len(days) < most; day-- {
+		days = append(days, day)
+	}
+	return days, nil
 }

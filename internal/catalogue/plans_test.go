@@ -1,11 +1,10 @@
-package database_test
+package catalogue_test
 
 import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -35,12 +36,12 @@ var rewrite = flag.Bool("update", false, "rewrite the golden files")
 func TestPlans(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		heard := &statements{seen: map[string][]any{}}
-		other := databasetest.Open(t, o)
+		other := cataloguetest.Open(t, o)
 		o.OpenPool = heard.openPool
 		if o.File == "" { // itself, so that it asks what it asks a primary
 			o.ReplicaHost, o.ReplicaPort = o.Host, o.Port
 		}
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		raw := databasetest.Raw(t, o)
 		random := rand.New(rand.NewPCG(1, 2))
 		fill := func() {
@@ -48,7 +49,7 @@ func TestPlans(t *testing.T) {
 				t.Fatal(err)
 			}
 			if o.File == "" {
-				exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, change_log, rejection, ingest")
+				databasetest.Exec(t, raw, "ANALYZE TABLE movie, movie_cast, movie_genre, change_log, rejection, ingest")
 			}
 		}
 		fill()
@@ -58,7 +59,7 @@ func TestPlans(t *testing.T) {
 		if len(heard.seen) < 40 {
 			t.Errorf("only %d statements were heard", len(heard.seen))
 		}
-		engine := engine(t, db)
+		engine := databasetest.Engine(t, o)
 		var shown []string
 		for _, query := range heard.all() {
 			plan := explain(t, raw, engine, query, heard.seen[query])
@@ -75,7 +76,7 @@ var repeated = regexp.MustCompile(`(\(\?,\?\)|\?)(,(\(\?,\?\)|\?))+`)
 
 // runAll makes the program's statements, each on data that it finds something in.
 // Verify and Repair are not among them: they look through all, on purpose.
-func runAll(t *testing.T, db *database.DB, raw *sql.DB) {
+func runAll(t *testing.T, db *catalogue.Catalogue, raw *sql.DB) {
 	t.Helper()
 	ctx := t.Context()
 	check := func(_ any, err error) {
@@ -90,31 +91,31 @@ func runAll(t *testing.T, db *database.DB, raw *sql.DB) {
 		check(nil, db.Export(ctx, f, func(int64) error { return nil }, func([]movie.Row) error { return nil }))
 	}
 	check(nil, db.Snapshot(ctx, func(movie.Mark, int64) error { return nil }, func([]movie.State) error { return nil }))
-	at := query(t, raw, "SELECT revision, movie_id, changed_at FROM change_log WHERE revision = 7", 3)[0]
+	at := databasetest.Query(t, raw, "SELECT revision, movie_id, changed_at FROM change_log WHERE revision = 7", 3)[0]
 	mark := movie.Mark{Revision: 7, Movie: int64(atoi(t, at[1])), ChangedAt: int64(atoi(t, at[2]))}
 	check(db.Since(ctx, mark, func([]movie.State) error { return nil }))
 	check(db.Movie(ctx, 1))
 	check(db.Revision(ctx))
 	check(db.Changes(ctx, 7, 100))
-	check(nil, db.CheckSchema(ctx))
 	check(nil, db.Report(ctx, movie.WorkerStatus{Shard: "0/1", LastPass: time.Now()}))
 	check(db.Status(ctx))
 	changed := []movie.Update{
-		update(9000, "Lion lions 7", 1999, []string{"new"}, []string{"new"}), update(9001, "quite new", 1999, nil, nil),
-		update(9002, "Lion lions 9", 1999, []string{}, []string{}),
+		cataloguetest.Update(9000, "Lion lions 7", 1999, []string{"new"}, []string{"new"}), cataloguetest.Update(9001, "quite new", 1999, nil, nil),
+		cataloguetest.Update(9002, "Lion lions 9", 1999, []string{}, []string{}),
 	}
 	check(db.Apply(ctx, movie.Batch{Objects: []movie.Object{{Key: "k", ETag: "e"}}, Updates: changed, Rejections: []movie.Rejection{{Key: "k", ObjectETag: "e", Position: 1, Reason: "bad"}}}))
 	for i := range changed {
 		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, movie.Time{Sec: 9010}
 	}
 	check(db.Apply(ctx, movie.Batch{Updates: changed}))
-	gone := update(9020, "quite new", 1999, nil, nil)
+	gone := cataloguetest.Update(9020, "quite new", 1999, nil, nil)
 	gone.Deleted = true
 	check(db.Apply(ctx, movie.Batch{Updates: []movie.Update{gone}}))
 	rejections, err := db.Rejections(ctx, 0, 100)
 	check(nil, err)
 	check(db.Rejections(ctx, 1000, 100))
-	check(db.Trace(ctx, "k"))
+	check(db.Ingests(ctx, "k"))
+	check(db.RejectionsOf(ctx, "k"))
 	check(db.Missing(ctx))
 	check(db.History(ctx, 1, 0, 25))
 	check(db.History(ctx, 1, 9000, 25))
@@ -254,25 +255,6 @@ func judge(t *testing.T, query string, plan []string) {
 // table, or SQLite's word, but not for the rows of a VALUES list.
 var scan = regexp.MustCompile(`TableFullScan|, (ALL|index)(,|\n|$)|(^|\n)SCAN (\w+($|\n)|\w+ USING)`)
 
-// engine names the engine with its version, as far as plans depend on it.
-func engine(t *testing.T, db *database.DB) string {
-	t.Helper()
-	name, err := db.Engine(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := regexp.MustCompile(`\d+\.\d+`).FindString(name)
-	switch {
-	case strings.Contains(name, "MariaDB"):
-		return "mariadb-" + version
-	case strings.Contains(name, "TiDB"):
-		return "tidb-" + regexp.MustCompile(`TiDB-v(\d+)`).FindStringSubmatch(name)[1]
-	case strings.Contains(name, "SQLite"):
-		return "sqlite-" + version
-	}
-	return "mysql-" + version
-}
-
 func compare(t *testing.T, golden, got string) {
 	t.Helper()
 	if *rewrite {
@@ -290,13 +272,6 @@ func compare(t *testing.T, golden, got string) {
 		return
 	}
 	if diff := cmp.Diff(string(want), got); err != nil || diff != "" {
-		t.Errorf("%v; golden -, got +, go test ./internal/database -run Plans -update rewrites it: %s", err, diff)
-	}
-}
-
-func exec(t *testing.T, raw *sql.DB, query string) {
-	t.Helper()
-	if _, err := raw.ExecContext(t.Context(), query); err != nil {
-		t.Fatal(fmt.Errorf("%s: %w", query, err))
+		t.Errorf("%v; golden -, got +, go test ./internal/catalogue -run Plans -update rewrites it: %s", err, diff)
 	}
 }

@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 // Changes returns the first changes after a revision, at most limit, in commit
 // order, each with the movie as it is now; none after those that hold
 // movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
-func (db *DB) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
+func (c *Catalogue) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
 	//nolint:gosec // made of constants
-	query := "SELECT " + db.dialect.straight + "c.revision, c.movie_id, m.hidden, m.fields FROM change_log c" + db.dialect.force("PRIMARY") +
-		" CROSS JOIN movie m" + db.dialect.force("PRIMARY") + " ON m.id = c.movie_id WHERE c.revision > ? ORDER BY c.revision LIMIT ?"
-	rows, err := db.read.QueryContext(ctx, query, since, limit)
+	query := "SELECT " + c.db.Straight() + "c.revision, c.movie_id, m.hidden, m.fields FROM change_log c" + c.db.Force("PRIMARY") +
+		" CROSS JOIN movie m" + c.db.Force("PRIMARY") + " ON m.id = c.movie_id WHERE c.revision > ? ORDER BY c.revision LIMIT ?"
+	rows, err := c.db.Reader().QueryContext(ctx, query, since, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read changes: %w", err)
 	}
@@ -39,22 +39,22 @@ func (db *DB) Changes(ctx context.Context, since int64, limit int) ([]movie.Chan
 	if len(changes) > 0 && changes[0].Revision == since+1 {
 		return changes, nil
 	}
-	return changes, db.checkKept(ctx, since, len(changes) > 0)
+	return changes, c.checkKept(ctx, since, len(changes) > 0)
 }
 
 // checkKept finds out why the change after a revision is not there: it has not
 // happened yet, or it is no longer kept.
-func (db *DB) checkKept(ctx context.Context, since int64, later bool) error {
+func (c *Catalogue) checkKept(ctx context.Context, since int64, later bool) error {
 	if later {
 		return movie.ErrPruned
 	}
-	revision, err := db.Revision(ctx)
+	revision, err := c.Revision(ctx)
 	if err != nil {
 		return err
 	}
 	var next sql.NullInt64
 	// Read after the revision: a change committed in between is then seen, too.
-	err = db.read.QueryRowContext(ctx, "SELECT MIN(revision) FROM change_log WHERE revision > ?", since).Scan(&next)
+	err = c.db.Reader().QueryRowContext(ctx, "SELECT MIN(revision) FROM change_log WHERE revision > ?", since).Scan(&next)
 	if err != nil {
 		return fmt.Errorf("read changes: %w", err)
 	}

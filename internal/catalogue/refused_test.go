@@ -1,9 +1,10 @@
-package database_test
+package catalogue_test
 
 import (
 	"errors"
 	"testing"
 
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -13,12 +14,12 @@ import (
 // use has them, are no fault of the data.
 func TestDamagedCopyRejectsNothing(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
-		apply(t, db, update(1, "A", 2000, []string{"A"}, nil))
+		db := cataloguetest.Open(t, o)
+		apply(t, db, cataloguetest.Update(1, "A", 2000, []string{"A"}, nil))
 		if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), "UPDATE catalogue SET revision = 0"); err != nil {
 			t.Fatal(err)
 		}
-		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{update(2, "B", 2000, []string{"A"}, nil)}})
+		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{cataloguetest.Update(2, "B", 2000, []string{"A"}, nil)}})
 		var refused *movie.RefusedError
 		if err == nil || errors.As(err, &refused) {
 			t.Errorf("applied to damaged tables: %v", err)
@@ -29,7 +30,7 @@ func TestDamagedCopyRejectsNothing(t *testing.T) {
 // TestTriggerRefuses: what a trigger does not take is the data's fault.
 func TestTriggerRefuses(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		trigger := "CREATE TRIGGER refuse BEFORE INSERT ON movie FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not here'"
 		if o.File != "" {
 			trigger = "CREATE TRIGGER refuse BEFORE INSERT ON movie BEGIN SELECT RAISE(ABORT, 'not here'); END"
@@ -37,7 +38,7 @@ func TestTriggerRefuses(t *testing.T) {
 		if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), trigger); err != nil {
 			t.Skipf("no triggers here: %v", err) // TiDB has none
 		}
-		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{update(2, "B", 2000, []string{"A"}, nil)}})
+		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{cataloguetest.Update(2, "B", 2000, []string{"A"}, nil)}})
 		var refused *movie.RefusedError
 		if !errors.As(err, &refused) || refused.Setting {
 			t.Errorf("a trigger's refusal is %v", err)

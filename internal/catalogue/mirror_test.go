@@ -1,4 +1,4 @@
-package database_test
+package catalogue_test
 
 import (
 	"context"
@@ -12,13 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
 )
 
-var _ index.Source = (*database.DB)(nil)
+var _ index.Source = (*catalogue.Catalogue)(nil)
 
 // replica follows a catalogue by Snapshot and Since.
 type replica struct {
@@ -28,7 +30,7 @@ type replica struct {
 	loads  int
 }
 
-func (r *replica) load(ctx context.Context, db *database.DB) error {
+func (r *replica) load(ctx context.Context, db *catalogue.Catalogue) error {
 	var last int64
 	r.loads++
 	r.movies = make(map[int64]string)
@@ -43,7 +45,7 @@ func (r *replica) load(ctx context.Context, db *database.DB) error {
 	})
 }
 
-func (r *replica) follow(ctx context.Context, db *database.DB) error {
+func (r *replica) follow(ctx context.Context, db *catalogue.Catalogue) error {
 	mark, err := db.Since(ctx, r.mark, r.take)
 	if errors.Is(err, movie.ErrPruned) || errors.Is(err, movie.ErrReplaced) {
 		return r.load(ctx, db)
@@ -71,10 +73,10 @@ func (r *replica) visible() (n int64) {
 }
 
 // check compares a replica with the tables.
-func (r *replica) check(t *testing.T, db *database.DB, o database.Options) {
+func (r *replica) check(t *testing.T, db *catalogue.Catalogue, o database.Options) {
 	t.Helper()
 	want := make(map[int64]string)
-	for _, row := range query(t, databasetest.Raw(t, o), "SELECT id, title, year, hidden, fields FROM movie", 5) {
+	for _, row := range databasetest.Query(t, databasetest.Raw(t, o), "SELECT id, title, year, hidden, fields FROM movie", 5) {
 		fields := row[4]
 		if row[3] == "1" {
 			fields = ""
@@ -94,7 +96,7 @@ func (r *replica) check(t *testing.T, db *database.DB, o database.Options) {
 // the end.
 func TestMirrorBesideWriters(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		all := shelf(rand.New(rand.NewPCG(5, 6)), 2500)
 		if _, err := db.Apply(t.Context(), movie.Batch{Updates: all}); err != nil {
 			t.Fatal(err)
@@ -104,7 +106,7 @@ func TestMirrorBesideWriters(t *testing.T) {
 		var group errgroup.Group
 		for i := range 2 {
 			own := rand.New(rand.NewPCG(uint64(i), 7))
-			writer := databasetest.Open(t, o)
+			writer := cataloguetest.Open(t, o)
 			group.Go(func() error {
 				for turn := int64(1); ctx.Err() == nil; turn++ {
 					var changed []movie.Update
@@ -150,7 +152,7 @@ func TestMirrorBesideWriters(t *testing.T) {
 
 // checkCount compares the number of visible movies with the catalogue's, unless a
 // writer has moved that on.
-func checkCount(t *testing.T, db *database.DB, r *replica) {
+func checkCount(t *testing.T, db *catalogue.Catalogue, r *replica) {
 	t.Helper()
 	status, err := db.Status(t.Context())
 	if err != nil {
@@ -165,7 +167,7 @@ func checkCount(t *testing.T, db *database.DB, r *replica) {
 // exactly so many as one statement reads.
 func TestMirrorOfManyChanges(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		var r replica
 		if err := r.load(t.Context(), db); err != nil || r.mark != (movie.Mark{}) {
 			t.Fatalf("%+v, %v", r.mark, err)
@@ -173,7 +175,7 @@ func TestMirrorOfManyChanges(t *testing.T) {
 		for _, n := range []int{10_000, 12_345} {
 			var batch movie.Batch
 			for i := range n {
-				batch.Updates = append(batch.Updates, update(1, fmt.Sprint(n, " ", i), 2000, nil, nil))
+				batch.Updates = append(batch.Updates, cataloguetest.Update(1, fmt.Sprint(n, " ", i), 2000, nil, nil))
 			}
 			if _, err := db.Apply(t.Context(), batch); err != nil {
 				t.Fatal(err)
@@ -201,24 +203,24 @@ func TestMirrorOfManyChanges(t *testing.T) {
 // which all changes are kept goes on, though its own is not.
 func TestMirrorPruned(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		raw := databasetest.Raw(t, o)
 		marks := []movie.Mark{{}}
 		for i := range 4 {
-			apply(t, db, update(1, fmt.Sprint(i), 2000, nil, nil))
+			apply(t, db, cataloguetest.Update(1, fmt.Sprint(i), 2000, nil, nil))
 			mark, err := db.Since(t.Context(), marks[i], func([]movie.State) error { return nil })
 			if err != nil || mark.Revision != int64(i+1) || mark.Movie == 0 || mark.ChangedAt == 0 {
 				t.Fatalf("%+v, %v", mark, err)
 			}
 			marks = append(marks, mark)
 		}
-		exec(t, raw, "DELETE FROM change_log WHERE revision <= 2")
+		databasetest.Exec(t, raw, "DELETE FROM change_log WHERE revision <= 2")
 		for i, want := range []error{movie.ErrPruned, movie.ErrPruned, nil, nil, nil} {
 			if _, err := db.Since(t.Context(), marks[i], func([]movie.State) error { return nil }); !errors.Is(err, want) {
 				t.Errorf("from revision %d: %v, want %v", i, err, want)
 			}
 		}
-		exec(t, raw, "DELETE FROM change_log")
+		databasetest.Exec(t, raw, "DELETE FROM change_log")
 		for i, want := range []error{movie.ErrPruned, movie.ErrPruned, movie.ErrPruned, movie.ErrPruned, nil} {
 			if _, err := db.Since(t.Context(), marks[i], func([]movie.State) error { return nil }); !errors.Is(err, want) {
 				t.Errorf("from revision %d of an empty log: %v, want %v", i, err, want)
@@ -243,22 +245,22 @@ func TestMirrorReplaced(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.UnixMilli(1_000_000)
 		o.Now = func() time.Time { now = now.Add(time.Second); return now }
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		raw := databasetest.Raw(t, o)
-		apply(t, db, update(1, "kept", 2000, nil, nil))
-		apply(t, db, update(1, "lost", 2000, nil, nil))
+		apply(t, db, cataloguetest.Update(1, "kept", 2000, nil, nil))
+		apply(t, db, cataloguetest.Update(1, "lost", 2000, nil, nil))
 		var r replica
 		if err := r.load(t.Context(), db); err != nil {
 			t.Fatal(err)
 		}
 		mark := r.mark
 		// What a copy from before the second change holds.
-		exec(t, raw, "DELETE FROM movie WHERE id = 2")
-		exec(t, raw, "DELETE FROM change_log WHERE revision = 2")
-		exec(t, raw, "UPDATE catalogue SET revision = 1, movies = 1")
+		databasetest.Exec(t, raw, "DELETE FROM movie WHERE id = 2")
+		databasetest.Exec(t, raw, "DELETE FROM change_log WHERE revision = 2")
+		databasetest.Exec(t, raw, "UPDATE catalogue SET revision = 1, movies = 1")
 		for _, title := range []string{"", "other", "more"} {
 			if title != "" {
-				apply(t, db, update(1, title, 2001, nil, nil))
+				apply(t, db, cataloguetest.Update(1, title, 2001, nil, nil))
 			}
 			_, err := db.Since(t.Context(), mark, func([]movie.State) error {
 				t.Error("movies are given")
@@ -281,14 +283,14 @@ func TestMirrorReplaced(t *testing.T) {
 // TestMirrorBoundsBytes: large movies come in small groups.
 func TestMirrorBoundsBytes(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		names := make([]string, 1000)
 		for i := range names {
 			names[i] = fmt.Sprintf("%0500d", i)
 		}
 		var updates []movie.Update
 		for i := range 10 { // of half a megabyte
-			updates = append(updates, update(1, fmt.Sprint(i), 2000, names, nil))
+			updates = append(updates, cataloguetest.Update(1, fmt.Sprint(i), 2000, names, nil))
 		}
 		apply(t, db, updates...)
 		var r, follower replica

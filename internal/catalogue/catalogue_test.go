@@ -1,4 +1,4 @@
-package database_test
+package catalogue_test
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -34,7 +36,7 @@ func TestEngines(t *testing.T) {
 // and compares every table with what the pure merge says.
 func TestApplyEqualsMerge(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		random := rand.New(rand.NewPCG(1, 2))
 		updates := randomUpdates(random, 1200, 40)
 		want := make(map[movie.Identity]movie.Record)
@@ -63,10 +65,10 @@ func TestFourWriters(t *testing.T) {
 		for _, u := range updates {
 			want[u.Identity] = merge(want, u)
 		}
-		databasetest.Open(t, o) // migrates
+		cataloguetest.Open(t, o) // migrates
 		var writers sync.WaitGroup
 		for w := range 4 {
-			db := databasetest.Open(t, o)
+			db := cataloguetest.Open(t, o)
 			random := rand.New(rand.NewPCG(5, uint64(w)))
 			mine := slices.Clone(updates)
 			random.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
@@ -79,12 +81,12 @@ func TestFourWriters(t *testing.T) {
 		writers.Wait()
 		raw := databasetest.Raw(t, o)
 		checkTables(t, raw, want)
-		checkReplay(t, databasetest.Open(t, o), raw)
+		checkReplay(t, cataloguetest.Open(t, o), raw)
 	})
 }
 
 // applyForSure does what the worker does: try again in the next pass.
-func applyForSure(t *testing.T, db *database.DB, updates []movie.Update) {
+func applyForSure(t *testing.T, db *catalogue.Catalogue, updates []movie.Update) {
 	for range 20 {
 		_, err := db.Apply(context.Background(), movie.Batch{Updates: updates})
 		if err == nil {
@@ -151,7 +153,7 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 	var cast, genres []string
 	visible := 0
 	seen := make(map[movie.Identity]bool)
-	for _, r := range query(t, raw, "SELECT id, title, year, hidden, fields, stamps FROM movie", 6) {
+	for _, r := range databasetest.Query(t, raw, "SELECT id, title, year, hidden, fields, stamps FROM movie", 6) {
 		identity := movie.Identity{Title: r[1], Year: atoi(t, r[2])}
 		record, known := want[identity]
 		if !known {
@@ -193,10 +195,10 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 
 // checkReplay replays the change log from 0: its revisions have no holes, and
 // the movies in it that are visible now are the catalogue.
-func checkReplay(t *testing.T, db *database.DB, raw *sql.DB) {
+func checkReplay(t *testing.T, db *catalogue.Catalogue, raw *sql.DB) {
 	t.Helper()
 	replayed := make(map[string]bool)
-	log := query(t, raw, "SELECT revision, movie_id FROM change_log ORDER BY revision", 2)
+	log := databasetest.Query(t, raw, "SELECT revision, movie_id FROM change_log ORDER BY revision", 2)
 	for i, r := range log {
 		if atoi(t, r[0]) != i+1 {
 			t.Fatalf("change %d has revision %s", i+1, r[0])
@@ -218,7 +220,7 @@ func checkReplay(t *testing.T, db *database.DB, raw *sql.DB) {
 func checkRows(t *testing.T, raw *sql.DB, statement string, columns int, want []string) {
 	t.Helper()
 	var got []string
-	for _, r := range query(t, raw, statement, columns) {
+	for _, r := range databasetest.Query(t, raw, statement, columns) {
 		got = append(got, strings.Join(r, "|"))
 	}
 	slices.Sort(got)
@@ -226,30 +228,6 @@ func checkRows(t *testing.T, raw *sql.DB, statement string, columns int, want []
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", statement, diff)
 	}
-}
-
-func query(t *testing.T, raw *sql.DB, statement string, columns int) [][]string {
-	t.Helper()
-	rows, err := raw.QueryContext(t.Context(), statement)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all [][]string
-	for rows.Next() {
-		values, targets := make([]string, columns), make([]any, columns)
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := rows.Scan(targets...); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, values)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 func atoi(t *testing.T, text string) int {
@@ -261,14 +239,7 @@ func atoi(t *testing.T, text string) int {
 	return n
 }
 
-func update(position int64, title string, year int, cast, genres []string) movie.Update {
-	return movie.Update{
-		Identity: movie.Identity{Title: title, Year: year}, Cast: cast, Genres: genres,
-		Stamp: movie.Stamp{Time: movie.Time{Sec: position}, Key: "key", Position: 1},
-	}
-}
-
-func apply(t *testing.T, db *database.DB, updates ...movie.Update) int {
+func apply(t *testing.T, db *catalogue.Catalogue, updates ...movie.Update) int {
 	t.Helper()
 	changes, err := db.Apply(t.Context(), movie.Batch{Updates: updates})
 	if err != nil {
@@ -279,23 +250,23 @@ func apply(t *testing.T, db *database.DB, updates ...movie.Update) int {
 
 func TestOnlyEffectiveChangesCount(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
-		tombstone := update(3, "T", 2000, nil, nil)
+		db := cataloguetest.Open(t, o)
+		tombstone := cataloguetest.Update(3, "T", 2000, nil, nil)
 		tombstone.Deleted = true
 		steps := []struct {
 			name   string
 			update movie.Update
 			want   int
 		}{
-			{"new", update(1, "T", 2000, []string{"A"}, nil), 1},
-			{"the same again", update(1, "T", 2000, []string{"A"}, nil), 0},
-			{"equal content, newer stamp", update(2, "T", 2000, []string{"A"}, nil), 0},
-			{"older than what is known", update(1, "T", 2000, []string{"old"}, nil), 0},
-			{"genres alone", update(2, "T", 2000, nil, []string{"G"}), 1},
+			{"new", cataloguetest.Update(1, "T", 2000, []string{"A"}, nil), 1},
+			{"the same again", cataloguetest.Update(1, "T", 2000, []string{"A"}, nil), 0},
+			{"equal content, newer stamp", cataloguetest.Update(2, "T", 2000, []string{"A"}, nil), 0},
+			{"older than what is known", cataloguetest.Update(1, "T", 2000, []string{"old"}, nil), 0},
+			{"genres alone", cataloguetest.Update(2, "T", 2000, nil, []string{"G"}), 1},
 			{"tombstone", tombstone, 1},
 			{"tombstone again", tombstone, 0},
-			{"update older than the tombstone", update(2, "T", 2000, []string{"late"}, nil), 0},
-			{"back, with its newer fields only", update(4, "T", 2000, nil, []string{"H"}), 1},
+			{"update older than the tombstone", cataloguetest.Update(2, "T", 2000, []string{"late"}, nil), 0},
+			{"back, with its newer fields only", cataloguetest.Update(4, "T", 2000, nil, []string{"H"}), 1},
 		}
 		for _, s := range steps {
 			if got := apply(t, db, s.update); got != s.want {
@@ -315,16 +286,16 @@ func TestOnlyEffectiveChangesCount(t *testing.T) {
 
 func TestIDsFollowTheOrderOfArrival(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
-		apply(t, db, update(1, "Z", 2000, nil, nil), update(2, "M", 2000, nil, nil), update(3, "A", 2000, nil, nil))
-		apply(t, db, update(4, "M", 2000, nil, nil), update(5, "B", 2000, nil, nil))
+		db := cataloguetest.Open(t, o)
+		apply(t, db, cataloguetest.Update(1, "Z", 2000, nil, nil), cataloguetest.Update(2, "M", 2000, nil, nil), cataloguetest.Update(3, "A", 2000, nil, nil))
+		apply(t, db, cataloguetest.Update(4, "M", 2000, nil, nil), cataloguetest.Update(5, "B", 2000, nil, nil))
 		checkRows(t, databasetest.Raw(t, o), "SELECT id, title FROM movie", 2, []string{"1|Z", "2|M", "3|A", "4|B"})
 	})
 }
 
 func TestRejectionsAreKeptOnce(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		r := movie.Rejection{Key: "a b%/é", ObjectETag: `"e1"`, Position: 2, Reason: strings.Repeat("é", 2000), Bytes: []byte{0, 0xff, '\''}}
 		other := r
 		other.ObjectETag = `"e2"`
@@ -333,7 +304,7 @@ func TestRejectionsAreKeptOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		rows := query(t, databasetest.Raw(t, o), "SELECT object_key, object_etag, position, bytes, reason FROM rejection ORDER BY object_etag", 5)
+		rows := databasetest.Query(t, databasetest.Raw(t, o), "SELECT object_key, object_etag, position, bytes, reason FROM rejection ORDER BY object_etag", 5)
 		if len(rows) != 2 || rows[0][0] != r.Key || rows[0][1] != r.ObjectETag || rows[0][2] != "2" || rows[0][3] != string(r.Bytes) {
 			t.Errorf("rejections are %q", rows)
 		}
@@ -344,8 +315,8 @@ func TestRejectionsAreKeptOnce(t *testing.T) {
 // must be told from a passing failure. SQLite takes anything that decode lets by.
 func TestRefusedData(t *testing.T) {
 	for _, dsn := range databasetest.Servers(t) {
-		db := databasetest.Open(t, databasetest.Server(t, dsn))
-		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{update(1, strings.Repeat("x", 1025), 2000, nil, nil)}})
+		db := cataloguetest.Open(t, databasetest.Server(t, dsn))
+		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{cataloguetest.Update(1, strings.Repeat("x", 1025), 2000, nil, nil)}})
 		var refusal *movie.RefusedError
 		if !errors.As(err, &refusal) || !strings.Contains(refusal.Error(), "title") {
 			t.Errorf("a title that is too long gives %v, want a refusal that names the column", err)
@@ -355,14 +326,14 @@ func TestRefusedData(t *testing.T) {
 
 func TestLargeValues(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		var batch movie.Batch
 		for m := range 3 {
 			var cast []string
 			for i := range 2000 {
 				cast = append(cast, fmt.Sprintf("%0500d", i+m*2000))
 			}
-			u := update(1, strings.Repeat("t", 1000)+fmt.Sprint(m), 2000, cast, nil)
+			u := cataloguetest.Update(1, strings.Repeat("t", 1000)+fmt.Sprint(m), 2000, cast, nil)
 			u.Stamp.Key = strings.Repeat("k", 1024)
 			batch.Updates = append(batch.Updates, u)
 			batch.Rejections = append(batch.Rejections, movie.Rejection{Key: u.Stamp.Key, Position: int64(m), Bytes: make([]byte, 64<<10)})
@@ -378,17 +349,17 @@ func TestPrune(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.UnixMilli(1_000_000)
 		o.Now = func() time.Time { return now }
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		var batch movie.Batch
 		for i := range 2500 {
-			batch.Updates = append(batch.Updates, update(int64(i+1), fmt.Sprint(i), 2000, nil, nil))
+			batch.Updates = append(batch.Updates, cataloguetest.Update(int64(i+1), fmt.Sprint(i), 2000, nil, nil))
 			batch.Rejections = append(batch.Rejections, movie.Rejection{Key: "k", Position: int64(i)})
 		}
 		if _, err := db.Apply(t.Context(), batch); err != nil {
 			t.Fatal(err)
 		}
 		now = now.Add(time.Hour)
-		apply(t, db, update(9999, "new", 2000, nil, nil))
+		apply(t, db, cataloguetest.Update(9999, "new", 2000, nil, nil))
 		if err := db.Prune(t.Context(), now.Add(-2*time.Hour), now.Add(-2*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -413,13 +384,13 @@ func TestPruneMakesNoHoles(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.UnixMilli(1_000_000_000)
 		o.Now = func() time.Time { return now }
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		for i := range 20 {
 			now = time.UnixMilli(1_000_000_000 + int64(i*1000))
 			if i%3 == 2 {
 				now = now.Add(-time.Hour)
 			}
-			apply(t, db, update(int64(i+1), fmt.Sprint(i), 2000, nil, nil))
+			apply(t, db, cataloguetest.Update(int64(i+1), fmt.Sprint(i), 2000, nil, nil))
 		}
 		before := time.UnixMilli(1_000_000_000 + 10_500)
 		now = before.Add(24 * time.Hour)
@@ -442,7 +413,7 @@ func TestPruneMakesNoHoles(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		at := time.UnixMilli
 		oldest := time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)
 		for _, s := range []movie.WorkerStatus{
@@ -470,7 +441,8 @@ func TestFileReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := databasetest.SQLite(t)
-			db := databasetest.Open(t, o)
+			engine := databasetest.Open(t, o)
+			db := catalogue.New(engine)
 			batch := func(title string) movie.Batch {
 				return movie.Batch{Updates: []movie.Update{{Identity: movie.Identity{Title: title, Year: 2000}, Stamp: movie.Stamp{Position: 1}}}}
 			}
@@ -483,7 +455,7 @@ func TestFileReplaced(t *testing.T) {
 			if _, err := db.Apply(t.Context(), batch("two")); err == nil || !strings.Contains(err.Error(), "start anew") {
 				t.Errorf("apply: %v", err)
 			}
-			if err := db.CheckSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "start anew") {
+			if err := engine.CheckSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "start anew") {
 				t.Errorf("check: %v", err)
 			}
 		})

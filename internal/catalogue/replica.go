@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -7,19 +7,16 @@ import (
 	"time"
 )
 
-// Replicated tells whether reads go to a server that follows another.
-func (db *DB) Replicated() bool { return db.replicated }
-
 // Missing is when the first of the changes was committed that a read replica does
 // not show yet, by the clock of the worker that did; zero when it shows all of them.
-func (db *DB) Missing(ctx context.Context) (since time.Time, err error) {
-	shown, err := db.Revision(ctx)
+func (c *Catalogue) Missing(ctx context.Context) (since time.Time, err error) {
+	shown, err := c.Revision(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask the replica: %w", err)
 	}
 	var revision int64
 	var changed sql.NullInt64
-	err = db.write.QueryRowContext(ctx, "SELECT revision, (SELECT changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT 1)"+
+	err = c.db.Primary().QueryRowContext(ctx, "SELECT revision, (SELECT changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT 1)"+
 		" FROM catalogue WHERE id = 1", shown).Scan(&revision, &changed)
 	switch {
 	case err != nil:

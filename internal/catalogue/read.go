@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"bytes"
@@ -8,19 +8,14 @@ import (
 	"fmt"
 	"math"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
-// querier is a pool or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // Movie returns a visible movie, or movie.ErrNotFound.
-func (db *DB) Movie(ctx context.Context, id int64) (movie.Row, error) {
+func (c *Catalogue) Movie(ctx context.Context, id int64) (movie.Row, error) {
 	r := movie.Row{ID: id}
-	err := db.read.QueryRowContext(ctx, "SELECT fields FROM movie WHERE id = ? AND hidden = 0", id).Scan(&r.Fields)
+	err := c.db.Reader().QueryRowContext(ctx, "SELECT fields FROM movie WHERE id = ? AND hidden = 0", id).Scan(&r.Fields)
 	if errors.Is(err, sql.ErrNoRows) {
 		return movie.Row{}, movie.ErrNotFound
 	}
@@ -42,7 +37,7 @@ const (
 // the page that follows, 0 at the end: the last id of a full page. A page may be short,
 // even empty, and still have a next one: then no more candidates were read, because the
 // work is bounded. limit is at least 1.
-func (db *DB) Movies(ctx context.Context, f movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
+func (c *Catalogue) Movies(ctx context.Context, f movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
 	size, full, ended, last := 0, false, false, start
 	add := func(c candidate) (more bool, err error) {
 		matches, err := c.matches(f)
@@ -61,7 +56,7 @@ func (db *DB) Movies(ctx context.Context, f movie.Filter, start int64, limit int
 	// Most candidates match, so the first statement usually reads all of the page.
 	for left, n := pageCandidates, limit+1; left > 0 && !full && !ended; left, n = left-n, 4*n {
 		n = min(n, left)
-		if ended, err = db.candidates(ctx, db.read, f, last, n, add); err != nil {
+		if ended, err = c.candidates(ctx, c.db.Reader(), f, last, n, add); err != nil {
 			return nil, 0, fmt.Errorf("read movies: %w", err)
 		}
 	}
@@ -102,8 +97,8 @@ func isEmpty(f movie.Filter) bool {
 // candidates reads at most n candidates of a filter, the highest id first, and calls
 // each for every one until it wants no more. With start above 0, it reads only ids
 // below start. ended tells whether there are no more candidates.
-func (db *DB) candidates(ctx context.Context, q querier, f movie.Filter, start int64, n int, each func(candidate) (more bool, err error)) (ended bool, err error) {
-	query, args := db.dialect.selectCandidates(f, start, n)
+func (c *Catalogue) candidates(ctx context.Context, q database.Querier, f movie.Filter, start int64, n int, each func(candidate) (more bool, err error)) (ended bool, err error) {
+	query, args := c.selectCandidates(f, start, n)
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return false, err
@@ -126,17 +121,17 @@ func (db *DB) candidates(ctx context.Context, q querier, f movie.Filter, start i
 
 // selectCandidates makes the statement that reads candidates: one range of one index,
 // by descending id, and the movies' rows.
-func (d *dialect) selectCandidates(f movie.Filter, start int64, n int) (query string, args []any) {
+func (c *Catalogue) selectCandidates(f movie.Filter, start int64, n int) (query string, args []any) {
 	table, index, condition, args := rangeOf(f)
-	id, from := "m.id", "movie m"+d.force(index)
+	id, from := "m.id", "movie m"+c.db.Force(index)
 	if table != "movie" {
 		id = "l.movie_id"
-		from = table + " l" + d.force(index) + " LEFT JOIN movie m" + d.force("PRIMARY") + " ON m.id = l.movie_id"
+		from = table + " l" + c.db.Force(index) + " LEFT JOIN movie m" + c.db.Force("PRIMARY") + " ON m.id = l.movie_id"
 	}
 	if start == 0 {
 		start = math.MaxInt64
 	}
-	query = "SELECT " + d.straight + id + ", m.hidden, m.fields FROM " + from + " WHERE " + condition + id + " < ? ORDER BY " + id + " DESC LIMIT ?"
+	query = "SELECT " + c.db.Straight() + id + ", m.hidden, m.fields FROM " + from + " WHERE " + condition + id + " < ? ORDER BY " + id + " DESC LIMIT ?"
 	return query, append(args, start, n)
 }
 
@@ -145,7 +140,7 @@ func (d *dialect) selectCandidates(f movie.Filter, start int64, n int) (query st
 func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 	switch {
 	case len(f.IDs) > 0:
-		return "movie", "PRIMARY", "m.id IN " + tuples(1, len(f.IDs)) + " AND ", anys(f.IDs)
+		return "movie", "PRIMARY", "m.id IN " + database.Tuples(1, len(f.IDs)) + " AND ", anys(f.IDs)
 	case f.Title != "" && f.Year != 0:
 		return "movie", "identity", "m.title = ? AND m.year = ? AND ", []any{f.Title, f.Year}
 	case f.Title != "":
@@ -161,7 +156,7 @@ func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 }
 
 // queryIDs reads rows of one number.
-func queryIDs(ctx context.Context, q querier, query string, args []any) ([]int64, error) {
+func queryIDs(ctx context.Context, q database.Querier, query string, args []any) ([]int64, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

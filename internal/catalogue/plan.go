@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import "jpmovies/internal/movie"
 

@@ -1,4 +1,4 @@
-package database_test
+package catalogue_test
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -18,7 +20,7 @@ import (
 func TestLargeRows(t *testing.T) {
 	const movies, cast = 12, 1200
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		for i := range movies {
 			u := movie.Update{Identity: movie.Identity{Title: fmt.Sprint("Large ", i), Year: 2000}, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}}
 			for n := range cast {
@@ -62,13 +64,14 @@ func TestLargeRows(t *testing.T) {
 // read with, and one more of them waits.
 func TestExportConnections(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		databasetest.Open(t, o) // migrates
+		cataloguetest.Open(t, o) // migrates
 		o.Exports = 2
-		db, err := database.Open(o)
+		limited, err := database.Open(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = db.Close() }()
+		defer func() { _ = limited.Close() }()
+		db := catalogue.New(limited)
 		stalled, release := make(chan error, 2), make(chan struct{})
 		began := make(chan struct{})
 		for range 2 {

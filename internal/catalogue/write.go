@@ -1,13 +1,15 @@
-package database
+package catalogue
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
@@ -18,49 +20,52 @@ import (
 // Applying a batch again changes nothing. The error is a *movie.RefusedError
 // when a healthy database refuses the data for good; any other means that the
 // batch may or may not be committed and is to be applied again later.
-func (db *DB) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
+func (c *Catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
 	if batch.Empty() {
 		return 0, nil
 	}
 	records := movie.Collect(batch.Updates)
-	err = db.transact(ctx, func(tx *sql.Tx, attempt int) error {
+	err = c.db.Transact(ctx, func(tx *sql.Tx, attempt int) error {
 		// Ids follow the order in the batch. Writers that meet on the same new
 		// movies may deadlock that way; sorted, they cannot.
 		if attempt > 0 {
 			slices.SortFunc(records, func(a, b movie.Record) int { return a.Compare(b.Identity) })
 		}
-		changes, err = db.apply(ctx, tx, records, batch)
+		changes, err = c.apply(ctx, tx, records, batch)
 		return err
 	})
+	if refused := (*database.RefusedError)(nil); errors.As(err, &refused) {
+		err = (*movie.RefusedError)(refused)
+	}
 	return changes, err
 }
 
 // apply runs the statements in the one order that all writers share: movie,
 // links, rejection, and last the catalogue's row, whose lock every writer
 // with changes needs and which is therefore held for the logs alone.
-func (db *DB) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, batch movie.Batch) (int, error) {
-	known, err := db.lock(ctx, tx, records)
+func (c *Catalogue) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, batch movie.Batch) (int, error) {
+	known, err := c.lock(ctx, tx, records)
 	if err != nil {
 		return 0, err
 	}
 	p := newPlan(records, known)
-	if err := db.writeMovies(ctx, tx, p); err != nil {
+	if err := c.writeMovies(ctx, tx, p); err != nil {
 		return 0, err
 	}
-	if err := db.writeLinks(ctx, tx, p); err != nil {
+	if err := c.writeLinks(ctx, tx, p); err != nil {
 		return 0, err
 	}
-	if err := db.writeRejections(ctx, tx, batch.Rejections); err != nil {
+	if err := c.writeRejections(ctx, tx, batch.Rejections); err != nil {
 		return 0, err
 	}
 	changed := p.changed()
 	var revision int64
 	if len(changed) > 0 {
-		if revision, err = db.writeChanges(ctx, tx, changed, p.movies()); err != nil {
+		if revision, err = c.writeChanges(ctx, tx, changed, p.movies()); err != nil {
 			return 0, err
 		}
 	}
-	return len(changed), db.writeIngest(ctx, tx, ingestions(batch, touched(known, p, changed, revision)))
+	return len(changed), c.writeIngest(ctx, tx, ingestions(batch, touched(known, p, changed, revision)))
 }
 
 // row is a movie's row.
@@ -71,25 +76,25 @@ type row struct {
 
 // lock reads the movies' rows and locks them until the transaction ends. The
 // keys are sorted, so that writers wait for each other and do not deadlock.
-func (db *DB) lock(ctx context.Context, tx *sql.Tx, records []movie.Record) (map[movie.Identity]row, error) {
+func (c *Catalogue) lock(ctx context.Context, tx *sql.Tx, records []movie.Record) (map[movie.Identity]row, error) {
 	identities := make([]movie.Identity, len(records))
 	for i, r := range records {
 		identities[i] = r.Identity
 	}
 	slices.SortFunc(identities, movie.Identity.Compare)
 	known := make(map[movie.Identity]row, len(records))
-	for group := range slices.Chunk(identities, bulkTuples) {
-		if err := db.lockGroup(ctx, tx, group, known); err != nil {
+	for group := range slices.Chunk(identities, database.MaxTuples) {
+		if err := c.lockGroup(ctx, tx, group, known); err != nil {
 			return nil, fmt.Errorf("lock movies: %w", err)
 		}
 	}
 	return known, nil
 }
 
-func (db *DB) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row) error {
+func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row) error {
 	//nolint:gosec // made of constants
-	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + db.dialect.force("identity") +
-		" WHERE " + db.dialect.in("title", "year", len(group)) + db.dialect.forUpdate
+	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + c.db.Force("identity") +
+		" WHERE " + c.db.In("title", "year", len(group)) + c.db.ForUpdate()
 	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
 	if err != nil {
 		return err
@@ -136,7 +141,7 @@ func scanRow(rows *sql.Rows) (row, error) {
 
 // writeMovies inserts the new movies, learns their ids, and overwrites the
 // changed ones.
-func (db *DB) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
+func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
 	var fresh, stale []any
 	var identities []movie.Identity
 	for i := range p.steps {
@@ -150,22 +155,22 @@ func (db *DB) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
 			stale = append(stale, s.id, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
 		}
 	}
-	if err := insert(ctx, tx, insertMovie, fresh); err != nil {
+	if err := database.Insert(ctx, tx, insertMovie, fresh); err != nil {
 		return err
 	}
-	if err := db.learnIDs(ctx, tx, identities, p); err != nil {
+	if err := c.learnIDs(ctx, tx, identities, p); err != nil {
 		return err
 	}
-	return insert(ctx, tx, db.overwriteMovie(), stale)
+	return database.Insert(ctx, tx, c.overwriteMovie(), stale)
 }
 
 // learnIDs reads the ids of the movies just inserted: no engine-independent
 // short cut tells them.
-func (db *DB) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Identity, p *plan) error {
+func (c *Catalogue) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Identity, p *plan) error {
 	slices.SortFunc(identities, movie.Identity.Compare)
 	ids := make(map[movie.Identity]int64, len(identities))
-	for group := range slices.Chunk(identities, bulkTuples) {
-		if err := db.readIDs(ctx, tx, group, ids); err != nil {
+	for group := range slices.Chunk(identities, database.MaxTuples) {
+		if err := c.readIDs(ctx, tx, group, ids); err != nil {
 			return fmt.Errorf("read new ids: %w", err)
 		}
 	}
@@ -180,16 +185,16 @@ func (db *DB) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Ident
 	return nil
 }
 
-func (db *DB) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, ids map[movie.Identity]int64) error {
-	query := "SELECT id, title, year FROM movie" + db.dialect.force("identity") +
-		" WHERE " + db.dialect.in("title", "year", len(group))
+func (c *Catalogue) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, ids map[movie.Identity]int64) error {
+	query := "SELECT id, title, year FROM movie" + c.db.Force("identity") +
+		" WHERE " + c.db.In("title", "year", len(group))
 	some, err := queryIdentities(ctx, tx, query, identityArgs(group)...)
 	maps.Copy(ids, some)
 	return err
 }
 
 // queryIdentities reads rows of id, title and year.
-func queryIdentities(ctx context.Context, q querier, query string, args ...any) (map[movie.Identity]int64, error) {
+func queryIdentities(ctx context.Context, q database.Querier, query string, args ...any) (map[movie.Identity]int64, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -208,13 +213,13 @@ func queryIdentities(ctx context.Context, q querier, query string, args ...any) 
 }
 
 // writeLinks deletes and inserts the link rows that differ, sorted by key.
-func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
+func (c *Catalogue) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 	for _, t := range linkTables {
 		l := p.links(t)
-		if err := db.remove(ctx, tx, t.name, arguments(l.deleted)); err != nil {
+		if err := c.db.DeletePairs(ctx, tx, t.Name, "name", "movie_id", LinkArguments(l.deleted)); err != nil {
 			return err
 		}
-		if err := insert(ctx, tx, db.insertInto(t), arguments(l.inserted)); err != nil {
+		if err := database.Insert(ctx, tx, t.Insertion(c.db), LinkArguments(l.inserted)); err != nil {
 			return err
 		}
 	}
@@ -225,21 +230,21 @@ func (db *DB) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 const maxReason = 2048
 
 // writeRejections records each rejection once, however often it is delivered.
-func (db *DB) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movie.Rejection) error {
-	now := db.now().UnixMilli()
+func (c *Catalogue) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movie.Rejection) error {
+	now := c.db.Now().UnixMilli()
 	var args []any
 	for _, r := range rejections {
 		reason := strings.ToValidUTF8(r.Reason[:min(len(r.Reason), maxReason)], "")
 		args = append(args, r.Key, r.ObjectETag, r.Position, reason, append([]byte{}, r.Bytes...), r.Truncated, now) // nil would be NULL
 	}
-	return insert(ctx, tx, db.insertRejection(), args)
+	return database.Insert(ctx, tx, c.insertRejection(), args)
 }
 
 // writeChanges numbers the changes, the last one with revision, and counts the
 // movies. This must come after all else but the ingest log: from the first
 // statement on, every other writer waits for our commit, and so revisions are
 // committed in their order.
-func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
+func (c *Catalogue) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
 	_, err = tx.ExecContext(ctx, "UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), movies)
 	if err != nil {
 		return 0, fmt.Errorf("take revisions: %w", err)
@@ -247,25 +252,25 @@ func (db *DB) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, mo
 	if err := tx.QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
 		return 0, fmt.Errorf("take revisions: %w", err)
 	}
-	now := db.now().UnixMilli()
+	now := c.db.Now().UnixMilli()
 	args := make([]any, 0, 4*len(changed))
 	for i, c := range changed {
 		args = append(args, revision-int64(len(changed)-1-i), c.id, now, c.what)
 	}
-	return revision, insert(ctx, tx, insertChange, args)
+	return revision, database.Insert(ctx, tx, insertChange, args)
 }
 
 var (
-	insertMovie  = insertion{"INSERT INTO movie (title, year, hidden, fields, stamps)", 5, ""}
-	insertChange = insertion{"INSERT INTO change_log (revision, movie_id, changed_at, changed)", 4, ""}
+	insertMovie  = database.Insertion{"INSERT INTO movie (title, year, hidden, fields, stamps)", 5, ""}
+	insertChange = database.Insertion{"INSERT INTO change_log (revision, movie_id, changed_at, changed)", 4, ""}
 )
 
-func (db *DB) overwriteMovie() insertion {
-	return insertion{"INSERT INTO movie (id, title, year, hidden, fields, stamps)", 6,
-		db.dialect.onDuplicate("id", "hidden", "fields", "stamps")}
+func (c *Catalogue) overwriteMovie() database.Insertion {
+	return database.Insertion{"INSERT INTO movie (id, title, year, hidden, fields, stamps)", 6,
+		c.db.OnDuplicate("id", "hidden", "fields", "stamps")}
 }
 
-func (db *DB) insertRejection() insertion {
-	return insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", 7,
-		db.dialect.onDuplicate("object_key, object_etag, position")}
+func (c *Catalogue) insertRejection() database.Insertion {
+	return database.Insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", 7,
+		c.db.OnDuplicate("object_key, object_etag, position")}
 }

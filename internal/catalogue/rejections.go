@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -13,16 +13,25 @@ const selectRejections = "SELECT id, object_key, object_etag, position, reason, 
 
 // Rejections returns the newest rejections, at most limit, without their bytes.
 // With start above 0, only ids below it.
-func (db *DB) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
+func (c *Catalogue) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
 	query, args := selectRejections, []any{}
 	if start > 0 {
 		query, args = query+" WHERE id < ?", append(args, start)
 	}
-	return db.queryRejections(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, limit)...)
+	return c.queryRejections(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, limit)...)
 }
 
-func (db *DB) queryRejections(ctx context.Context, query string, args ...any) ([]movie.StoredRejection, error) {
-	rows, err := db.read.QueryContext(ctx, query, args...)
+// maxRejections bounds what RejectionsOf returns.
+const maxRejections = 100
+
+// RejectionsOf returns rejections of the objects of a key, at most 100, without their
+// bytes.
+func (c *Catalogue) RejectionsOf(ctx context.Context, key string) ([]movie.StoredRejection, error) {
+	return c.queryRejections(ctx, selectRejections+c.db.Force("generation")+" WHERE object_key = ? LIMIT ?", key, maxRejections)
+}
+
+func (c *Catalogue) queryRejections(ctx context.Context, query string, args ...any) ([]movie.StoredRejection, error) {
+	rows, err := c.db.Reader().QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read rejections: %w", err)
 	}
@@ -44,10 +53,10 @@ func (db *DB) queryRejections(ctx context.Context, query string, args ...any) ([
 }
 
 // Rejection returns a rejection with its bytes, or movie.ErrNotFound.
-func (db *DB) Rejection(ctx context.Context, id int64) (movie.StoredRejection, error) {
+func (c *Catalogue) Rejection(ctx context.Context, id int64) (movie.StoredRejection, error) {
 	r := movie.StoredRejection{ID: id}
 	var at int64
-	err := db.read.QueryRowContext(ctx, "SELECT object_key, object_etag, position, reason, bytes, truncated, rejected_at FROM rejection WHERE id = ?", id).
+	err := c.db.Reader().QueryRowContext(ctx, "SELECT object_key, object_etag, position, reason, bytes, truncated, rejected_at FROM rejection WHERE id = ?", id).
 		Scan(&r.Key, &r.ObjectETag, &r.Position, &r.Reason, &r.Bytes, &r.Truncated, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, movie.ErrNotFound
@@ -60,8 +69,8 @@ func (db *DB) Rejection(ctx context.Context, id int64) (movie.StoredRejection, e
 }
 
 // DropRejection forgets a rejection.
-func (db *DB) DropRejection(ctx context.Context, id int64) error {
-	err := db.transact(ctx, func(tx *sql.Tx, _ int) error {
+func (c *Catalogue) DropRejection(ctx context.Context, id int64) error {
+	err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM rejection WHERE id = ?", id)
 		return err
 	})

@@ -1,4 +1,4 @@
-package database
+package audit
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
@@ -14,13 +16,13 @@ import (
 // of movies. Workers may go on: each link is corrected under the lock of its movie's
 // row. Repair does not touch what no row implies: the rows themselves and the change
 // log. It returns how many differences it repaired.
-func (db *DB) Repair(ctx context.Context, differences []Difference) (repaired int, err error) {
+func (a *Auditor) Repair(ctx context.Context, differences []Difference) (repaired int, err error) {
 	for _, d := range differences {
-		fix := db.fixOf(d)
+		fix := a.fixOf(d)
 		if fix == nil {
 			continue
 		}
-		if err := db.transact(ctx, func(tx *sql.Tx, _ int) error { return fix(ctx, tx) }); err != nil {
+		if err := a.db.Transact(ctx, func(tx *sql.Tx, _ int) error { return fix(ctx, tx) }); err != nil {
 			return repaired, fmt.Errorf("repair %s: %w", d, err)
 		}
 		repaired++
@@ -29,13 +31,13 @@ func (db *DB) Repair(ctx context.Context, differences []Difference) (repaired in
 }
 
 // fixOf returns what repairs a difference, nil when nothing does.
-func (db *DB) fixOf(d Difference) func(context.Context, *sql.Tx) error {
+func (a *Auditor) fixOf(d Difference) func(context.Context, *sql.Tx) error {
 	if d.Table == "catalogue" && d.Row == "movies" {
-		return db.recount
+		return a.recount
 	}
-	for _, t := range linkTables {
-		if t.name == d.Table {
-			return func(ctx context.Context, tx *sql.Tx) error { return db.repairLink(ctx, tx, t, d) }
+	for _, t := range catalogue.LinkTables() {
+		if t.Name == d.Table {
+			return func(ctx context.Context, tx *sql.Tx) error { return a.repairLink(ctx, tx, t, d) }
 		}
 	}
 	return nil
@@ -43,10 +45,10 @@ func (db *DB) fixOf(d Difference) func(context.Context, *sql.Tx) error {
 
 // repairLink reads the movie's row again, under its lock: a worker may have changed
 // it since Verify.
-func (db *DB) repairLink(ctx context.Context, tx *sql.Tx, t linkTable, d Difference) error {
+func (a *Auditor) repairLink(ctx context.Context, tx *sql.Tx, t catalogue.LinkTable, d Difference) error {
 	var hidden bool
 	var fields []byte
-	err := tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?"+db.dialect.forUpdate, d.MovieID).Scan(&hidden, &fields)
+	err := tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?"+a.db.ForUpdate(), d.MovieID).Scan(&hidden, &fields)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -56,19 +58,19 @@ func (db *DB) repairLink(ctx context.Context, tx *sql.Tx, t linkTable, d Differe
 			return err
 		}
 	}
-	all := t.linksOf(d.MovieID, m)
-	i := slices.IndexFunc(all, func(l link) bool { return l.name == d.link })
+	all := t.LinksOf(d.MovieID, m)
+	i := slices.IndexFunc(all, func(l catalogue.Link) bool { return l.Name == d.link })
 	if i < 0 {
-		return db.remove(ctx, tx, t.name, []any{d.link, d.MovieID})
+		return a.db.DeletePairs(ctx, tx, t.Name, "name", "movie_id", []any{d.link, d.MovieID})
 	}
-	return insert(ctx, tx, db.insertInto(t), arguments(all[i:i+1]))
+	return database.Insert(ctx, tx, t.Insertion(a.db), catalogue.LinkArguments(all[i:i+1]))
 }
 
 // recount counts the visible movies. Every writer with changes needs the lock that the
 // first statement takes, so none commits before the count is stored.
-func (db *DB) recount(ctx context.Context, tx *sql.Tx) error {
+func (a *Auditor) recount(ctx context.Context, tx *sql.Tx) error {
 	var id int
-	if err := tx.QueryRowContext(ctx, "SELECT id FROM catalogue WHERE id = 1"+db.dialect.forUpdate).Scan(&id); err != nil {
+	if err := tx.QueryRowContext(ctx, "SELECT id FROM catalogue WHERE id = 1"+a.db.ForUpdate()).Scan(&id); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE catalogue SET movies = (SELECT COUNT(*) FROM movie WHERE hidden = 0) WHERE id = 1")

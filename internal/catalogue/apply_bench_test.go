@@ -1,9 +1,10 @@
-package database_test
+package catalogue_test
 
 import (
 	"fmt"
 	"testing"
 
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
 )
@@ -15,7 +16,7 @@ func BenchmarkApply(b *testing.B) {
 	if len(dsns) == 0 {
 		b.Skipf("no server: %s is not set", databasetest.Variable)
 	}
-	db := databasetest.Open(b, databasetest.Server(b, dsns[0]))
+	db := cataloguetest.Open(b, databasetest.Server(b, dsns[0]))
 	n := 0
 	for b.Loop() {
 		var batch movie.Batch

@@ -1,4 +1,4 @@
-package database_test
+package catalogue_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -17,22 +18,22 @@ func TestHistory(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		o.Now = func() time.Time { return now }
-		db := databasetest.Open(t, o)
+		db := cataloguetest.Open(t, o)
 		tombstone := func(time int64) movie.Update {
-			u := update(time, "T", 2000, nil, nil)
+			u := cataloguetest.Update(time, "T", 2000, nil, nil)
 			u.Deleted = true
 			return u
 		}
-		apply(t, db, update(1, "T", 2000, []string{"A"}, nil))
-		apply(t, db, update(1, "U", 2000, []string{"A"}, nil))
-		apply(t, db, update(2, "T", 2000, []string{"B"}, []string{"G"}))
-		apply(t, db, update(3, "T", 2000, []string{"B"}, []string{"G"})) // no change
+		apply(t, db, cataloguetest.Update(1, "T", 2000, []string{"A"}, nil))
+		apply(t, db, cataloguetest.Update(1, "U", 2000, []string{"A"}, nil))
+		apply(t, db, cataloguetest.Update(2, "T", 2000, []string{"B"}, []string{"G"}))
+		apply(t, db, cataloguetest.Update(3, "T", 2000, []string{"B"}, []string{"G"})) // no change
 		now = now.Add(time.Minute)
-		apply(t, db, update(4, "T", 2000, nil, []string{"G", "H"}))
+		apply(t, db, cataloguetest.Update(4, "T", 2000, nil, []string{"G", "H"}))
 		apply(t, db, tombstone(5))
-		apply(t, db, update(6, "T", 2000, []string{"C"}, nil))
+		apply(t, db, cataloguetest.Update(6, "T", 2000, []string{"C"}, nil))
 		apply(t, db, tombstone(7))
-		late := update(1, "Late", 2000, nil, nil)
+		late := cataloguetest.Update(1, "Late", 2000, nil, nil)
 		late.Deleted = true
 		apply(t, db, late)
 		if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), "UPDATE change_log SET changed = 0 WHERE revision = 1"); err != nil {

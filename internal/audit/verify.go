@@ -1,4 +1,4 @@
-package database
+package audit
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 )
 
@@ -46,26 +48,27 @@ const verifyRows = 500
 // looks for holes in the change log. It reads one snapshot, so workers may go on. It
 // calls found for each difference, and checked now and then with the number of movies
 // read so far.
-func (db *DB) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) error {
-	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
+func (a *Auditor) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) error {
+	err := a.db.Snapshot(ctx, func(tx *sql.Tx) error {
+		v := &verification{db: a.db, tx: tx, found: found, links: map[string]int64{}}
+		for _, step := range []func(context.Context) error{
+			func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.counters, v.changes,
+		} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	v := &verification{DB: db, tx: tx, found: found, links: map[string]int64{}}
-	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.counters, v.changes,
-	} {
-		if err := step(ctx); err != nil {
-			return fmt.Errorf("verify: %w", err)
-		}
 	}
 	return nil
 }
 
 // verification is the state of one Verify run.
 type verification struct {
-	*DB
+	db    *database.DB
 	tx    *sql.Tx
 	found func(Difference)
 	links map[string]int64 // correct rows of each link table
@@ -87,7 +90,7 @@ func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 			return err
 		}
 		v.shown += int64(len(some))
-		for _, t := range linkTables {
+		for _, t := range catalogue.LinkTables() {
 			if err := v.missing(ctx, t, some); err != nil {
 				return err
 			}
@@ -130,17 +133,17 @@ func (v *verification) read(ctx context.Context, after int64) (some []visible, l
 }
 
 // missing looks for the links that movies should have.
-func (v *verification) missing(ctx context.Context, t linkTable, some []visible) error {
-	var wanted []link
+func (v *verification) missing(ctx context.Context, t catalogue.LinkTable, some []visible) error {
+	var wanted []catalogue.Link
 	for _, m := range some {
-		wanted = append(wanted, t.linksOf(m.id, m.Movie)...)
+		wanted = append(wanted, t.LinksOf(m.id, m.Movie)...)
 	}
-	for group := range slices.Chunk(wanted, bulkTuples) {
+	for group := range slices.Chunk(wanted, database.MaxTuples) {
 		there, err := v.there(ctx, t, group)
 		if err != nil {
 			return err
 		}
-		v.links[t.name] += int64(len(there))
+		v.links[t.Name] += int64(len(there))
 		for _, l := range group {
 			if !there[l] {
 				v.found(linkDifference(t, l, nothing, aRow))
@@ -150,25 +153,25 @@ func (v *verification) missing(ctx context.Context, t linkTable, some []visible)
 	return nil
 }
 
-func linkDifference(t linkTable, l link, found, expected string) Difference {
-	return Difference{Table: t.name, Row: fmt.Sprintf("%q", l.name), MovieID: l.id, Found: found, Expected: expected, link: l.name}
+func linkDifference(t catalogue.LinkTable, l catalogue.Link, found, expected string) Difference {
+	return Difference{Table: t.Name, Row: fmt.Sprintf("%q", l.Name), MovieID: l.MovieID, Found: found, Expected: expected, link: l.Name}
 }
 
-func (v *verification) there(ctx context.Context, t linkTable, group []link) (map[link]bool, error) {
-	return readLinks(ctx, v.tx, t, v.dialect.in("name", "movie_id", len(group)), arguments(slices.Clone(group))...)
+func (v *verification) there(ctx context.Context, t catalogue.LinkTable, group []catalogue.Link) (map[catalogue.Link]bool, error) {
+	return readLinks(ctx, v.tx, t, v.db.In("name", "movie_id", len(group)), catalogue.LinkArguments(slices.Clone(group))...)
 }
 
 // readLinks reads the rows of a link table for which a condition holds.
-func readLinks(ctx context.Context, q querier, t linkTable, condition string, args ...any) (map[link]bool, error) {
-	rows, err := q.QueryContext(ctx, "SELECT name, movie_id FROM "+t.name+" WHERE "+condition, args...)
+func readLinks(ctx context.Context, q database.Querier, t catalogue.LinkTable, condition string, args ...any) (map[catalogue.Link]bool, error) {
+	rows, err := q.QueryContext(ctx, "SELECT name, movie_id FROM "+t.Name+" WHERE "+condition, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	links := make(map[link]bool)
+	links := make(map[catalogue.Link]bool)
 	for rows.Next() {
-		var l link
-		if err := rows.Scan(&l.name, &l.id); err != nil {
+		var l catalogue.Link
+		if err := rows.Scan(&l.Name, &l.MovieID); err != nil {
 			return nil, err
 		}
 		links[l] = true
@@ -179,12 +182,12 @@ func readLinks(ctx context.Context, q querier, t linkTable, condition string, ar
 // surplus looks for links that no movie has. There are some in a table only if
 // it has more rows than were found: then all of it is read.
 func (v *verification) surplus(ctx context.Context) error {
-	for _, t := range linkTables {
+	for _, t := range catalogue.LinkTables() {
 		var rows int64
-		if err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name).Scan(&rows); err != nil {
+		if err := v.tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.Name).Scan(&rows); err != nil {
 			return err
 		}
-		if rows == v.links[t.name] {
+		if rows == v.links[t.Name] {
 			continue
 		}
 		if err := v.readAll(ctx, t); err != nil {
@@ -194,8 +197,8 @@ func (v *verification) surplus(ctx context.Context) error {
 	return nil
 }
 
-func (v *verification) readAll(ctx context.Context, t linkTable) error {
-	for last := (link{}); ; {
+func (v *verification) readAll(ctx context.Context, t catalogue.LinkTable) error {
+	for last := (catalogue.Link{}); ; {
 		some, err := linksAfter(ctx, v.tx, t, last)
 		if err != nil || len(some) == 0 {
 			return err
@@ -208,23 +211,23 @@ func (v *verification) readAll(ctx context.Context, t linkTable) error {
 }
 
 // linksAfter are the next rows of a link table, by key.
-func linksAfter(ctx context.Context, q querier, t linkTable, last link) ([]link, error) {
+func linksAfter(ctx context.Context, q database.Querier, t catalogue.LinkTable, last catalogue.Link) ([]catalogue.Link, error) {
 	some, err := readLinks(ctx, q, t,
-		"name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.name, last.name, last.id, verifyRows)
-	return slices.SortedFunc(maps.Keys(some), compareLinks), err
+		"name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.Name, last.Name, last.MovieID, verifyRows)
+	return slices.SortedFunc(maps.Keys(some), catalogue.Link.Compare), err
 }
 
 // owned looks whether movies have these links.
-func (v *verification) owned(ctx context.Context, t linkTable, links []link) error {
+func (v *verification) owned(ctx context.Context, t catalogue.LinkTable, links []catalogue.Link) error {
 	for _, l := range links {
 		var hidden bool
 		var fields []byte
-		err := v.tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?", l.id).Scan(&hidden, &fields)
+		err := v.tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?", l.MovieID).Scan(&hidden, &fields)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		m, broken := movie.ParseFields(fields)
-		if err != nil || hidden || broken != nil || !slices.Contains(t.names(m), l.name) {
+		if err != nil || hidden || broken != nil || !slices.Contains(t.Names(m), l.Name) {
 			v.found(linkDifference(t, l, aRow, nothing))
 		}
 	}

@@ -1,11 +1,16 @@
-package database_test
+package audit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"jpmovies/internal/audit"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
@@ -15,7 +20,7 @@ import (
 // of damage is found, exactly, and Repair corrects what follows from the rows.
 func TestVerify(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
-		db := databasetest.Open(t, o)
+		db := open(t, o)
 		var batch movie.Batch
 		for i := range 1200 {
 			batch.Updates = append(batch.Updates, movie.Update{
@@ -70,11 +75,11 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-func verify(t *testing.T, db *database.DB) []database.Difference {
+func verify(t *testing.T, db fixture) []audit.Difference {
 	t.Helper()
-	var found []database.Difference
+	var found []audit.Difference
 	last := int64(0)
-	err := db.Verify(context.WithoutCancel(t.Context()), func(d database.Difference) { found = append(found, d) }, func(n int64) { last = n })
+	err := db.Verify(context.WithoutCancel(t.Context()), func(d audit.Difference) { found = append(found, d) }, func(n int64) { last = n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,4 +87,53 @@ func verify(t *testing.T, db *database.DB) []database.Difference {
 		t.Errorf("%d movies were checked, want 1,200", last)
 	}
 	return found
+}
+
+// fixture is a catalogue and its auditor.
+type fixture struct {
+	*catalogue.Catalogue
+	*audit.Auditor
+}
+
+// open opens and migrates a catalogue that is closed when the test ends.
+func open(t *testing.T, o database.Options) fixture {
+	t.Helper()
+	db := databasetest.Open(t, o)
+	return fixture{catalogue.New(db), audit.New(db)}
+}
+
+// TestRestoreRecipe runs what the handbook says for a catalogue that was restored.
+func TestRestoreRecipe(t *testing.T) {
+	handbook, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipe, found := strings.Cut(string(handbook), "```sql\nDELETE FROM change_log;")
+	recipe, _, _ = strings.Cut(recipe, "```")
+	if !found {
+		t.Fatal("there is no recipe in the handbook")
+	}
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := open(t, o)
+		commit(t, db, movie.Batch{Updates: []movie.Update{cataloguetest.Update(1, "one", 2000, nil, []string{"A", "B"})}})
+		raw := databasetest.Raw(t, o)
+		databasetest.Exec(t, raw, "DELETE FROM change_log")
+		databasetest.Exec(t, raw, strings.TrimSpace(recipe))
+		check := func() {
+			t.Helper()
+			err := db.Verify(t.Context(), func(d audit.Difference) { t.Error(d) }, func(int64) {})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		check()
+		commit(t, db, movie.Batch{Updates: []movie.Update{cataloguetest.Update(2, "two", 2000, nil, []string{"A", "B"})}})
+		check()
+		if revision, err := db.Revision(t.Context()); err != nil || revision != 1_000_002 {
+			t.Errorf("revision %d, %v", revision, err)
+		}
+		if _, err := db.Changes(t.Context(), 1, 10); !errors.Is(err, movie.ErrPruned) {
+			t.Errorf("a reader from before gets %v", err)
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -7,15 +7,6 @@ import (
 
 	"jpmovies/internal/movie"
 )
-
-// openExports makes the pool of connections for exports: they hold theirs for as long
-// as their clients take, and others must not wait for it.
-func (db *DB) openExports(pool *sql.DB, n int) {
-	n = max(n, 1)
-	pool.SetMaxOpenConns(n)
-	pool.SetMaxIdleConns(n)
-	db.exports = pool
-}
 
 // A statement of an export or a snapshot reads at most streamRows rows, so that a
 // server's limit of the time of a statement does not end it. The caller gets at most
@@ -31,27 +22,28 @@ const (
 // stops at the first error from begin or each. At most Options.Exports run at once;
 // more of them wait. An export holds no locks, but the server keeps old rows until it
 // ends, so each must not stall.
-func (db *DB) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
-	// One snapshot: REPEATABLE READ on servers; SQLite's readers have one anyway.
-	tx, err := db.exports.BeginTx(ctx, &sql.TxOptions{Isolation: db.dialect.snapshot})
+func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
+	err := c.db.LongSnapshot(ctx, func(tx *sql.Tx) error {
+		var revision int64
+		if err := tx.QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
+			return err
+		}
+		if err := begin(revision); err != nil {
+			return err
+		}
+		e := exporter{filter: f, each: each}
+		for {
+			if ended, err := c.candidates(ctx, tx, f, e.last, streamRows, e.add); err != nil {
+				return err
+			} else if ended {
+				return e.flush()
+			}
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	var revision int64
-	if err := tx.QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	if err := begin(revision); err != nil {
-		return err
-	}
-	e := exporter{filter: f, each: each}
-	for ended := false; !ended; {
-		if ended, err = db.candidates(ctx, tx, f, e.last, streamRows, e.add); err != nil {
-			return fmt.Errorf("export: %w", err)
-		}
-	}
-	return e.flush()
+	return nil
 }
 
 // exporter groups the movies that match.

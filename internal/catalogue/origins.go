@@ -1,4 +1,4 @@
-package database
+package catalogue
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // Origins says which updates set the parts of a movie: the one with an id, or, when the
 // id is 0, the one with an identity. movie.ErrNotFound when there never was one.
-func (db *DB) Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error) {
+func (c *Catalogue) Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error) {
 	query, args := "SELECT id, title, year, hidden, stamps FROM movie WHERE id = ?", []any{id}
 	if id == 0 {
 		query, args = "SELECT id, title, year, hidden, stamps FROM movie WHERE title = ? AND year = ?", []any{i.Title, i.Year}
@@ -19,7 +19,7 @@ func (db *DB) Origins(ctx context.Context, id int64, i movie.Identity) (movie.Or
 	var o movie.Origins
 	var hidden bool
 	var stamps []byte
-	err := db.read.QueryRowContext(ctx, query, args...).Scan(&o.ID, &o.Title, &o.Year, &hidden, &stamps)
+	err := c.db.Reader().QueryRowContext(ctx, query, args...).Scan(&o.ID, &o.Title, &o.Year, &hidden, &stamps)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, movie.ErrNotFound
 	}

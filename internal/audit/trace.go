@@ -1,0 +1,68 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"jpmovies/internal/database"
+	"jpmovies/internal/movie"
+)
+
+// Trace tells what is known about the objects of a key: the newest entries of the
+// ingest log, what has become of their movies, and rejections.
+func (a *Auditor) Trace(ctx context.Context, key string) (movie.Trace, error) {
+	t := movie.Trace{Key: key, Rejections: []movie.StoredRejection{}}
+	var err error
+	if t.Applied, err = a.catalogue.Ingests(ctx, key); err != nil {
+		return t, err
+	}
+	if err := a.supersede(ctx, &t); err != nil {
+		return t, fmt.Errorf("read movies: %w", err)
+	}
+	rejections, err := a.catalogue.RejectionsOf(ctx, key)
+	if err != nil {
+		return t, err
+	}
+	t.Rejections = append(t.Rejections, rejections...)
+	t.Conclude()
+	return t, nil
+}
+
+// supersede looks at the stamps of the movies that entries name.
+func (a *Auditor) supersede(ctx context.Context, t *movie.Trace) error {
+	var ids []any
+	for _, i := range t.Applied {
+		for _, m := range i.Movies {
+			ids = append(ids, m.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	//nolint:gosec // made of constants
+	rows, err := a.db.Reader().QueryContext(ctx, "SELECT id, stamps FROM movie WHERE id IN "+database.Tuples(1, len(ids)), ids...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	records := make(map[int64]movie.Record)
+	for rows.Next() {
+		var id int64
+		var stamps []byte
+		var r movie.Record
+		if err := rows.Scan(&id, &stamps); err != nil {
+			return err
+		}
+		if err := r.SetStamps(stamps); err != nil {
+			return fmt.Errorf("movie %d: %w", id, err)
+		}
+		records[id] = r
+	}
+	for _, i := range t.Applied {
+		for n := range i.Movies {
+			m := &i.Movies[n]
+			m.SupersededBy = records[m.ID].SupersededBy(t.Key, movie.At(i.ObjectTime))
+		}
+	}
+	return rows.Err()
+}
