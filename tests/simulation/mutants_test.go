@@ -81,22 +81,22 @@ var mutants = []mutant{
 	{"stamps are compared without the key", "movie/stamp.go", "strings.Compare(s.Key, other.Key)", "strings.Compare(s.Key, s.Key)"},
 	{"stamps are compared without the position", "movie/stamp.go", "cmp.Compare(s.Position, other.Position)", "0"},
 
-	{"a newer stamp with equal content is not stored", "database/plan.go",
+	{"a newer stamp with equal content is not stored", "catalogue/plan.go",
 		"if after.SameStamps(r.record) && after.Shows(r.record) {", "if after.Shows(r.record) {"},
-	{"a change event for every movie of a batch", "database/plan.go", "if !s.after.Shows(s.before) {", "if s.id > 0 {"},
-	{"no change event for a tombstone", "database/plan.go", "if !s.after.Shows(s.before) {", "if !s.after.Shows(s.before) && s.after.Visible() {"},
-	{"the links of a tombstoned movie stay", "database/links.go",
+	{"a change event for every movie of a batch", "catalogue/plan.go", "if !s.after.Shows(s.before) {", "if s.id > 0 {"},
+	{"no change event for a tombstone", "catalogue/plan.go", "if !s.after.Shows(s.before) {", "if !s.after.Shows(s.before) && s.after.Visible() {"},
+	{"the links of a tombstoned movie stay", "catalogue/links.go",
 		"if before == after && (", "if !after || before == after && ("},
-	{"links are never deleted", "database/links.go", "slices.SortFunc(rows, compareKeys)", "rows = rows[:0]"},
-	{"a revision is taken before it is known to be needed", "database/write.go", "\tchanged := p.changed()\n",
+	{"links are never deleted", "catalogue/links.go", "if !slices.Contains(after, name) {", "if false {"},
+	{"a revision is taken before it is known to be needed", "catalogue/write.go", "\tchanged := p.changed()\n",
 		"\tchanged := p.changed()\n\tif _, err := tx.ExecContext(ctx, \"UPDATE catalogue SET revision = revision + ? WHERE id = 1\", len(p.steps)-len(changed)); err != nil {\n\t\treturn 0, err\n\t}\n"},
-	{"rejections outside the transaction", "database/write.go", "\trecords := movie.Collect(batch.Updates)\n",
+	{"rejections outside the transaction", "catalogue/write.go", "\trecords := movie.Collect(batch.Updates)\n",
 		"\trecords := movie.Collect(batch.Updates)\n\tfirst := batch.Rejections\n" +
-			"\t_ = db.transact(ctx, func(tx *sql.Tx, _ int) error { return db.writeRejections(ctx, tx, first) })\n"},
-	{"rejections are not written beside updates", "database/write.go", "\tfor _, r := range rejections {\n",
+			"\t_ = c.db.Transact(ctx, func(tx *sql.Tx, _ int) error { return c.writeRejections(ctx, tx, first) })\n"},
+	{"rejections are not written beside updates", "catalogue/write.go", "\tfor _, r := range rejections {\n",
 		"\tfor i, r := range rejections {\n\t\tif i > 0 {\n\t\t\tbreak\n\t\t}\n"},
-	{"the movie and its links in two transactions", "database/write.go", "\tif err := db.writeLinks(ctx, tx, p); err != nil {\n",
-		"\t_ = tx.Commit()\n\ttx, err = db.write.BeginTx(ctx, nil)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tdefer func() { _ = tx.Commit() }()\n\tif err := db.writeLinks(ctx, tx, p); err != nil {\n"},
+	{"the movie and its links in two transactions", "catalogue/write.go", "\tif err := c.writeLinks(ctx, tx, p); err != nil {\n",
+		"\t_ = tx.Commit()\n\ttx, err = c.db.Primary().BeginTx(ctx, nil)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tdefer func() { _ = tx.Commit() }()\n\tif err := c.writeLinks(ctx, tx, p); err != nil {\n"},
 }
 
 // variableMutants asks for the mutants: all, or those whose name contains it.
