@@ -109,7 +109,7 @@ func TestOperationsOfWorker(t *testing.T) {
 	b.wait(badge + ` === "ok" && ` + health("database", "ok", "ok") + ` && ` + health("pass", "ok", "ok") + ` && ` + health("backlog", "ok", "nothing waits"))
 	s.put(t, mine, []byte(`{"title": "Later", "year": 2020}`))
 	s.put(t, other, []byte(`{"title": "Never", "year": 2020}`))
-	b.wait(tile("Updates per second") + `.includes("1 since start,\nof 1 object")`)
+	b.wait(tile("Updates now") + `.includes("1 since start,\nof 1 object")`)
 	b.wait(`document.querySelectorAll(".charts svg").length === 3 && document.querySelectorAll("#passes tbody tr").length > 1`)
 	b.is(`document.querySelectorAll(".charts svg text").length`, 15) // three figures and two times of each
 	b.is(`document.querySelector("#workers td").textContent`, "0/2")

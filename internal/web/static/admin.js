@@ -21,7 +21,7 @@ function set(e, ...children) {
 
 // --- overview
 
-let now = 0; // by the server's clock
+let now = Date.now(); // by the server's clock, as soon as it has answered
 let answered = null; // when the last overview came, by this machine's
 const samples = []; // of an API process: what each overview said
 
@@ -50,6 +50,7 @@ async function overview() {
   showTiles(o, catalogue);
   showCharts(o.worker);
   showTables(o, catalogue);
+  for (const time of document.querySelectorAll("time")) set(time, since(time.dateTime));
 }
 
 const sections = { database: "MoviesDatabaseAway", pass: "MoviesPassesFail", index: "the-index" };
@@ -72,7 +73,7 @@ function showHealth(o, catalogue) {
   if (lag != null) add("replica", lag > behind, `${duration(lag)} behind the primary`, "MoviesReplicaBehind");
   set($("health"), ...parts.map((p) => el("li", { "data-state": p.state },
     el("span", { class: "dot", "aria-hidden": "true" }), el("b", {}, p.name),
-    el("span", { class: "detail" }, p.state !== "ok" && !p.detail.startsWith(p.state) ? `${p.state}: ${p.detail}` : p.detail),
+    el("span", { class: "detail" }, p.state === "ok" || p.detail.startsWith(p.state) ? p.detail : `${p.state === "failing" ? "not ready" : p.state}: ${p.detail}`),
     el("a", { href: `#${p.link}` }, `Runbook: ${$(p.link).textContent}`))));
 }
 
@@ -87,7 +88,7 @@ function showTiles(o, catalogue) {
   } else {
     tile("Database", "no answer", "see Health");
   }
-  if (o.worker) tile("Updates per second", number(rates().at(-1)?.[1] ?? 0), `${number(o.worker.updates)} since start,`, `of ${many(o.worker.objects, "object")}`);
+  if (o.worker) tile("Updates now", `${number(rates().at(-1)?.[1] ?? 0)}/s`, `${number(o.worker.updates)} since start,`, `of ${many(o.worker.objects, "object")}`);
   if (o.api) {
     const { index, confirmed_seconds: confirmed } = o.api;
     if (index === null) tile("Index", "off", "answers by SQL");
