@@ -109,7 +109,7 @@ func TestOperationsOfWorker(t *testing.T) {
 	b.wait(badge + ` === "ok" && ` + health("database", "ok", "ok") + ` && ` + health("pass", "ok", "ok") + ` && ` + health("backlog", "ok", "nothing waits"))
 	s.put(t, mine, []byte(`{"title": "Later", "year": 2020}`))
 	s.put(t, other, []byte(`{"title": "Never", "year": 2020}`))
-	b.wait(tile("Updates since start") + `.includes("1\nof 1 object read")`)
+	b.wait(tile("Updates now") + `.includes("1 since start,\nof 1 object")`)
 	b.wait(`document.querySelectorAll(".charts svg").length === 3 && document.querySelectorAll("#passes tbody tr").length > 1`)
 	b.is(`document.querySelectorAll(".charts svg text").length`, 15) // three figures and two times of each
 	b.is(`document.querySelector("#workers td").textContent`, "0/2")
@@ -199,6 +199,50 @@ func TestOperationsOfAPI(t *testing.T) {
 	b.find("new 'and' <b>.json")
 	b.wait(traced + `.includes("jpmovies trace 'new '\\''and'\\'' <b>.json'")`)
 	b.quiet()
+}
+
+// TestAdminPortsOnlyRead: the admin ports of worker and API answer operators alike, keep
+// nothing, and change nothing.
+func TestAdminPortsOnlyRead(t *testing.T) {
+	s := operated(t)
+	before := s.revision(t)
+	s.put(t, "late.json", []byte(`{"title": "No year"}`))
+	api := s.start(t, "api")
+	api.apiOf(t)
+	for _, admin := range []string{s.start(t, "worker").adminOf(t, "worker starts"), api.adminOf(t, "API starts")} {
+		for path, wrong := range map[string]string{
+			"/overview": "/overview?x=1", "/rejections": "/rejections?limit=0", "/rejections/reasons": "/rejections/reasons?limit=1",
+			"/objects?key=old.json": "/objects", "/movie?id=1": "/movie?id=none", "/": "",
+		} {
+			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+				request, err := http.NewRequestWithContext(t.Context(), method, admin+path, strings.NewReader(""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = response.Body.Close()
+				want := http.StatusOK
+				if method != http.MethodGet && method != http.MethodHead {
+					want = http.StatusMethodNotAllowed
+				}
+				if response.StatusCode != want || want != http.StatusOK && response.Header.Get("Allow") != "GET, HEAD" {
+					t.Errorf("%s %s: %s, Allow %q, want %d", method, path, response.Status, response.Header.Get("Allow"), want)
+				}
+				if kept := response.Header.Get("Cache-Control"); want == http.StatusOK && kept != "no-store" && (path != "/" || kept != "no-cache") {
+					t.Errorf("%s %s: Cache-Control %q", method, path, kept)
+				}
+			}
+			if wrong != "" && status(admin+wrong) != http.StatusBadRequest {
+				t.Errorf("%s: %d, want 400", wrong, status(admin+wrong))
+			}
+		}
+	}
+	if now := s.revision(t); now != before {
+		t.Errorf("revision %d, was %d", now, before)
+	}
 }
 
 // TestRunbook: each heading that the page names is one of the runbook.

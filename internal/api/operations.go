@@ -186,7 +186,7 @@ func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 	if shown.Trace, err = o.Tracer.Trace(r.Context(), key); err != nil {
 		return err
 	}
-	shown.Trace.Waiting = waiting
+	shown.Waiting = waiting
 	shown.Conclude()
 	return sendJSON(w, shown)
 }

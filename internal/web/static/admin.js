@@ -21,7 +21,7 @@ function set(e, ...children) {
 
 // --- overview
 
-let now = 0; // by the server's clock
+let now = Date.now(); // by the server's clock, as soon as it has answered
 let answered = null; // when the last overview came, by this machine's
 const samples = []; // of an API process: what each overview said
 
@@ -45,11 +45,12 @@ async function overview() {
   set(ready.lastElementChild, { ok: "ready", degraded: "ready, but degraded", failing: "not ready" }[worst]);
   set($("process"), `${o.process.name} ${o.process.version}, up for ${duration((now - Date.parse(o.process.started)) / 1000)}`);
   const catalogue = o.catalogue.error ? null : o.catalogue;
-  sample(catalogue);
+  if (catalogue || o.worker) sample(catalogue, o.worker);
   showHealth(o, catalogue);
   showTiles(o, catalogue);
   showCharts(o.worker);
   showTables(o, catalogue);
+  for (const time of document.querySelectorAll("time")) set(time, since(time.dateTime));
 }
 
 const sections = { database: "MoviesDatabaseAway", pass: "MoviesPassesFail", index: "the-index" };
@@ -59,19 +60,20 @@ function showHealth(o, catalogue) {
   const parts = o.parts.map((p) => ({ ...p, link: sections[p.name] ?? "h-do" }));
   const add = (name, bad, detail, link) => parts.push({ name, state: bad ? "degraded" : "ok", detail, link });
   if (catalogue) {
-    const last = Math.max(...catalogue.workers.map((w) => Date.parse(w.last_pass ?? 0)));
-    const quiet = (now - last) / 1000;
-    if (catalogue.workers.length === 0) add("workers", true, "no worker has reported so far", "MoviesWorkerSilent");
-    else add("workers", quiet > silent, `last pass ${duration(quiet)} ago`, "MoviesWorkerSilent");
-    const { objects_waiting: waiting, oldest_waiting_seconds: oldest } = catalogue;
-    add("backlog", oldest > slow, waiting === 0 ? "nothing waits" : `${many(waiting, "object")} ${waiting === 1 ? "waits" : "wait"}, the oldest for ${duration(oldest ?? 0)}`,
-      waiting > 100 ? "MoviesBacklogLate" : "MoviesObjectsStuck");
+    const { workers, objects_waiting: waiting, oldest_waiting_seconds: oldest } = catalogue;
+    const quiet = (now - Math.max(...workers.map((w) => Date.parse(w.last_pass ?? 0)))) / 1000;
+    if (workers.length === 0) add("workers", true, "no worker has ended a pass so far", "MoviesWorkerSilent");
+    else {
+      add("workers", quiet > silent, `last pass ${duration(quiet)} ago`, "MoviesWorkerSilent");
+      add("backlog", oldest > slow, waiting === 0 ? "nothing waits" : `${many(waiting, "object")} ${waiting === 1 ? "waits" : "wait"}, the oldest for ${duration(oldest ?? 0)}`,
+        waiting > 100 ? "MoviesBacklogLate" : "MoviesObjectsStuck");
+    }
   }
   const lag = o.api?.replica_lag_seconds;
   if (lag != null) add("replica", lag > behind, `${duration(lag)} behind the primary`, "MoviesReplicaBehind");
   set($("health"), ...parts.map((p) => el("li", { "data-state": p.state },
     el("span", { class: "dot", "aria-hidden": "true" }), el("b", {}, p.name),
-    el("span", { class: "detail" }, p.state !== "ok" && !p.detail.startsWith(p.state) ? `${p.state}: ${p.detail}` : p.detail),
+    el("span", { class: "detail" }, p.state === "ok" || p.detail.startsWith(p.state) ? p.detail : `${p.state === "failing" ? "not ready" : p.state}: ${p.detail}`),
     el("a", { href: `#${p.link}` }, `Runbook: ${$(p.link).textContent}`))));
 }
 
@@ -79,42 +81,49 @@ function showTiles(o, catalogue) {
   const tiles = [];
   const tile = (name, figure, ...below) => tiles.push(el("div", {}, el("dt", {}, name), el("dd", { class: "figure" }, figure), ...below.map((b) => el("dd", { class: "soft" }, b))));
   if (catalogue) {
-    tile("Objects waiting", number(catalogue.objects_waiting), catalogue.objects_waiting === 0 ? "nothing waits" : `oldest for ${duration(catalogue.oldest_waiting_seconds ?? 0)}`);
-    tile("Last commit", since(catalogue.last_commit), `revision ${catalogue.revision.toLocaleString("en")}`);
+    const reported = catalogue.workers.length > 0;
+    tile("Objects waiting", reported ? number(catalogue.objects_waiting) : "–", reported ? (catalogue.objects_waiting === 0 ? "nothing waits" : `oldest for ${duration(catalogue.oldest_waiting_seconds ?? 0)}`) : "not reported so far");
+    tile("Last commit", reported ? since(catalogue.last_commit) : "–", `revision ${number(catalogue.revision)}`);
     tile("Movies", number(catalogue.movies), "in the database");
   } else {
     tile("Database", "no answer", "see Health");
   }
-  if (o.worker) tile("Updates since start", number(o.worker.updates), `of ${many(o.worker.objects, "object")} read`);
+  if (o.worker) tile("Updates now", `${number(rates().at(-1)?.[1] ?? 0)}/s`, `${number(o.worker.updates)} since start,`, `of ${many(o.worker.objects, "object")}`);
   if (o.api) {
     const { index, confirmed_seconds: confirmed } = o.api;
     if (index === null) tile("Index", "off", "answers by SQL");
     else if (index.loading) tile("Index", `${Math.floor((100 * index.loaded) / Math.max(1, index.expected, index.loaded))} %`, el("progress", { max: Math.max(1, index.expected), value: index.loaded, "aria-label": "Load of the index" }), `${number(index.loaded)} of about ${number(index.expected)} loaded`);
     else tile("Movies in the index", number(index.movies), `loaded in ${took(index.load_seconds)}`);
-    if (o.api.revision !== null) tile("Answers confirmed", `${duration(confirmed)} ago`, `by the database, revision ${o.api.revision.toLocaleString("en")}`);
+    if (o.api.revision !== null) tile("Answers confirmed", `${duration(confirmed)} ago`, `by the database, revision ${number(o.api.revision)}`);
     if (o.api.replica_lag_seconds !== null) tile("Replica behind", duration(o.api.replica_lag_seconds), "its primary");
   }
   tile("Memory", `${number(o.process.memory_bytes / 2 ** 20)} MiB`, "of this process");
   set($("tiles"), ...tiles);
 }
 
-function sample(catalogue) {
-  if (!catalogue) return;
-  samples.push({ time: now, waiting: catalogue.objects_waiting, oldest: catalogue.oldest_waiting_seconds ?? 0, revision: catalogue.revision });
+function sample(catalogue, worker) {
+  samples.push({
+    time: now, waiting: worker?.waiting_in_pass ?? catalogue.objects_waiting, oldest: catalogue?.oldest_waiting_seconds ?? 0, done: worker?.updates ?? catalogue.revision,
+  });
   if (samples.length > kept) samples.shift();
 }
 
+/** What was done per second, between each sample and the one before it. */
+const rates = () => samples.slice(1).map((s, i) => [s.time, Math.max(0, s.done - samples[i].done) / Math.max(0.1, (s.time - samples[i].time) / 1000)]);
+
+/** Passes go back further than this page. In the first one there are only its samples. */
 function showCharts(worker) {
-  if (worker) {
+  const age = "Age of the oldest object that waits";
+  if (worker?.passes.length > 1) {
     const at = (value) => worker.passes.map((p) => [Date.parse(p.time), value(p)]);
     chart($("waiting"), "Objects waiting after each pass", "", at((p) => p.waiting));
-    chart($("rate"), "Updates in each pass", "per second", at((p) => p.updates / Math.max(p.took_seconds, 0.001)));
-    chart($("lag"), "Age of the oldest object that waits", "", at((p) => (p.oldest_waiting ? Math.max(0, Date.parse(p.time) - Date.parse(p.oldest_waiting)) / 1000 : 0)), true);
+    chart($("rate"), "Updates in each pass", "/s", at((p) => p.updates / Math.max(p.took_seconds, 0.001)));
+    chart($("lag"), age, "", at((p) => (p.oldest_waiting ? Math.max(0, Date.parse(p.time) - Date.parse(p.oldest_waiting)) / 1000 : 0)), true);
     return;
   }
-  chart($("waiting"), "Objects waiting, as workers report", "", samples.map((s) => [s.time, s.waiting]));
-  chart($("rate"), "Changes of the catalogue", "per second", samples.slice(1).map((s, i) => [s.time, Math.max(0, s.revision - samples[i].revision) / Math.max(0.1, (s.time - samples[i].time) / 1000)]));
-  chart($("lag"), "Age of the oldest object that waits", "", samples.map((s) => [s.time, s.oldest]), true);
+  chart($("waiting"), worker ? "Objects waiting in this pass" : "Objects waiting, as workers report", "", samples.map((s) => [s.time, s.waiting]));
+  chart($("rate"), worker ? "Updates committed" : "Changes of the catalogue", "/s", rates());
+  chart($("lag"), age, "", samples.map((s) => [s.time, s.oldest]), true);
 }
 
 function showTables(o, catalogue) {
@@ -177,7 +186,7 @@ async function traceMovie(title, year) {
     scrolled("Parts", table(["part", "object*", "position#", "written#"], m.parts.map((p) => [partNames[p.part] ?? p.part, objectLink(p.key), number(p.position), when(p.time)]))),
     el("h3", {}, "History"),
     m.history.length === 0 ? el("p", {}, "No change is kept any more.")
-      : scrolled("History", table(["when", "revision#", "changed", "object*"], m.history.map((e) => [when(e.time), e.revision.toLocaleString("en"), e.changed.join(", ") || "–", e.object ? objectLink(e.object) : el("span", { class: "soft" }, "not known")]))),
+      : scrolled("History", table(["when", "revision#", "changed", "object*"], m.history.map((e) => [when(e.time), number(e.revision), e.changed.join(", ") || "–", e.object ? objectLink(e.object) : el("span", { class: "soft" }, "not known")]))),
     el("p", { class: "soft" }, "The object of a change is known while it has set a part that still stands."),
   ];
 }

@@ -41,8 +41,7 @@ export function table(heads, rows) {
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
-/** Numbers from 100,000 on are short. */
-export const number = (n) => (n < 100000 ? grouped : compact).format(n >= 100 ? Math.round(n) : n);
+export const number = (n) => grouped.format(n >= 100 ? Math.round(n) : n);
 export const duration = (seconds) => ago(seconds * 1000);
 /** Says how long something took. */
 export const took = (seconds) => (seconds < 1 ? `${Math.ceil(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
@@ -57,13 +56,12 @@ const round = (most) => {
 const top = (most, timed) => (timed ? times.find((v) => v >= most) ?? 172800 * round(Math.max(1, most / 172800)) : round(Math.max(2, most)));
 
 /**
- * Draws points [time in ms, value] as a line with axes. The value is a number of
- * unit, or seconds when timed.
+ * Draws points [time in ms, value] as a line with axes. The value is a number with a
+ * unit behind it, or seconds when timed.
  */
 export function chart(figure, name, unit, points, timed = false) {
-  const show = timed ? duration : number;
-  const last = points.at(-1);
-  const now = last ? `${show(last[1])}${unit && ` ${unit}`}` : "–";
+  const full = (v) => (timed ? duration(v) : number(v) + unit);
+  const last = points.at(-1), now = last ? full(last[1]) : "–";
   figure.replaceChildren(el("figcaption", {}, name, el("b", {}, now)));
   if (points.length < 2) {
     figure.append(el("p", { class: "soft" }, "Drawn as soon as there are two values."));
@@ -78,10 +76,10 @@ export function chart(figure, name, unit, points, timed = false) {
   const line = points.map(([t, v]) => `${x(t)},${y(v)}`).join(" ");
   const ticks = [0, end / 2, end].flatMap((v) => [
     svg("line", { class: "grid", x1: left, x2: right, y1: y(v), y2: y(v) }),
-    svg("text", { x: left - 8, y: Number(y(v)) + 4, "text-anchor": "end" }, show(v)),
+    svg("text", { x: left - 8, y: Number(y(v)) + 4, "text-anchor": "end" }, timed || v < 10000 ? full(v).replace(unit, "") : compact.format(v)),
   ]);
   const ends = [[from, "start", left], [last[0], "end", right]].map(([t, anchor, at]) => svg("text", { x: at, y: height - 4, "text-anchor": anchor }, clock(t)));
-  const words = `From ${clock(from)} to ${clock(last[0])}: ${now} now, at most ${show(most)}${unit && ` ${unit}`}.`;
+  const words = `From ${clock(from)} to ${clock(last[0])}: ${now} now, at most ${full(most)}.`;
   const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${name}. ${words}` },
     svg("title", {}, words), ...ticks, ...ends,
     svg("polygon", { points: `${left},${low} ${line} ${right},${low}` }), svg("polyline", { points: line }),

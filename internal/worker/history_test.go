@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+
+	"jpmovies/internal/bucket/buckettest"
+)
+
+// TestOverview: operators see what was done, and each pass, as an answer of its own and as
+// a section.
+func TestOverview(t *testing.T) {
+	store := &buckettest.Memory{}
+	store.Put("one", append(film("A", "x"), film("B", "y")...))
+	store.Put("bad", []byte(`{"title": "no year"}`))
+	w := newTestWorker(store, newCatalogue())
+	shown := func() string {
+		section, err := w.Overview(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(section)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(`"(time|took_seconds)":[^,]*`).ReplaceAllString(string(text), `"$1":0`)
+	}
+	if got, want := shown(), `{"objects":0,"passes":[],"shard":"","updates":0,"waiting_in_pass":0}`; got != want {
+		t.Errorf("before: %s, want %s", got, want)
+	}
+	if err := w.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const passes = `[{"time":0,"took_seconds":0,"objects":2,"updates":2,"changes":2,"rejections":1,"waiting":0,"failed":0,"oldest_waiting":null},` +
+		`{"time":0,"took_seconds":0,"objects":0,"updates":0,"changes":0,"rejections":0,"waiting":0,"failed":0,"oldest_waiting":null}]`
+	if got, want := shown(), `{"objects":2,"passes":`+passes+`,"shard":"","updates":2,"waiting_in_pass":0}`; got != want {
+		t.Errorf("after: %s, want %s", got, want)
+	}
+	answer := httptest.NewRecorder()
+	w.Passes().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/passes", nil))
+	got := regexp.MustCompile(`"(time|took_seconds)":[^,]*`).ReplaceAllString(answer.Body.String(), `"$1":0`)
+	if want := `{"passes":` + passes + "}\n"; got != want || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("/passes: %v %s, want %s", answer.Header(), got, want)
+	}
+}
