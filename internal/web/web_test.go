@@ -86,8 +86,8 @@ func TestPagesKeepThePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size > 60<<10 {
-		t.Errorf("the pages weigh %d bytes, want at most 60 KiB", size)
+	if size > 80<<10 {
+		t.Errorf("the pages weigh %d bytes, want at most 80 KiB", size)
 	}
 	t.Logf("all files: %d bytes", size)
 }
