@@ -33,7 +33,7 @@ async function render(moved) {
   if (mine === way) reveal(now.view, moved);
   if (y > 0) await ready;
   if (mine !== way) return;
-  scrollTo(0, y);
+  if (moved || y > 0) scrollTo(0, y);
   settled = true;
 }
 
@@ -147,6 +147,8 @@ history.scrollRestoration = "manual";
 // --- cards or a table
 
 const look = "jpmovies-look";
+let kept = null; // where it is remembered, if the browser lets us
+try { kept = localStorage; } catch { /* it does not */ }
 
 function show(as) {
   $("results").classList.toggle("dense", as === "table");
@@ -156,10 +158,10 @@ function show(as) {
 for (const button of document.querySelectorAll("[data-look]")) {
   button.addEventListener("click", () => {
     show(button.dataset.look);
-    localStorage?.setItem(look, button.dataset.look);
+    kept?.setItem(look, button.dataset.look);
   });
 }
-show(localStorage?.getItem(look) ?? "cards");
+show(kept?.getItem(look) ?? "cards");
 
 // --- the filters: beside the list, or in a sheet where there is no room
 

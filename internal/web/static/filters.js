@@ -16,6 +16,7 @@ export function panel({ go, all }) {
   let params = new URLSearchParams();
   let asked = null; // what is shown, as an address
   let whole = null; // all movies per year
+  let off = false; // the API has no index
   const counts = { genre: [], cast: [] }, open = {};
 
   const leave = (change, options) => go(href(edit(params, change)), options);
@@ -99,7 +100,7 @@ export function panel({ go, all }) {
 
   /** Shows the filters of a list. A number of "any" is counted without this condition: it is what the name would bring. */
   async function show(now, again = false) {
-    if (!again && now.toString() === asked) return;
+    if (off || (!again && now.toString() === asked)) return;
     params = now;
     asked = now.toString();
     if (again) whole = null;
@@ -124,7 +125,9 @@ export function panel({ go, all }) {
       drawGroup("cast");
       $("panel").classList.add("ready");
     } catch (error) {
-      if (error.status === 501) $("panel").replaceChildren("This API has no index, so nothing can be counted.");
+      off = error.status === 501;
+      if (off) $("panel").replaceChildren("This API has no index, so nothing can be counted.");
+      $("panel").classList.toggle("ready", off || whole !== null);
       // else superseded, or the list says what is wrong
     }
   }
