@@ -84,7 +84,7 @@ func TestBrowseSearch(t *testing.T) {
 	b.wait(pageTitle + ` === "Interstellar" && document.getElementById("q").value === ""`)
 
 	b.do(chromedp.SendKeys("#q", "tom h"))
-	b.wait(entries + `.startsWith("Tom Hanks 2 movies")`)
+	b.wait(entries + `.startsWith("Tom Hanks 2 movies") && ` + entries + `.includes("“tom h”")`)
 	b.click("#options li:first-child") // with the pointer
 	b.wait(`location.search === "?person=Tom+Hanks" && ` + pageTitle + ` === "Tom Hanks"`)
 
