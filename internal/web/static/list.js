@@ -17,7 +17,7 @@ let total = null; // how many match
 let all = null; // how many there are
 const turn = turns();
 let signal = turn();
-const atEnd = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && more(), { rootMargin: "800px" });
+const atEnd = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && more(), { rootMargin: "400px" });
 
 export const rows = () => shown.size;
 
