@@ -1,8 +1,11 @@
-// Small pieces of page: elements, bars and lines.
+// Small pieces of page: elements, lines, and numbers in words.
 
-/** Makes an element with attributes and children; texts are never markup. */
-export function el(name, attributes = {}, ...children) {
+/** Makes an element from "name.class", perhaps attributes, and children; texts are never markup. */
+export function el(kind, ...children) {
+  const [name, ...classes] = kind.split(".");
   const e = document.createElement(name);
+  e.classList.add(...classes);
+  const attributes = children[0]?.constructor === Object ? children.shift() : {};
   for (const [key, value] of Object.entries(attributes)) {
     if (value === true) e.setAttribute(key, "");
     else if (value !== false && value != null) e.setAttribute(key, value);
@@ -20,24 +23,8 @@ export function svg(name, attributes = {}, ...children) {
   return e;
 }
 
-/**
- * Draws a bar for each year from the first to the last, as links.
- * years: [{year, movies}], href(year) and chosen(year) for each bar.
- */
-export function histogram(years, href, chosen) {
-  const first = years[0].year, last = years[years.length - 1].year;
-  const span = last - first + 1;
-  const most = Math.max(...years.map((y) => y.movies));
-  const bars = years.map(({ year, movies }) => {
-    const height = Math.max(3, (movies / most) * 100);
-    const label = `${year}: ${movies} ${movies === 1 ? "movie" : "movies"}`;
-    const hit = svg("rect", { x: year - first, y: 0, width: 1, height: 100, "fill-opacity": 0 });
-    const bar = svg("rect", { x: year - first + 0.08, y: 100 - height, width: 0.84, height, class: chosen(year) ? "in" : "" });
-    return svg("a", { href: href(year), "aria-label": label, "data-year": year }, svg("title", {}, label), hit, bar);
-  });
-  const chart = svg("svg", { viewBox: `0 0 ${span} 100`, preserveAspectRatio: "none", role: "group", "aria-label": "Movies per year" }, ...bars);
-  return [chart, el("div", { class: "ends", "aria-hidden": "true" }, el("span", {}, String(first)), el("span", {}, String(last)))];
-}
+/** One of the pictures in the page. */
+export const icon = (name) => svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#i-${name}` }));
 
 /** Draws numbers as a line over time, the newest at the right. */
 export function line(values, label) {
@@ -54,3 +41,7 @@ export function ago(milliseconds) {
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86400)} days`;
 }
+
+export const number = (n) => n.toLocaleString("en");
+export const movies = (n) => `${number(n)} ${n === 1 ? "movie" : "movies"}`;
+export const years = (first, last) => (first === last ? `${first}` : `${first}–${last}`);

@@ -3,7 +3,7 @@
 // A browser opens six connections to a server, so the tabs share one: the tab that holds
 // the lock has the stream and tells the others, a hidden tab has none. Whichever tab gets
 // a change twice or late knows by its revision, and fetches what it has missed.
-import { ago } from "./draw.js";
+import { ago, el } from "./draw.js";
 
 const statusEvery = 10_000;
 const silentAfter = 3 * 60_000; // a worker looks into its bucket at least once a minute
@@ -33,8 +33,8 @@ export function follow({ badge, text, changed, lost, from }) {
     const level = !state.reachable ? "away" : !state.connected || silence > silentAfter ? "late" : "live";
     if (badge.dataset.state !== level) badge.dataset.state = level;
     const words = parts.join(" · ");
-    if (text.textContent !== words) text.textContent = words;
-    badge.title = state.since === null ? "" : `revision ${state.since}`;
+    if (text.textContent !== words) text.replaceChildren(parts[0], el("span.detail", words.slice(parts[0].length)));
+    badge.title = state.since === null ? words : `${words} · revision ${state.since}`;
   };
 
   const connected = (yes) => {

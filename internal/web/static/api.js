@@ -1,0 +1,62 @@
+// Asks the API, and shows when it is away.
+
+const again = 2000;
+const slow = 15_000; // an answer that takes longer is none
+
+let first = null;
+
+/** The revision that the first answer showed. */
+export const revision = () => first;
+
+/** The API's judgement of a question: a problem document, or what comes close. */
+export class Problem extends Error {
+  constructor(status, { detail, parameter }) {
+    super(detail ?? `the API answers ${status}`);
+    Object.assign(this, { status, parameter });
+  }
+}
+
+/** Returns {body, total}; throws a Problem when asking again would not help. */
+export async function ask(url, signal) {
+  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(slow)]) });
+  if (response.ok) {
+    first ??= Number(response.headers.get("Catalogue-Revision")) || null;
+    const total = response.headers.get("Total-Count");
+    return { body: await response.json(), total: total && Number(total) };
+  }
+  if (response.status < 500 || response.status === 501) throw new Problem(response.status, await response.json().catch(() => ({})));
+  throw new Error(`${url}: ${response.status}`);
+}
+
+/** Asks until there is an answer, and says meanwhile that the API is away. */
+export async function insist(url, signal) {
+  for (;;) {
+    try {
+      const answer = await ask(url, signal);
+      away("");
+      return answer;
+    } catch (error) {
+      if (signal.aborted || error instanceof Problem) throw error;
+      away("The API is away. What is shown may be old; trying again.");
+      await pause(again);
+    }
+  }
+}
+
+function away(words) {
+  const banner = document.getElementById("away");
+  if (banner.textContent !== words) banner.textContent = words;
+  banner.hidden = words === "";
+}
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** Makes signals, each of which aborts the one before, so that late answers are dropped. */
+export function turns() {
+  let now = null;
+  return () => {
+    now?.abort();
+    now = new AbortController();
+    return now.signal;
+  };
+}

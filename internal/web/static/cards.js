@@ -1,0 +1,46 @@
+// Movies, names and numbers as they are shown everywhere.
+import { movieHref, personHref, withName } from "./address.js";
+import { el, number } from "./draw.js";
+
+const fewNames = 4;
+
+/** The hue of a genre: the same wherever it is named. */
+function hue(genre) {
+  let sum = 5;
+  for (const c of genre) sum = (sum * 33 + c.codePointAt(0)) % 9973;
+  return (sum % 12) * 30;
+}
+
+function dot(genre) {
+  const mark = el("span.mark");
+  mark.style.setProperty("--hue", hue(genre));
+  return mark;
+}
+
+export const genreLinks = (genres, filters) => genres.map((g) => el("a.genre", { href: withName(filters, "genre", g) }, dot(g), g));
+export const personLink = (name) => el("a.person", { href: personHref(name) }, name);
+
+/** A movie in a list; its genres lead to these filters and the genre. */
+export function card(movie, filters) {
+  const more = movie.cast.length - fewNames;
+  const item = el("li.card", { "data-id": movie.id },
+    el("h3", el("a", { href: movieHref(movie.id) }, movie.title)),
+    el("span.year", movie.year),
+    el("p.genres", ...genreLinks(movie.genres, filters)),
+    el("p.cast", ...movie.cast.slice(0, fewNames).map(personLink), more > 0 ? el("span", `+${more}`) : null));
+  if (movie.genres.length > 0) item.style.setProperty("--hue", hue(movie.genres[0]));
+  return item;
+}
+
+/** Shows for a while that something is new. */
+export function flash(item) {
+  item.classList.add("changed");
+  setTimeout(() => item.classList.remove("changed"), 4000);
+}
+
+/** A name with its number of movies, before a bar that shows its part of the most. */
+export function row({ name, count, most, to, tag, mark }) {
+  const bar = el("span.fill");
+  bar.style.width = `${(100 * (count ?? 0)) / most}%`;
+  return el("li", el("a.row", { href: to, "data-tag": tag }, bar, mark ? dot(name) : null, tag ? el("b.tag", tag) : null, el("span.name", name), count == null ? null : el("span.n", number(count))));
+}

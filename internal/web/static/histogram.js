@@ -1,0 +1,65 @@
+// Movies per year: those that match before all there are. A range is chosen by dragging
+// over the bars, or with two sliders.
+import { el, movies, number, svg, years } from "./draw.js";
+
+/** A picture of counts per year, later layers in front. Heights are square roots, so that few movies are seen beside many. */
+export function chart(layers, first, last) {
+  const most = Math.max(...Object.values(layers).flat().map((c) => c.movies));
+  const bar = (c) => `M${c.year - first} 100v${-Math.max(3, Math.sqrt(c.movies / most) * 100).toFixed(1)}h.88V100z`;
+  const paths = Object.entries(layers).map(([name, counts]) => svg("path", { class: name, d: counts.map(bar).join("") }));
+  return svg("svg", { viewBox: `0 0 ${last - first + 1} 100`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
+}
+
+/** Makes the histogram below root; choose([from, to]) takes a new range, null for all years. Returns draw(whole, part, from, to). */
+export function histogram(root, choose) {
+  const picture = el("div.picture");
+  const sliders = ["From year", "To year"].map((label) => el("input", { type: "range", "aria-label": label }));
+  const words = el("output.soft");
+  root.replaceChildren(el("div.plot", picture, ...sliders), words);
+
+  let whole = [], part = [], first, last, range;
+  let start = null; // the year where a drag began
+
+  const inside = (c) => c.year >= range[0] && c.year <= range[1];
+
+  function set(from, to) {
+    range = [Math.min(from, to), Math.max(from, to)];
+    for (const i of [0, 1]) sliders[i].value = range[i];
+    picture.replaceChildren(chart({ whole, "part out": part.filter((c) => !inside(c)), part: part.filter(inside) }, first, last));
+    const [some, all] = [part, whole].map((counts) => counts.filter(inside).reduce((n, c) => n + c.movies, 0));
+    words.textContent = `${years(...range)}: ${some === all ? movies(all) : `${number(some)} of ${movies(all)}`}`;
+  }
+
+  const take = () => choose(range[0] > first || range[1] < last ? range : null);
+
+  const yearAt = (event) => {
+    const box = picture.getBoundingClientRect();
+    return Math.min(last, Math.max(first, first + Math.floor(((event.clientX - box.left) / box.width) * (last - first + 1))));
+  };
+
+  picture.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    picture.setPointerCapture(event.pointerId);
+    start = yearAt(event);
+  });
+  picture.addEventListener("pointermove", (event) => start !== null && set(start, yearAt(event)));
+  picture.addEventListener("pointerup", (event) => {
+    if (start === null) return;
+    set(start, yearAt(event));
+    start = null;
+    take();
+  });
+  picture.addEventListener("pointercancel", () => { start = null; });
+  sliders[0].addEventListener("input", () => set(Math.min(sliders[0].value, range[1]), range[1]));
+  sliders[1].addEventListener("input", () => set(range[0], Math.max(sliders[1].value, range[0])));
+  for (const slider of sliders) slider.addEventListener("change", take);
+
+  return function draw(all, some, from, to) {
+    [whole, part] = [all, some];
+    if (start !== null || whole.length === 0) return;
+    [first, last] = [whole[0].year, whole.at(-1).year];
+    for (const s of sliders) [s.min, s.max] = [first, last];
+    const ends = [Math.max(first, from ?? first), Math.min(last, to ?? last)];
+    set(...(ends[0] > ends[1] ? [first, last] : ends));
+  };
+}
