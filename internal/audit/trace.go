@@ -39,7 +39,6 @@ func (a *Auditor) supersede(ctx context.Context, t *movie.Trace) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	//nolint:gosec // made of constants
 	rows, err := a.db.Reader().QueryContext(ctx, "SELECT id, stamps FROM movie WHERE id IN "+database.Tuples(1, len(ids)), ids...)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 // order, each with the movie as it is now; none after those that hold
 // movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
 func (c *Catalogue) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
-	//nolint:gosec // made of constants
 	query := "SELECT " + c.db.Straight() + "c.revision, c.movie_id, m.hidden, m.fields FROM change_log c" + c.db.Force("PRIMARY") +
 		" CROSS JOIN movie m" + c.db.Force("PRIMARY") + " ON m.id = c.movie_id WHERE c.revision > ? ORDER BY c.revision LIMIT ?"
 	rows, err := c.db.Reader().QueryContext(ctx, query, since, limit)

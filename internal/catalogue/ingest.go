@@ -170,8 +170,7 @@ func parseIngest(part, outcome string) (movie.Ingest, error) {
 func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
 func (c *Catalogue) insertIngest() database.Insertion {
-	return database.Insertion{"INSERT INTO ingest (applied_day, object_key, object_time, part, outcome)", 5,
-		c.db.OnDuplicate("applied_day, object_key, object_time, part")}
+	return database.Insertion{Head: "INSERT INTO ingest (applied_day, object_key, object_time, part, outcome)", Columns: 5, Tail: c.db.OnDuplicate("applied_day, object_key, object_time, part")}
 }
 
 // maxIngests bounds the entries that Ingests returns, and maxDays the days on which it

@@ -13,8 +13,7 @@ import (
 // Report stores what a worker tells about itself. A zero LastCommit keeps the
 // one that is known.
 func (c *Catalogue) Report(ctx context.Context, s movie.WorkerStatus) error {
-	report := database.Insertion{"INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", 5,
-		c.db.OnDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
+	report := database.Insertion{Head: "INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", Columns: 5, Tail: c.db.OnDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
 	var oldest any // NULL: none waits
 	if s.OldestWaiting != nil {
 		oldest = s.OldestWaiting.UnixMilli()

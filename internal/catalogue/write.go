@@ -261,16 +261,14 @@ func (c *Catalogue) writeChanges(ctx context.Context, tx *sql.Tx, changed []chan
 }
 
 var (
-	insertMovie  = database.Insertion{"INSERT INTO movie (title, year, hidden, fields, stamps)", 5, ""}
-	insertChange = database.Insertion{"INSERT INTO change_log (revision, movie_id, changed_at, changed)", 4, ""}
+	insertMovie  = database.Insertion{Head: "INSERT INTO movie (title, year, hidden, fields, stamps)", Columns: 5, Tail: ""}
+	insertChange = database.Insertion{Head: "INSERT INTO change_log (revision, movie_id, changed_at, changed)", Columns: 4, Tail: ""}
 )
 
 func (c *Catalogue) overwriteMovie() database.Insertion {
-	return database.Insertion{"INSERT INTO movie (id, title, year, hidden, fields, stamps)", 6,
-		c.db.OnDuplicate("id", "hidden", "fields", "stamps")}
+	return database.Insertion{Head: "INSERT INTO movie (id, title, year, hidden, fields, stamps)", Columns: 6, Tail: c.db.OnDuplicate("id", "hidden", "fields", "stamps")}
 }
 
 func (c *Catalogue) insertRejection() database.Insertion {
-	return database.Insertion{"INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", 7,
-		c.db.OnDuplicate("object_key, object_etag, position")}
+	return database.Insertion{Head: "INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", Columns: 7, Tail: c.db.OnDuplicate("object_key, object_etag, position")}
 }
