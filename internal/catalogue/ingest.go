@@ -197,7 +197,6 @@ func (c *Catalogue) ingests(ctx context.Context, key string) ([]movie.Ingest, er
 		return all, err
 	}
 	args := append([]any{key}, days...)
-	//nolint:gosec // made of constants
 	query := "SELECT object_time, part, outcome FROM ingest" + c.db.Force("PRIMARY") +
 		" WHERE object_key = ? AND applied_day IN " + database.Tuples(1, len(days)) + " ORDER BY applied_day DESC, object_time DESC, part DESC LIMIT ?"
 	rows, err := c.db.Reader().QueryContext(ctx, query, append(args, maxIngests)...)

@@ -35,7 +35,7 @@ func Tuples(rows, columns int) string {
 	return strings.Repeat(","+one, rows)[1:]
 }
 
-// insert runs an Insertion over all rows, whose values follow one another in
+// Insert runs an insertion over all rows, whose values follow one another in
 // args.
 func Insert(ctx context.Context, tx *sql.Tx, in Insertion, args []any) error {
 	for len(args) > 0 {

@@ -71,9 +71,6 @@ func staticHandler(file string) (http.Handler, error) {
 	}), nil
 }
 
-// pageSize is what a page of the API has by default.
-const pageSize = 25
-
 // spawn starts a bare server and waits until it can be reached.
 func (b *bench) spawn(file string) (*server, string, error) {
 	self, err := os.Executable()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +40,8 @@ type question struct {
 // ask makes a path of names and values.
 func ask(path string, parameters ...string) string {
 	values := url.Values{}
-	for i := 0; i < len(parameters); i += 2 {
-		values.Add(parameters[i], parameters[i+1])
+	for pair := range slices.Chunk(parameters, 2) {
+		values.Add(pair[0], pair[1])
 	}
 	return path + "?" + values.Encode()
 }
