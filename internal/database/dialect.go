@@ -75,12 +75,12 @@ func (db *DB) OnDuplicate(key string, columns ...string) string {
 type verdict int
 
 const (
-	// final: trying again now will not help. The data is not to blame.
-	final verdict = iota
-	// again: the same transaction may succeed if it is run once more.
-	again
-	// refused: the engine is healthy and will never take this data.
-	refused
+	// fatal: trying again now will not help. The data is not to blame.
+	fatal verdict = iota
+	// retry: the same transaction may succeed if it is run once more.
+	retry
+	// rejected: the engine is healthy and will never take this data.
+	rejected
 	// unfit: the server does not take this data as it is set up.
 	unfit
 	// moved: this connection takes no writes, and a new one may: it leads to the new
@@ -154,36 +154,36 @@ func assign(columns []string, before, after string) string {
 
 // Error numbers of the MySQL protocol, by what they mean here.
 var mysqlVerdicts = map[uint16]verdict{
-	1213: again,              // deadlock
-	1205: again,              // lock wait timeout
-	1020: again,              // record has changed since last read (MariaDB snapshot isolation)
-	1062: again,              // duplicate key: another worker inserted the same new movie first
-	1040: again,              // too many connections
-	1053: again,              // shutdown in progress
-	1317: again,              // statement was interrupted
-	1927: again,              // connection was killed
-	1203: again, 1226: again, // too many connections of this user
-	1047: again, 1180: again, // Galera: this node is not ready; the commit failed
-	3100: again, 3101: again, // group replication: the plug-in did not take the commit
-	8002: again, 8022: again, 8028: again, 9001: again, 9002: again, 9003: again, 9007: again, // TiDB: conflict, schema change, timeouts
+	1213: retry,              // deadlock
+	1205: retry,              // lock wait timeout
+	1020: retry,              // record has changed since last read (MariaDB snapshot isolation)
+	1062: retry,              // duplicate key: another worker inserted the same new movie first
+	1040: retry,              // too many connections
+	1053: retry,              // shutdown in progress
+	1317: retry,              // statement was interrupted
+	1927: retry,              // connection was killed
+	1203: retry, 1226: retry, // too many connections of this user
+	1047: retry, 1180: retry, // Galera: this node is not ready; the commit failed
+	3100: retry, 3101: retry, // group replication: the plug-in did not take the commit
+	8002: retry, 8022: retry, 8028: retry, 9001: retry, 9002: retry, 9003: retry, 9007: retry, // TiDB: conflict, schema change, timeouts
 
 	1290: moved, 1792: moved, 1836: moved, // read-only
 	1665: moved, // the log of statements, which only new connections see changed
 
 	1153: unfit, // larger than max_allowed_packet
 
-	1406: refused, // data too long
-	1264: refused, // out of range
-	1366: refused, // wrong value
-	1048: refused, // NULL
-	1265: refused, // data truncated
-	1292: refused, // incorrect value
-	1300: refused, // no UTF-8
-	1644: refused, // SIGNAL: a trigger's refusal
-	3140: refused, // JSON (MySQL)
-	3819: refused, // CHECK (MySQL)
-	3854: refused, // cannot be converted to the column's characters
-	4025: refused, // CHECK, JSON (MariaDB)
+	1406: rejected, // data too long
+	1264: rejected, // out of range
+	1366: rejected, // wrong value
+	1048: rejected, // NULL
+	1265: rejected, // data truncated
+	1292: rejected, // incorrect value
+	1300: rejected, // no UTF-8
+	1644: rejected, // SIGNAL: a trigger's refusal
+	3140: rejected, // JSON (MySQL)
+	3819: rejected, // CHECK (MySQL)
+	3854: rejected, // cannot be converted to the column's characters
+	4025: rejected, // CHECK, JSON (MariaDB)
 }
 
 // advice by error number.
@@ -204,20 +204,20 @@ func adviseMySQL(err error) error {
 
 func judgeMySQL(err error) verdict {
 	if lostConnection(err) {
-		return again
+		return retry
 	}
 	if errors.Is(err, mysql.ErrPktTooLarge) {
 		return unfit
 	}
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
-		return final
+		return fatal
 	}
 	if e.Number == 1105 && strings.Contains(e.Message, "max_allowed_packet") { // Oracle MySQL, of one value
 		return unfit
 	}
 	if e.Number == 1105 && strings.Contains(e.Message, "pessimistic lock retry limit") { // TiDB; else a catch-all
-		return again
+		return retry
 	}
 	return mysqlVerdicts[e.Number]
 }
@@ -231,18 +231,18 @@ func lostConnection(err error) bool {
 func judgeSQLite(err error) verdict {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return final
+		return fatal
 	}
 	switch e.Code() & 0xff { // the primary code
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return again
+		return retry
 	case sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
-		return refused
+		return rejected
 	}
 	switch e.Code() {
 	// Other constraints are about keys: rows that are there are to blame, not the data.
 	case sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE, sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-		return refused
+		return rejected
 	}
-	return final
+	return fatal
 }

@@ -138,7 +138,7 @@ func (db *DB) migrations(connections *sql.DB) (*goose.Provider, error) {
 		lock.WithTableName(versionTable+"_lock"),
 		lock.WithTableLockTimeout(500*time.Millisecond, 600),
 		lock.WithTableRetryPolicy(func(err error) bool {
-			return strings.Contains(err.Error(), "held by another instance") || db.dialect.judge(err) == again
+			return strings.Contains(err.Error(), "held by another instance") || db.dialect.judge(err) == retry
 		}),
 		lock.WithTableLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {

@@ -34,9 +34,9 @@ func (db *DB) Transact(ctx context.Context, work func(tx *sql.Tx, attempt int) e
 		}
 		err = db.dialect.advise(err)
 		switch db.dialect.judge(err) {
-		case again, moved:
+		case retry, moved:
 			return struct{}{}, err
-		case refused:
+		case rejected:
 			return struct{}{}, backoff.Permanent(&RefusedError{Reason: err})
 		case unfit:
 			return struct{}{}, backoff.Permanent(&RefusedError{Reason: err, Setting: true})

@@ -17,10 +17,10 @@ const (
 // batch is what one transaction commits, and the objects it came from.
 type batch struct {
 	movie.Batch
-	origins []*taken // of each update
-	objects []*taken // each once
-	number  int      // of this batch in its pass, from 1
-	size    int      // bytes
+	origins []*objectInFlight // of each update
+	objects []*objectInFlight // each once
+	number  int               // of this batch in its pass, from 1
+	size    int               // bytes
 }
 
 // fill puts parts together to batches.

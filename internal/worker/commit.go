@@ -15,8 +15,8 @@ import (
 
 var errCatalogueAway = errors.New("the catalogue cannot be written")
 
-// committedMost is how many commits may be ahead of the deletes.
-const committedMost = 16
+// maxPendingCommits is how many commits may be ahead of the deletes.
+const maxPendingCommits = 16
 
 // commitsAtOnce is how many batches are committed side by side: while one waits
 // for the disk or for its answers, the database works on another. The order does
@@ -24,7 +24,7 @@ const committedMost = 16
 const commitsAtOnce = 2
 
 // commitAll commits the batches and passes on the objects that may be deleted.
-func (p *pass) commitAll(batches <-chan *batch, done chan<- []*taken) {
+func (p *pass) commitAll(batches <-chan *batch, done chan<- []*objectInFlight) {
 	var committers sync.WaitGroup
 	for range commitsAtOnce {
 		committers.Go(func() {
@@ -42,14 +42,14 @@ func (p *pass) commitAll(batches <-chan *batch, done chan<- []*taken) {
 }
 
 // end ends a batch and returns the objects that may be deleted.
-func (b *batch) end(p *pass, ok bool) []*taken {
-	var committed []*taken
+func (b *batch) end(p *pass, ok bool) []*objectInFlight {
+	var committed []*objectInFlight
 	for _, object := range b.objects {
 		switch last := object.settle(ok); {
 		case !last:
 		case object.failed.Load():
 			p.leave(object.modified)
-			object.story.end(endLeft, nil)
+			object.span.end(endLeft, nil)
 		default:
 			committed = append(committed, object)
 		}
@@ -77,7 +77,7 @@ func (p *pass) commit(b *batch) error {
 // apply commits updates, whose objects are their origins. What a healthy
 // database refuses for good is split until the update at fault stands alone,
 // and that one is rejected with the database's words.
-func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*taken) error {
+func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*objectInFlight) error {
 	if b.Empty() { // objects that could not be read
 		return nil
 	}
@@ -103,14 +103,14 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*taken) error
 		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
 		return nil
 	case n == 1:
-		origins[0].story.refused()
+		origins[0].span.refused()
 		return p.apply(ctx, part(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)
 	}
 	return err // a rejection that cannot be stored: the object stays
 }
 
 // hold keeps an object in the bucket that the database cannot take as it is set up.
-func (p *pass) hold(object *taken, position int64, refusal *movie.RefusedError) {
+func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.RefusedError) {
 	object.failed.Store(true)
 	p.fail(fmt.Errorf("update %d of %q stays in the bucket: %w", position, object.Key, refusal.Reason), func(c *counts) { c.CommitFailed++ })
 }

@@ -16,21 +16,21 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// taken is an object in hand. It may be deleted when its reading and every batch
+// objectInFlight is an object in hand. It may be deleted when its reading and every batch
 // that holds a part of it have gone well.
-type taken struct {
+type objectInFlight struct {
 	bucket.Ref
-	notices  []*notice
+	messages []*pendingMessage
 	modified time.Time
 	open     atomic.Int32 // the reading, and the batches, that have not ended
 	failed   atomic.Bool
-	story    *story
+	span     *objectSpan
 	batch    int // number of the last batch that holds a part; only fill looks at it
 }
 
 // settle ends the reading or one batch, and tells whether it was the last: then
 // the object may be deleted unless it has failed.
-func (t *taken) settle(ok bool) bool {
+func (t *objectInFlight) settle(ok bool) bool {
 	if !ok {
 		t.failed.Store(true)
 	}
@@ -39,7 +39,7 @@ func (t *taken) settle(ok bool) bool {
 
 // part is a piece of a decoded object.
 type part struct {
-	from       *taken
+	from       *objectInFlight
 	updates    []movie.Update
 	rejections []movie.Rejection
 	size       int  // bytes
@@ -62,7 +62,7 @@ const (
 )
 
 // fetchAll reads Concurrency objects at a time.
-func (p *pass) fetchAll(objects <-chan found, parts chan<- part) {
+func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
 	large := make(chan struct{}, largeAtOnce)
 	for range p.Concurrency {
@@ -82,7 +82,7 @@ func (p *pass) fetchAll(objects <-chan found, parts chan<- part) {
 }
 
 // take reads an object, unless nothing new is to be taken.
-func (p *pass) take(o found, parts chan<- part) {
+func (p *pass) take(o candidate, parts chan<- part) {
 	if p.stop.Err() != nil {
 		p.leave(o.LastModified)
 		return
@@ -92,18 +92,18 @@ func (p *pass) take(o found, parts chan<- part) {
 
 // fetch reads and decodes one object. The stamp comes from the GET, never from
 // the LIST or a hint: the object may have been overwritten in between.
-func (p *pass) fetch(listed found, parts chan<- part) {
+func (p *pass) fetch(listed candidate, parts chan<- part) {
 	key := listed.Key
-	ctx, story := p.tell(listed)
+	ctx, span := p.startObjectSpan(listed)
 	object, body, err := p.get(ctx, key)
 	if err != nil && listed.other != "" && (errors.Is(err, bucket.ErrNotFound) || errors.Is(err, bucket.ErrDenied)) {
-		story.end(endGone, nil)
+		span.end(endGone, nil)
 		listed.Key, listed.other = listed.other, ""
 		p.fetch(listed, parts)
 		return
 	}
 	if errors.Is(err, bucket.ErrNotFound) {
-		story.end(endGone, nil)
+		span.end(endGone, nil)
 		p.gone(listed)
 		return
 	}
@@ -111,23 +111,23 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 		p.leave(listed.LastModified)
 		p.failRead(ctx, key, err)
 		p.refused(listed, err)
-		story.end(endLeft, err)
+		span.end(endLeft, err)
 		return
 	}
 	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
 	if err := storable(object.Ref); err != nil {
 		p.leave(object.LastModified)
 		p.failRead(ctx, key, err)
-		story.end(endLeft, err)
+		span.end(endLeft, err)
 		return
 	}
 	if bucket.Ignored(object) { // it has become a folder marker since it was listed
-		story.end(endGone, nil)
+		span.end(endGone, nil)
 		p.gone(listed)
 		return
 	}
-	story.read(object)
-	next := part{from: &taken{Ref: object.Ref, notices: listed.notices, modified: object.LastModified, story: story}}
+	span.read(object)
+	next := part{from: &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}}
 	next.from.open.Store(1)
 	stamp := movie.Stamp{Time: movie.At(object.LastModified), Key: key}
 	items, rejections := 0, 0
@@ -148,7 +148,7 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 		}
 		return errStopping
 	})
-	story.decoded(items-rejections, rejections, err)
+	span.decoded(items-rejections, rejections, err)
 	switch {
 	case errors.Is(err, errStopping):
 	case err != nil:
@@ -160,7 +160,7 @@ func (p *pass) fetch(listed found, parts chan<- part) {
 	next.last, next.ok = true, err == nil
 	// A part that is not sent leaves the object unsettled, so it stays.
 	if err := send(p.hard, parts, next); err != nil {
-		story.end(endLeft, err)
+		span.end(endLeft, err)
 	}
 }
 
@@ -183,9 +183,9 @@ func storable(ref bucket.Ref) error {
 }
 
 // gone notes an object that somebody else has taken.
-func (p *pass) gone(o found) {
+func (p *pass) gone(o candidate) {
 	p.count(func(c *counts) { c.Gone++ })
-	p.settle(o.notices)
+	p.settle(o.messages)
 }
 
 // errStopping breaks off an object of many updates: its beginning is committed,

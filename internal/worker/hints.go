@@ -30,10 +30,10 @@ const (
 	// hintTime is how long a pass takes messages, so that it comes to an end and
 	// tells how it went.
 	hintTime = 10 * time.Second
-	// receivesMost is how many requests for messages a pass makes side by side.
-	receivesMost = 4
-	// laterMost is how many objects are put off before a pass ends.
-	laterMost = 1000
+	// maxReceives is how many requests for messages a pass makes side by side.
+	maxReceives = 4
+	// maxPostponed is how many objects are put off before a pass ends.
+	maxPostponed = 1000
 )
 
 // schedule says what the next pass takes, where there is a queue. Passes come one
@@ -46,7 +46,7 @@ type schedule struct {
 	retry  time.Duration // the pause before it is asked again
 	ask    time.Time     // when that is
 	// later are objects that were named while they were in hand.
-	later []found
+	later []candidate
 	// left is what the last listing left in the bucket, and the oldest of it.
 	left   int
 	oldest *time.Time
@@ -118,7 +118,7 @@ type answer struct {
 func (w *Worker) receive(ctx context.Context, wait time.Duration) answer {
 	start := time.Now()
 	messages, err := w.Hints.Queue.Receive(ctx, wait)
-	return answer{messages, err, w.tellReceived(ctx, start, len(messages), err)}
+	return answer{messages, err, w.receiveSpan(ctx, start, len(messages), err)}
 }
 
 // heard notes an answer. When the queue does not answer, it is left alone for a
@@ -144,7 +144,7 @@ func (w *Worker) heard(ctx context.Context, a answer) {
 // hinted is the source that takes the messages of an answer, and more as long as
 // there are any, for a while.
 func hinted(a answer) source {
-	return func(p *pass, objects chan<- found) {
+	return func(p *pass, objects chan<- candidate) {
 		n := names{pass: p, objects: objects, begun: make(map[string]bool)}
 		later := p.next.later
 		p.next.later = nil
@@ -174,7 +174,7 @@ func (n names) takeMore() {
 		more = n.take(a) && len(a.messages) > 0 && more
 		most = 1
 		if len(a.messages) == queue.MaxMessages {
-			most = min(under+2, receivesMost)
+			most = min(under+2, maxReceives)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (n names) takeMore() {
 // names are the objects that the messages of a pass name.
 type names struct {
 	*pass
-	objects chan<- found
+	objects chan<- candidate
 	begun   map[string]bool
 }
 
@@ -193,13 +193,13 @@ func (n names) take(a answer) bool {
 			return false
 		}
 	}
-	return time.Since(n.start) < hintTime && time.Until(n.next.list) > 0 && len(n.next.later) < laterMost
+	return time.Since(n.start) < hintTime && time.Until(n.next.list) > 0 && len(n.next.later) < maxPostponed
 }
 
 // send sends objects, each key once a pass: a hint may tell of what came after the
 // object in hand was read, so it is put off to the next pass. False means that
 // nothing more is to be taken.
-func (n names) send(objects []found) bool {
+func (n names) send(objects []candidate) bool {
 	for _, o := range objects {
 		if n.begun[o.Key] {
 			n.putOff(o)
@@ -218,10 +218,10 @@ func (n names) send(objects []found) bool {
 }
 
 // putOff joins the hints of one key: the next pass reads it once for all of them.
-func (n names) putOff(o found) {
+func (n names) putOff(o candidate) {
 	for i, other := range n.next.later {
 		if other.Key == o.Key {
-			n.next.later[i].notices = append(other.notices, o.notices...)
+			n.next.later[i].messages = append(other.messages, o.messages...)
 			return
 		}
 	}

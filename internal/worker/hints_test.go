@@ -358,12 +358,12 @@ func TestReceivesSideBySide(t *testing.T) {
 		if alone := objects / queue.MaxMessages * answer; time.Since(start) > alone/3 {
 			t.Errorf("%s; one receive after the other takes %s", time.Since(start), alone)
 		}
-		if n := most.Load(); n != receivesMost {
+		if n := most.Load(); n != maxReceives {
 			t.Errorf("%d receives side by side", n)
 		}
 		before := receives.Load()
 		time.Sleep(5 * time.Minute)
-		if n := receives.Load() - before; n > 5*60/20+receivesMost {
+		if n := receives.Load() - before; n > 5*60/20+maxReceives {
 			t.Errorf("%d receives when there is nothing", n)
 		}
 	})

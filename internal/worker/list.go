@@ -6,16 +6,16 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// found is an object that is to be read, and the messages that name it, if it was
-// not found by listing.
-type found struct {
+// candidate is an object that is to be read, and the messages that name it, if it was
+// not candidate by listing.
+type candidate struct {
 	bucket.Object
-	notices []*notice
-	other   string // the key when a message's key is not there, or ""
+	messages []*pendingMessage
+	other    string // the key when a message's key is not there, or ""
 }
 
 // list sends every object that is to be read.
-func (p *pass) list(objects chan<- found) {
+func (p *pass) list(objects chan<- candidate) {
 	p.listing = true
 	for page, err := range p.Store.List(p.stop) {
 		if err != nil {
@@ -42,7 +42,7 @@ func (p *pass) list(objects chan<- found) {
 				continue
 			}
 			select {
-			case objects <- found{Object: o}:
+			case objects <- candidate{Object: o}:
 			case <-p.stop.Done():
 				p.leave(o.LastModified)
 				return

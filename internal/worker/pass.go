@@ -61,20 +61,20 @@ func (c counts) Failed() int { return c.ReadFailed + c.RemoveFailed + c.CommitFa
 func (c counts) Waiting() int { return c.Listed - c.Removed - c.Gone }
 
 // source sends a pass the objects that are to be read.
-type source func(p *pass, objects chan<- found)
+type source func(p *pass, objects chan<- candidate)
 
 // pass works through what comes from a source. When stop is done it takes nothing
 // new; when hard is done it gives up.
 func (w *Worker) pass(stop, hard context.Context, from source) *pass {
-	p := &pass{Worker: w, start: time.Now(), hard: hard, settled: make(chan queue.Message, messagesMost)}
+	p := &pass{Worker: w, start: time.Now(), hard: hard, settled: make(chan queue.Message, maxMessages)}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
 	w.present.Store(p)
 
-	objects := make(chan found, w.Concurrency)
+	objects := make(chan candidate, w.Concurrency)
 	parts := make(chan part, w.Concurrency)
 	batches := make(chan *batch)
-	done := make(chan []*taken, committedMost)
+	done := make(chan []*objectInFlight, maxPendingCommits)
 
 	var stages sync.WaitGroup
 	stages.Go(func() { from(p, objects); close(objects) })

@@ -62,7 +62,7 @@ func (w *Worker) means() (size int, slots chan struct{}) {
 // removeAll deletes what the commits have settled. Each request is on its own: one
 // that is slow or fails holds up no other. While all slots are taken, the groups
 // that come in make one, so a request takes many objects when requests are slow.
-func (p *pass) removeAll(done <-chan []*taken) {
+func (p *pass) removeAll(done <-chan []*objectInFlight) {
 	for group := range done {
 		<-p.proven
 		size, slots := p.means()
@@ -80,7 +80,7 @@ func (p *pass) removeAll(done <-chan []*taken) {
 }
 
 // removeBeside deletes a group beside everything else, and then frees the slot.
-func (p *pass) removeBeside(group []*taken, slots <-chan struct{}) {
+func (p *pass) removeBeside(group []*objectInFlight, slots <-chan struct{}) {
 	p.deletes.begin(group)
 	p.deleting.Add(1)
 	p.deletes.running.Go(func() {
@@ -110,7 +110,7 @@ func (p *pass) awaitDeletes() {
 	p.deletes.each(p.leave)
 }
 
-func (d *deletes) begin(group []*taken) {
+func (d *deletes) begin(group []*objectInFlight) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.keys == nil {
@@ -121,7 +121,7 @@ func (d *deletes) begin(group []*taken) {
 	}
 }
 
-func (d *deletes) end(group []*taken) {
+func (d *deletes) end(group []*objectInFlight) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, object := range group {
@@ -178,7 +178,7 @@ func (w *Worker) endDeletes() error {
 
 // remove deletes objects, each only if it is still the generation that was
 // committed.
-func (p *pass) remove(group []*taken) {
+func (p *pass) remove(group []*objectInFlight) {
 	refs := make([]bucket.Ref, len(group))
 	for i, object := range group {
 		refs[i] = object.Ref
@@ -202,18 +202,18 @@ func (p *pass) remove(group []*taken) {
 }
 
 // removed notes what became of an object in its pass.
-func (p *pass) removed(object *taken, err error) {
+func (p *pass) removed(object *objectInFlight, err error) {
 	switch {
 	case err == nil:
 		p.count(func(c *counts) { c.Removed++ })
-		p.settle(object.notices)
+		p.settle(object.messages)
 	case errors.Is(err, bucket.ErrNotFound):
 		p.count(func(c *counts) { c.Gone++ })
-		p.settle(object.notices)
+		p.settle(object.messages)
 	case errors.Is(err, bucket.ErrChanged):
 		p.leave(object.modified)
 		p.count(func(c *counts) { c.Overwritten++ })
-		p.settle(object.notices) // another message tells of what came
+		p.settle(object.messages) // another message tells of what came
 	default:
 		p.leave(object.modified)
 		p.fail(fmt.Errorf("delete %q: %w", object.Key, err), func(c *counts) { c.RemoveFailed++ })
@@ -223,7 +223,7 @@ func (p *pass) removed(object *taken, err error) {
 
 // removedLate notes what became of an object after its pass. Its messages come
 // again, and name an object that is gone.
-func (p *pass) removedLate(object *taken, err error) {
+func (p *pass) removedLate(object *objectInFlight, err error) {
 	if err != nil && !errors.Is(err, bucket.ErrNotFound) && !errors.Is(err, bucket.ErrChanged) {
 		p.Logger.Warn("object not deleted; it will be read again", "key", object.Key, "error", err)
 		if p.hard.Err() != nil {
@@ -234,19 +234,19 @@ func (p *pass) removedLate(object *taken, err error) {
 }
 
 // tellRemoved tells metrics and traces.
-func (p *pass) tellRemoved(object *taken, err error) {
+func (p *pass) tellRemoved(object *objectInFlight, err error) {
 	switch {
 	case err == nil:
 		p.metrics.removed.Inc()
-		object.story.end(endRemoved, nil)
+		object.span.end(endRemoved, nil)
 	case errors.Is(err, bucket.ErrNotFound):
-		object.story.end(endGone, nil)
+		object.span.end(endGone, nil)
 	case errors.Is(err, bucket.ErrChanged):
 		p.metrics.overwritten.Inc()
-		object.story.end(endOverwritten, nil)
+		object.span.end(endOverwritten, nil)
 		p.Logger.Debug("object was overwritten meanwhile and is read again", "key", object.Key)
 	default:
 		p.metrics.removeFailures.Inc()
-		object.story.end(endLeft, err)
+		object.span.end(endLeft, err)
 	}
 }

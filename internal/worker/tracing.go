@@ -21,17 +21,17 @@ func tracer(p trace.TracerProvider) trace.Tracer {
 	return p.Tracer("jpmovies/internal/worker")
 }
 
-// story is the span of an object, from its GET until it is removed or left.
-type story struct {
+// objectSpan is the span of an object, from its GET until it is removed or left.
+type objectSpan struct {
 	trace.Span
 	rejections atomic.Int32
 }
 
-// tell begins the story of an object. It is linked to the receives of the messages
+// startObjectSpan begins the span of an object, from its GET until it is removed or left. It is linked to the receives of the messages
 // that name it.
-func (p *pass) tell(o found) (context.Context, *story) {
+func (p *pass) startObjectSpan(o candidate) (context.Context, *objectSpan) {
 	var links []trace.Link
-	for _, n := range o.notices[:min(len(o.notices), maxLinks)] {
+	for _, n := range o.messages[:min(len(o.messages), maxLinks)] {
 		if n.received.IsValid() {
 			links = append(links, trace.Link{SpanContext: n.received})
 		}
@@ -40,27 +40,27 @@ func (p *pass) tell(o found) (context.Context, *story) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("object.key", o.Key))
 	}
-	return ctx, &story{Span: span}
+	return ctx, &objectSpan{Span: span}
 }
 
-// tellReceived makes the span of a receive that is over; none when it has waited
+// receiveSpan makes the span of a receive that is over; none when it has waited
 // in vain, or was broken off.
-func (w *Worker) tellReceived(ctx context.Context, start time.Time, messages int, err error) trace.SpanContext {
+func (w *Worker) receiveSpan(ctx context.Context, start time.Time, messages int, err error) trace.SpanContext {
 	if messages == 0 && (err == nil || ctx.Err() != nil) {
 		return trace.SpanContext{}
 	}
-	_, span := w.tracer.Start(ctx, "receive "+w.Hints.Name, w.aboutMessages("receive", "receive", messages), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient))
+	_, span := w.tracer.Start(ctx, "receive "+w.Hints.Name, w.messagingAttributes("receive", "receive", messages), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient))
 	endWith(span, err)
 	return span.SpanContext()
 }
 
-// tellSettled begins the span of a request to delete messages.
-func (p *pass) tellSettled(messages int) (context.Context, trace.Span) {
-	return p.tracer.Start(p.hard, "delete "+p.Hints.Name, p.aboutMessages("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
+// deleteMessagesSpan begins the span of a request to delete messages.
+func (p *pass) deleteMessagesSpan(messages int) (context.Context, trace.Span) {
+	return p.tracer.Start(p.hard, "delete "+p.Hints.Name, p.messagingAttributes("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
 }
 
-// aboutMessages are OpenTelemetry's attributes for messaging.
-func (w *Worker) aboutMessages(name, kind string, n int) trace.SpanStartEventOption {
+// messagingAttributes are OpenTelemetry's attributes for messaging.
+func (w *Worker) messagingAttributes(name, kind string, n int) trace.SpanStartEventOption {
 	return trace.WithAttributes(
 		attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.destination.name", w.Hints.Name),
 		attribute.String("messaging.operation.name", name), attribute.String("messaging.operation.type", kind),
@@ -69,7 +69,7 @@ func (w *Worker) aboutMessages(name, kind string, n int) trace.SpanStartEventOpt
 }
 
 // read tells what a GET has found.
-func (s *story) read(o bucket.Object) {
+func (s *objectSpan) read(o bucket.Object) {
 	if s.IsRecording() {
 		s.SetAttributes(
 			attribute.String("object.etag", o.ETag), attribute.Int64("object.size", o.Size),
@@ -80,7 +80,7 @@ func (s *story) read(o bucket.Object) {
 
 // decoded tells what was in the object, as far as it was read, and why it was
 // not read further.
-func (s *story) decoded(updates, rejections int, err error) {
+func (s *objectSpan) decoded(updates, rejections int, err error) {
 	s.rejections.Add(int32(rejections)) //nolint:gosec // of one object
 	if s.IsRecording() {
 		s.SetAttributes(attribute.Int("object.updates", updates), attribute.Int("object.rejections", rejections))
@@ -89,12 +89,12 @@ func (s *story) decoded(updates, rejections int, err error) {
 }
 
 // refused tells that the database will never take an update.
-func (s *story) refused() {
+func (s *objectSpan) refused() {
 	s.rejections.Add(1)
 	s.AddEvent("refused by the database")
 }
 
-// ends of a story.
+// How an object span ends.
 const (
 	endRemoved     = "removed"
 	endGone        = "gone"        // somebody else has taken it
@@ -102,8 +102,8 @@ const (
 	endLeft        = "left"        // for the next pass
 )
 
-// end ends the story; err says why the object is left, if that is known here.
-func (s *story) end(how string, err error) {
+// end ends the span; err says why the object is left, if that is known here.
+func (s *objectSpan) end(how string, err error) {
 	if s.IsRecording() {
 		s.SetAttributes(attribute.String("object.end", how))
 		switch {
@@ -122,10 +122,10 @@ func (s *story) end(how string, err error) {
 const maxLinks = 100
 
 // spanOf begins a span of its own that concerns several objects.
-func (p *pass) spanOf(objects []*taken, name string, kind trace.SpanKind) (context.Context, trace.Span) {
+func (p *pass) spanOf(objects []*objectInFlight, name string, kind trace.SpanKind) (context.Context, trace.Span) {
 	links := make([]trace.Link, 0, min(len(objects), maxLinks))
 	for _, o := range objects[:min(len(objects), maxLinks)] {
-		links = append(links, trace.Link{SpanContext: o.story.SpanContext()})
+		links = append(links, trace.Link{SpanContext: o.span.SpanContext()})
 	}
 	return p.tracer.Start(p.hard, name, trace.WithSpanKind(kind), trace.WithLinks(links...), trace.WithAttributes(attribute.Int("objects", len(objects))))
 }

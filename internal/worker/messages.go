@@ -13,18 +13,18 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// notice is a message in hand. It is deleted when all the objects that it names
+// pendingMessage is a message in hand. It is deleted when all the objects that it names
 // are settled: deleted, gone, or overwritten. What failed is never settled, so its
 // message comes again.
-type notice struct {
+type pendingMessage struct {
 	queue.Message
 	received trace.SpanContext
 	open     atomic.Int32 // objects that are not settled
 }
 
 // settle notes an object that nothing is left to do with.
-func (p *pass) settle(notices []*notice) {
-	for _, n := range notices {
+func (p *pass) settle(messages []*pendingMessage) {
+	for _, n := range messages {
 		if n.open.Add(-1) == 0 {
 			p.settled <- n.Message // it is read to the end, whatever happens
 		}
@@ -34,8 +34,8 @@ func (p *pass) settle(notices []*notice) {
 // Settled messages are deleted when there are this many, or when the first of them
 // has waited this long: SQS takes money for each request.
 const (
-	messagesMost = 100
-	messageAge   = time.Second
+	maxMessages = 100
+	messageAge  = time.Second
 )
 
 // deleteSettled deletes settled messages in groups.
@@ -60,7 +60,7 @@ func (p *pass) deleteSettled() {
 			if len(group) == 0 {
 				timer.Reset(messageAge)
 			}
-			if group = append(group, one); len(group) == messagesMost {
+			if group = append(group, one); len(group) == maxMessages {
 				flush()
 			}
 		case <-timer.C:
@@ -72,7 +72,7 @@ func (p *pass) deleteSettled() {
 // deleteMessages deletes what is settled. A message that survives does no harm:
 // it comes again, and its objects are gone.
 func (p *pass) deleteMessages(messages []queue.Message) {
-	ctx, span := p.tellSettled(len(messages))
+	ctx, span := p.deleteMessagesSpan(len(messages))
 	err := p.Hints.Queue.Delete(ctx, messages)
 	endWith(span, err)
 	if err != nil {
@@ -84,7 +84,7 @@ func (p *pass) deleteMessages(messages []queue.Message) {
 }
 
 // open takes a message apart. What is of no use is settled at once.
-func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
+func (p *pass) open(m queue.Message, received trace.SpanContext) []candidate {
 	events, err := p.Hints.Scope.Events(m.Body)
 	switch {
 	case errors.Is(err, queue.ErrNotUnderstood):
@@ -94,8 +94,8 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 	case err != nil:
 		p.Logger.Info("message ignored, all of it or in part", "reason", err)
 	}
-	n := &notice{Message: m, received: received}
-	var objects []found
+	n := &pendingMessage{Message: m, received: received}
+	var objects []candidate
 	for _, e := range events {
 		o := bucket.Object{Ref: bucket.Ref{Key: e.Key}, Size: e.Size, LastModified: e.Time}
 		if o.LastModified.IsZero() {
@@ -105,7 +105,7 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []found {
 			o.Size = -1 // not known: what was an empty folder marker may hold updates by now
 		}
 		if !bucket.Ignored(o) {
-			objects = append(objects, found{Object: o, notices: []*notice{n}, other: e.Other})
+			objects = append(objects, candidate{Object: o, messages: []*pendingMessage{n}, other: e.Other})
 		}
 	}
 	n.open.Store(int32(len(objects))) //nolint:gosec // a message is small
@@ -135,15 +135,15 @@ const (
 // refused notes that the store refuses an object which a message names. It answers
 // so for keys that are gone, too, where it may not tell. Such a message would come
 // for ever, so after maxRefusals it goes; a listing finds the object if it is there.
-func (p *pass) refused(o found, err error) {
-	if len(o.notices) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.refusals.enough(o.Key) {
+func (p *pass) refused(o candidate, err error) {
+	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.refusals.enough(o.Key) {
 		return
 	}
 	p.metrics.givenUp.Inc()
 	p.doubtful.Store(true)
 	p.Logger.Warn("object of a message is refused again and again; the message is deleted and the bucket is listed soon",
 		"key", o.Key, "error", err)
-	p.settle(o.notices)
+	p.settle(o.messages)
 }
 
 // refusals counts how often objects were refused.
