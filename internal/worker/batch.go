@@ -46,7 +46,7 @@ func (p *pass) fill(parts <-chan part, batches chan<- *batch) {
 				timer.Reset(batchAge)
 			}
 			current.add(next)
-			if len(current.Updates)+len(current.Rejections) >= p.Batch || current.size >= batchBytes {
+			if len(current.Updates)+len(current.Rejections) >= p.worker.Batch || current.size >= batchBytes {
 				flush()
 			}
 		case <-timer.C:

@@ -82,8 +82,8 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*objectInFlig
 		return nil
 	}
 	start := time.Now()
-	changes, err := p.Catalogue.Apply(ctx, b)
-	p.metrics.commitSeconds.Observe(time.Since(start).Seconds())
+	changes, err := p.worker.Catalogue.Apply(ctx, b)
+	p.worker.metrics.commitSeconds.Observe(time.Since(start).Seconds())
 	var refusal *movie.RefusedError
 	if !errors.As(err, &refusal) {
 		if err == nil {
@@ -116,9 +116,9 @@ func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.Refus
 }
 
 func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {
-	p.lastCommit.Store(time.Now().UnixNano())
-	p.progress.updates.Add(int64(len(b.Updates)))
-	p.metrics.committed(b, changes)
+	p.worker.lastCommit.Store(time.Now().UnixNano())
+	p.worker.progress.updates.Add(int64(len(b.Updates)))
+	p.worker.metrics.committed(b, changes)
 	p.count(func(c *counts) {
 		c.Updates += len(b.Updates)
 		c.Rejections += len(b.Rejections)
@@ -127,9 +127,9 @@ func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {
 	const most = 10 // lines for one batch
 	for i, r := range b.Rejections {
 		if i == most {
-			p.Logger.WarnContext(ctx, "more updates rejected", "count", len(b.Rejections)-most)
+			p.worker.Logger.WarnContext(ctx, "more updates rejected", "count", len(b.Rejections)-most)
 			break
 		}
-		p.Logger.WarnContext(ctx, "update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
+		p.worker.Logger.WarnContext(ctx, "update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
 	}
 }

@@ -65,7 +65,7 @@ const (
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
 	large := make(chan struct{}, largeAtOnce)
-	for range p.Concurrency {
+	for range p.worker.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
 				if 0 <= o.Size && o.Size <= largeObject {
@@ -154,8 +154,8 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	case err != nil:
 		p.failRead(ctx, key, err)
 	default:
-		p.progress.objects.Add(1)
-		p.metrics.read.Inc()
+		p.worker.progress.objects.Add(1)
+		p.worker.metrics.read.Inc()
 	}
 	next.last, next.ok = true, err == nil
 	// A part that is not sent leaves the object unsettled, so it stays.
@@ -165,8 +165,8 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 }
 
 func (p *pass) get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
-	ctx, span := p.tracer.Start(ctx, "get", trace.WithSpanKind(trace.SpanKindClient))
-	object, body, err := p.Store.Get(ctx, key)
+	ctx, span := p.worker.tracer.Start(ctx, "get", trace.WithSpanKind(trace.SpanKindClient))
+	object, body, err := p.worker.Store.Get(ctx, key)
 	endWith(span, err)
 	return object, body, err
 }
@@ -194,12 +194,12 @@ var errStopping = errors.New("the worker is stopping")
 
 func (p *pass) failRead(ctx context.Context, key string, err error) {
 	if errors.Is(err, bucket.ErrSettling) || errors.Is(err, bucket.ErrChanged) { // no failure: the next pass reads it
-		p.Logger.DebugContext(ctx, "object is being written", "key", key, "error", err)
+		p.worker.Logger.DebugContext(ctx, "object is being written", "key", key, "error", err)
 		p.count(func(c *counts) { c.Settling++ })
 		return
 	}
-	p.metrics.readFailures.Inc()
-	p.Logger.DebugContext(ctx, "object not read", "key", key, "error", err)
+	p.worker.metrics.readFailures.Inc()
+	p.worker.Logger.DebugContext(ctx, "object not read", "key", key, "error", err)
 	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })
 }
 

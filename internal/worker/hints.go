@@ -146,8 +146,8 @@ func (w *Worker) heard(ctx context.Context, a answer) {
 func hinted(a answer) source {
 	return func(p *pass, objects chan<- candidate) {
 		n := names{pass: p, objects: objects, begun: make(map[string]bool)}
-		later := p.next.later
-		p.next.later = nil
+		later := p.worker.next.later
+		p.worker.next.later = nil
 		if n.send(later) && len(a.messages) > 0 && n.take(a) {
 			n.takeMore()
 		}
@@ -161,15 +161,15 @@ func (n names) takeMore() {
 	under, most, more := 0, 1, true
 	for {
 		for ; more && under < most; under++ {
-			go func() { answers <- n.receive(n.stop, hintMore) }()
+			go func() { answers <- n.pass.worker.receive(n.pass.stop, hintMore) }()
 		}
 		if under == 0 {
 			return
 		}
 		a := <-answers
 		under--
-		if a.err == nil || !n.next.away { // one failure tells it all
-			n.heard(n.stop, a)
+		if a.err == nil || !n.pass.worker.next.away { // one failure tells it all
+			n.pass.worker.heard(n.pass.stop, a)
 		}
 		more = n.take(a) && len(a.messages) > 0 && more
 		most = 1
@@ -181,7 +181,7 @@ func (n names) takeMore() {
 
 // names are the objects that the messages of a pass name.
 type names struct {
-	*pass
+	pass    *pass
 	objects chan<- candidate
 	begun   map[string]bool
 }
@@ -189,11 +189,11 @@ type names struct {
 // take sends what messages name, and tells whether the pass has time for more.
 func (n names) take(a answer) bool {
 	for _, m := range a.messages {
-		if !n.send(n.open(m, a.span)) {
+		if !n.send(n.pass.open(m, a.span)) {
 			return false
 		}
 	}
-	return time.Since(n.start) < hintTime && time.Until(n.next.list) > 0 && len(n.next.later) < maxPostponed
+	return time.Since(n.pass.start) < hintTime && time.Until(n.pass.worker.next.list) > 0 && len(n.pass.worker.next.later) < maxPostponed
 }
 
 // send sends objects, each key once a pass: a hint may tell of what came after the
@@ -206,11 +206,11 @@ func (n names) send(objects []candidate) bool {
 			continue
 		}
 		n.begun[o.Key] = true
-		n.count(func(c *counts) { c.Listed++ })
+		n.pass.count(func(c *counts) { c.Listed++ })
 		select {
 		case n.objects <- o:
-		case <-n.stop.Done():
-			n.leave(o.LastModified)
+		case <-n.pass.stop.Done():
+			n.pass.leave(o.LastModified)
 			return false
 		}
 	}
@@ -219,11 +219,11 @@ func (n names) send(objects []candidate) bool {
 
 // putOff joins the hints of one key: the next pass reads it once for all of them.
 func (n names) putOff(o candidate) {
-	for i, other := range n.next.later {
+	for i, other := range n.pass.worker.next.later {
 		if other.Key == o.Key {
-			n.next.later[i].messages = append(other.messages, o.messages...)
+			n.pass.worker.next.later[i].messages = append(other.messages, o.messages...)
 			return
 		}
 	}
-	n.next.later = append(n.next.later, o)
+	n.pass.worker.next.later = append(n.pass.worker.next.later, o)
 }

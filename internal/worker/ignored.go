@@ -21,21 +21,21 @@ func (p *pass) noteIgnored(ctx context.Context, key string, names []string) {
 	if len(names) == 0 {
 		return
 	}
-	p.metrics.ignoredFields.Inc()
-	p.ignored.mu.Lock()
-	defer p.ignored.mu.Unlock()
+	p.worker.metrics.ignoredFields.Inc()
+	p.worker.ignored.mu.Lock()
+	defer p.worker.ignored.mu.Unlock()
 	for _, name := range names {
-		if p.ignored.seen[name] || len(p.ignored.seen) == maxIgnoredNames {
+		if p.worker.ignored.seen[name] || len(p.worker.ignored.seen) == maxIgnoredNames {
 			continue
 		}
-		if p.ignored.seen == nil {
-			p.ignored.seen = make(map[string]bool)
+		if p.worker.ignored.seen == nil {
+			p.worker.ignored.seen = make(map[string]bool)
 		}
-		p.ignored.seen[name] = true
+		p.worker.ignored.seen[name] = true
 		if field := decode.Meant(name); field != "" {
-			p.Logger.WarnContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key, "did_you_mean", field)
+			p.worker.Logger.WarnContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key, "did_you_mean", field)
 		} else {
-			p.Logger.InfoContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key)
+			p.worker.Logger.InfoContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type candidate struct {
 // list sends every object that is to be read.
 func (p *pass) list(objects chan<- candidate) {
 	p.listing = true
-	for page, err := range p.Store.List(p.stop) {
+	for page, err := range p.worker.Store.List(p.stop) {
 		if err != nil {
 			if p.stop.Err() == nil {
 				p.breakOff(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
@@ -25,11 +25,11 @@ func (p *pass) list(objects chan<- candidate) {
 			return
 		}
 		for _, o := range page {
-			if bucket.Ignored(o) || !p.Shard.Owns(o.Key) {
+			if bucket.Ignored(o) || !p.worker.Shard.Owns(o.Key) {
 				continue
 			}
 			p.count(func(c *counts) { c.Listed++ })
-			deleting := p.deletes.has(o.Key)
+			deleting := p.worker.deletes.has(o.Key)
 			if o.Settling || deleting {
 				p.count(func(c *counts) {
 					if deleting {

@@ -73,26 +73,26 @@ func (p *pass) deleteSettled() {
 // it comes again, and its objects are gone.
 func (p *pass) deleteMessages(messages []queue.Message) {
 	ctx, span := p.deleteMessagesSpan(len(messages))
-	err := p.Hints.Queue.Delete(ctx, messages)
+	err := p.worker.Hints.Queue.Delete(ctx, messages)
 	endWith(span, err)
 	if err != nil {
-		p.metrics.messageFailures.Inc()
-		p.Logger.Warn("messages not deleted; they come again", "error", err)
+		p.worker.metrics.messageFailures.Inc()
+		p.worker.Logger.Warn("messages not deleted; they come again", "error", err)
 		return
 	}
-	p.metrics.deleted.Add(float64(len(messages)))
+	p.worker.metrics.deleted.Add(float64(len(messages)))
 }
 
 // open takes a message apart. What is of no use is settled at once.
 func (p *pass) open(m queue.Message, received trace.SpanContext) []candidate {
-	events, err := p.Hints.Scope.Events(m.Body)
+	events, err := p.worker.Hints.Scope.Events(m.Body)
 	switch {
 	case errors.Is(err, queue.ErrNotUnderstood):
-		p.metrics.notUnderstood.Inc()
+		p.worker.metrics.notUnderstood.Inc()
 		p.doubtful.Store(true)
-		p.Logger.Warn("message not understood, all of it or in part; the bucket is listed soon", "reason", err, "found", beginning(m.Body))
+		p.worker.Logger.Warn("message not understood, all of it or in part; the bucket is listed soon", "reason", err, "found", beginning(m.Body))
 	case err != nil:
-		p.Logger.Info("message ignored, all of it or in part", "reason", err)
+		p.worker.Logger.Info("message ignored, all of it or in part", "reason", err)
 	}
 	n := &pendingMessage{Message: m, received: received}
 	var objects []candidate
@@ -110,7 +110,7 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []candidate {
 	}
 	n.open.Store(int32(len(objects))) //nolint:gosec // a message is small
 	if len(objects) == 0 {
-		p.metrics.ignored.Inc()
+		p.worker.metrics.ignored.Inc()
 		p.settled <- m
 	}
 	return objects
@@ -136,12 +136,12 @@ const (
 // so for keys that are gone, too, where it may not tell. Such a message would come
 // for ever, so after maxRefusals it goes; a listing finds the object if it is there.
 func (p *pass) refused(o candidate, err error) {
-	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.refusals.enough(o.Key) {
+	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.worker.refusals.enough(o.Key) {
 		return
 	}
-	p.metrics.givenUp.Inc()
+	p.worker.metrics.givenUp.Inc()
 	p.doubtful.Store(true)
-	p.Logger.Warn("object of a message is refused again and again; the message is deleted and the bucket is listed soon",
+	p.worker.Logger.Warn("object of a message is refused again and again; the message is deleted and the bucket is listed soon",
 		"key", o.Key, "error", err)
 	p.settle(o.messages)
 }

@@ -83,7 +83,7 @@ func (m *metrics) finish(p *pass) {
 		m.brokenPasses.Inc()
 	}
 	m.conditional.Set(1)
-	if d, ok := p.Store.(bucket.Deleter); ok && !d.Conditional() {
+	if d, ok := p.worker.Store.(bucket.Deleter); ok && !d.Conditional() {
 		m.conditional.Set(0)
 	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())

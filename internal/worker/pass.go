@@ -15,7 +15,7 @@ import (
 // pass is one walk over the bucket, or over what messages name: what it counted,
 // and what went wrong.
 type pass struct {
-	*Worker
+	worker  *Worker
 	start   time.Time
 	settled chan queue.Message // to be deleted
 	// stop ends the walk early; hard ends everything at once.
@@ -66,7 +66,7 @@ type source func(p *pass, objects chan<- candidate)
 // pass works through what comes from a source. When stop is done it takes nothing
 // new; when hard is done it gives up.
 func (w *Worker) pass(stop, hard context.Context, from source) *pass {
-	p := &pass{Worker: w, start: time.Now(), hard: hard, settled: make(chan queue.Message, maxMessages)}
+	p := &pass{worker: w, start: time.Now(), hard: hard, settled: make(chan queue.Message, maxMessages)}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
 	w.present.Store(p)
@@ -93,7 +93,7 @@ func (p *pass) backlog() (waiting int, oldest *time.Time) {
 	if p.listing {
 		return p.Waiting(), p.oldest
 	}
-	return max(p.Waiting(), p.next.left), earlier(p.next.oldest, p.oldest)
+	return max(p.Waiting(), p.worker.next.left), earlier(p.worker.next.oldest, p.oldest)
 }
 
 // earlier is the earlier of two times, of which nil is none.
@@ -177,8 +177,8 @@ func (p *pass) log(pause time.Duration) {
 			attrs = append(attrs, rare)
 		}
 	}
-	if pause > 0 && (p.Hints.Queue == nil || p.next.away) { // else the wait for a message is the pause
+	if pause > 0 && (p.worker.Hints.Queue == nil || p.worker.next.away) { // else the wait for a message is the pause
 		attrs = append(attrs, slog.String("sleep", pause.String()))
 	}
-	p.Logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", p.Updates, p.Removed), attrs...)
+	p.worker.Logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", p.Updates, p.Removed), attrs...)
 }

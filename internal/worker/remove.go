@@ -64,8 +64,8 @@ func (w *Worker) means() (size int, slots chan struct{}) {
 // that come in make one, so a request takes many objects when requests are slow.
 func (p *pass) removeAll(done <-chan []*objectInFlight) {
 	for group := range done {
-		<-p.proven
-		size, slots := p.means()
+		<-p.worker.proven
+		size, slots := p.worker.means()
 		for len(group) > 0 {
 			slots <- struct{}{}
 			for size > 1 && len(done) > 0 { // there is no other receiver
@@ -81,12 +81,12 @@ func (p *pass) removeAll(done <-chan []*objectInFlight) {
 
 // removeBeside deletes a group beside everything else, and then frees the slot.
 func (p *pass) removeBeside(group []*objectInFlight, slots <-chan struct{}) {
-	p.deletes.begin(group)
+	p.worker.deletes.begin(group)
 	p.deleting.Add(1)
-	p.deletes.running.Go(func() {
+	p.worker.deletes.running.Go(func() {
 		defer p.deleting.Done()
 		p.remove(group)
-		p.deletes.end(group)
+		p.worker.deletes.end(group)
 		<-slots
 	})
 }
@@ -100,14 +100,14 @@ func (p *pass) awaitDeletes() {
 	select {
 	case <-ended:
 	case <-linger.C:
-		if p.patient || p.stop.Err() != nil {
+		if p.worker.patient || p.stop.Err() != nil {
 			<-ended
 		}
 	}
 	p.ending.Lock()
 	p.over = true
 	p.ending.Unlock()
-	p.deletes.each(p.leave)
+	p.worker.deletes.each(p.leave)
 }
 
 func (d *deletes) begin(group []*objectInFlight) {
@@ -184,12 +184,12 @@ func (p *pass) remove(group []*objectInFlight) {
 		refs[i] = object.Ref
 	}
 	ctx, span := p.spanOf(group, "delete", trace.SpanKindClient)
-	results := p.Store.Delete(ctx, refs)
+	results := p.worker.Store.Delete(ctx, refs)
 	span.End()
 	p.ending.RLock() // the pass does not end in between
 	defer p.ending.RUnlock()
 	for i, err := range results {
-		if errors.Is(err, bucket.ErrChanged) && p.deletes.repeated(refs[i]) {
+		if errors.Is(err, bucket.ErrChanged) && p.worker.deletes.repeated(refs[i]) {
 			err = fmt.Errorf("its ETag %s is refused again and again, though a GET tells the same one: "+
 				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err)
 		}
@@ -225,9 +225,9 @@ func (p *pass) removed(object *objectInFlight, err error) {
 // again, and name an object that is gone.
 func (p *pass) removedLate(object *objectInFlight, err error) {
 	if err != nil && !errors.Is(err, bucket.ErrNotFound) && !errors.Is(err, bucket.ErrChanged) {
-		p.Logger.Warn("object not deleted; it will be read again", "key", object.Key, "error", err)
+		p.worker.Logger.Warn("object not deleted; it will be read again", "key", object.Key, "error", err)
 		if p.hard.Err() != nil {
-			p.deletes.cutShort.Add(1)
+			p.worker.deletes.cutShort.Add(1)
 		}
 	}
 	p.tellRemoved(object, err)
@@ -237,16 +237,16 @@ func (p *pass) removedLate(object *objectInFlight, err error) {
 func (p *pass) tellRemoved(object *objectInFlight, err error) {
 	switch {
 	case err == nil:
-		p.metrics.removed.Inc()
+		p.worker.metrics.removed.Inc()
 		object.span.end(endRemoved, nil)
 	case errors.Is(err, bucket.ErrNotFound):
 		object.span.end(endGone, nil)
 	case errors.Is(err, bucket.ErrChanged):
-		p.metrics.overwritten.Inc()
+		p.worker.metrics.overwritten.Inc()
 		object.span.end(endOverwritten, nil)
-		p.Logger.Debug("object was overwritten meanwhile and is read again", "key", object.Key)
+		p.worker.Logger.Debug("object was overwritten meanwhile and is read again", "key", object.Key)
 	default:
-		p.metrics.removeFailures.Inc()
+		p.worker.metrics.removeFailures.Inc()
 		object.span.end(endLeft, err)
 	}
 }

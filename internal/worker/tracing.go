@@ -36,7 +36,7 @@ func (p *pass) startObjectSpan(o candidate) (context.Context, *objectSpan) {
 			links = append(links, trace.Link{SpanContext: n.received})
 		}
 	}
-	ctx, span := p.tracer.Start(p.hard, "object", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...))
+	ctx, span := p.worker.tracer.Start(p.hard, "object", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...))
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("object.key", o.Key))
 	}
@@ -56,7 +56,7 @@ func (w *Worker) receiveSpan(ctx context.Context, start time.Time, messages int,
 
 // deleteMessagesSpan begins the span of a request to delete messages.
 func (p *pass) deleteMessagesSpan(messages int) (context.Context, trace.Span) {
-	return p.tracer.Start(p.hard, "delete "+p.Hints.Name, p.messagingAttributes("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
+	return p.worker.tracer.Start(p.hard, "delete "+p.worker.Hints.Name, p.worker.messagingAttributes("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
 }
 
 // messagingAttributes are OpenTelemetry's attributes for messaging.
@@ -127,7 +127,7 @@ func (p *pass) spanOf(objects []*objectInFlight, name string, kind trace.SpanKin
 	for _, o := range objects[:min(len(objects), maxLinks)] {
 		links = append(links, trace.Link{SpanContext: o.span.SpanContext()})
 	}
-	return p.tracer.Start(p.hard, name, trace.WithSpanKind(kind), trace.WithLinks(links...), trace.WithAttributes(attribute.Int("objects", len(objects))))
+	return p.worker.tracer.Start(p.hard, name, trace.WithSpanKind(kind), trace.WithLinks(links...), trace.WithAttributes(attribute.Int("objects", len(objects))))
 }
 
 // endWith ends a span, which has failed when there is an error. Its words are in

@@ -62,7 +62,7 @@ var mutants = []mutant{
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n\t\tp.settle(listed.messages)\n"},
 	{"a message is deleted though its object cannot be deleted", "worker/remove.go",
 		"\t\tp.fail(fmt.Errorf(\"delete %q", "\t\tp.settle(object.messages)\n\t\tp.fail(fmt.Errorf(\"delete %q"},
-	{"a hint for an object in hand is dropped", "worker/hints.go", "n.putOff(o)", "n.settle(o.messages)"},
+	{"a hint for an object in hand is dropped", "worker/hints.go", "n.putOff(o)", "n.pass.settle(o.messages)"},
 	{"with a queue nobody lists", "worker/hints.go", "!w.next.away && untilList <= 0:", "!w.next.away && untilList <= -time.Hour:"},
 	{"a shard that nobody has", "worker/worker.go", "== s.Index //nolint", "== s.Index+1 //nolint"},
 	{"fresh rejections are pruned", "worker/housekeeping.go", "now.Add(-w.KeepRejections)", "now.Add(w.KeepRejections)"},
