@@ -1,10 +1,9 @@
 // The page of a person: the movies by year, their genres, and who else is in them.
-import { href, movieHref, nextOf, personHref, suggestionHref } from "./address.js";
+import { href, nextOf, personHref, suggestionHref } from "./address.js";
 import { insist } from "./api.js";
-import { genreLinks, row } from "./cards.js";
+import { card, links, meant, row } from "./cards.js";
 import { el, movies, years } from "./draw.js";
 import { chart } from "./histogram.js";
-import { links, meant } from "./meant.js";
 import { heading, section } from "./movie.js";
 
 const few = 12;
@@ -12,8 +11,9 @@ const few = 12;
 /** Returns {title, parts, has} of the person's page; has(change) tells whether it shows what has changed. */
 export async function person(name, signal) {
   const cast = { cast: name };
-  const [films, genres, people] = await Promise.all([
+  const [films, counts, genres, people] = await Promise.all([
     filmography(cast, signal),
+    insist(href(cast, "years"), signal),
     insist(href(cast, "genres"), signal),
     insist(href({ ...cast, limit: few + 1 }, "people"), signal),
   ]);
@@ -23,9 +23,9 @@ export async function person(name, signal) {
   const parts = [
     heading(name, el("span", movies(films.length)), el("span", years(first, last)), el("a", { href: href(cast) }, "Filter these movies")),
     el("div.columns",
-      section("Movies", el("ol.films", ...films.map((m, i) => film(m, m.year !== films[i - 1]?.year, name)))),
+      section("Movies", el("div.dense", el("ol.list.films", ...films.map((m) => card({ ...m, cast: m.cast.filter((c) => c !== name) }, cast))))),
       el("div",
-        section("Years", career(films, first, last)),
+        section("Years", el("div.career", chart({ part: counts.body.years }, first, last))),
         bars("Genres", genres.body.genres.map((g) => ({ name: g.genre, count: g.movies, to: href({ ...cast, genre: g.genre }), mark: true }))),
         bars("Often with", people.body.people.filter((p) => p.name !== name).map((p) => ({ name: p.name, count: p.movies, to: personHref(p.name) }))))),
   ];
@@ -41,22 +41,6 @@ async function filmography(cast, signal) {
     url = nextOf(body);
   }
   return all;
-}
-
-function film(movie, newYear, name) {
-  const others = movie.cast.filter((c) => c !== name).slice(0, 3);
-  return el("li",
-    el(newYear ? "span.year" : "span.year.hidden", movie.year),
-    el("div",
-      el("a.title", { href: movieHref(movie.id) }, movie.title),
-      el("p.genres", ...genreLinks(movie.genres, { cast: name })),
-      others.length > 0 ? el("p.soft", `with ${others.join(", ")}`) : null));
-}
-
-function career(films, first, last) {
-  const counts = new Map();
-  for (const { year } of films) counts.set(year, (counts.get(year) ?? 0) + 1);
-  return el("div.career", chart({ part: [...counts].map(([year, n]) => ({ year, movies: n })) }, first, last), el("p.ends.soft", el("span", first), el("span", last)));
 }
 
 function bars(title, rows) {
