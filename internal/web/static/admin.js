@@ -168,14 +168,12 @@ function touched(m) {
   return el("div", movieLink(m.id), m.revision ? ` at revision ${m.revision}` : ", no change", ...(by ? ["; superseded by ", objectLink(by.key), " of ", when(by.time)] : []));
 }
 
-const partNames = { updated: "newest update", deleted: "deleted by" };
-
 async function traceMovie(asked, signal) {
   const title = asked.get("title"), year = asked.get("year");
   const { body: m } = await ask(address("movie", year ? { title, year } : /^\d+$/.test(title) ? { id: title } : { title }), signal);
   return [
     el("p", el("b", `${m.title} (${m.year})`), ` movie ${m.id} `, m.visible ? null : el("span.state.deleted", "deleted")),
-    scrolled("Parts", table(["part", "object*", "position#", "written#"], m.parts.map((p) => [partNames[p.part] ?? p.part, objectLink(p.key), number(p.position), when(p.time)]))),
+    scrolled("Parts", table(["part", "object*", "position#", "written#"], m.parts.map((p) => [p.part, objectLink(p.key), number(p.position), when(p.time)]))),
     el("h3", "History"),
     m.history.length === 0 ? el("p", "No change is kept any more.")
       : scrolled("History", table(["when", "revision#", "changed", "object*"], m.history.map((e) => [when(e.time), number(e.revision), e.changed.join(", ") || "–", e.object ? objectLink(e.object) : el("span.soft", "not known")]))),

@@ -4,10 +4,10 @@ const again = 2000;
 const slow = 15_000; // an answer that takes longer is none
 const never = new AbortController().signal;
 
-let first = null;
+let oldest = null;
 
-/** The revision that the first answer showed. */
-export const revision = () => first;
+/** The smallest revision that an answer showed: processes of the API may differ. */
+export const revision = () => oldest;
 
 /** An answer other than 200: a problem document, or what comes close. */
 export class Problem extends Error {
@@ -21,7 +21,8 @@ export class Problem extends Error {
 export async function ask(url, signal = never) {
   const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(slow)]) });
   if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
-  first ??= Number(response.headers.get("Catalogue-Revision")) || null;
+  const shown = Number(response.headers.get("Catalogue-Revision"));
+  if (shown > 0) oldest = Math.min(oldest ?? shown, shown);
   const total = response.headers.get("Total-Count");
   return { body: await response.json(), total: total && Number(total) };
 }

@@ -1,14 +1,13 @@
 // The browse page: leads from its address to what is shown, and back. Everything shown
 // comes from the public API.
 import { edit, href, place, suggestionHref } from "./address.js";
-import { revision, turns } from "./api.js";
+import { turns } from "./api.js";
 import { describe } from "./chips.js";
 import { $, el } from "./draw.js";
 import { panel } from "./filters.js";
 import * as list from "./list.js";
 import { follow } from "./live.js";
-import { heading, movie } from "./movie.js";
-import { person } from "./person.js";
+import { heading, movie, person } from "./pages.js";
 import { combobox } from "./search.js";
 
 const calm = 2000; // milliseconds between two refreshes
@@ -57,7 +56,7 @@ async function showPage({ view, value, params }, again = false) {
   const focused = again && $("page").contains(document.activeElement);
   concerns = page.has;
   document.title = `${page.title} – Movies`;
-  $("page").replaceChildren(el("a.back", { href: lastList }, lastList === "./" ? "← All movies" : "← Back to the list"), surplus(view, params), ...page.parts);
+  $("page").replaceChildren(el("a.back", { href: lastList }, "← Back to the list"), surplus(view, params), ...page.parts);
   if (focused) focusPage();
 }
 
@@ -100,7 +99,7 @@ const present = (change = () => {}) => edit(place().view === "list" ? place().pa
 });
 
 combobox({
-  input: $("q"), list: $("options"), status: $("suggested"),
+  input: $("q"), list: $("options"),
   choose: (suggestion) => {
     $("q").value = "";
     $("q").blur();
@@ -168,7 +167,6 @@ function placePanel() {
 narrow.addEventListener("change", placePanel);
 placePanel();
 $("filter").addEventListener("click", () => $("sheet").showModal());
-$("sheet").addEventListener("click", (event) => event.target === $("sheet") && $("sheet").close());
 
 // --- what happens meanwhile
 
@@ -200,4 +198,4 @@ function lost() {
 }
 
 render(false);
-follow({ badge: $("badge"), text: $("fresh"), changed, lost, from: revision });
+follow({ badge: $("badge"), text: $("fresh"), changed, lost });

@@ -39,9 +39,9 @@ export function flash(item) {
 
 /** A name with its number of movies, before a bar that shows its part of the most. */
 export function row({ name, count, most, to, tag, mark }) {
-  const bar = el("span.fill");
-  bar.style.width = `${(100 * (count ?? 0)) / most}%`;
-  return el("li", el("a.row", { href: to, "data-tag": tag, "data-name": name }, bar, mark ? dot(name) : null, tag ? el("small", tag) : null, el("span.name", name), count == null ? null : el("span.n", number(count))));
+  const link = el("a.row", { href: to, "data-tag": tag, "data-name": name }, mark ? dot(name) : null, tag ? el("small", tag) : null, el("span.name", name), count == null ? null : el("span.n", number(count)));
+  link.style.backgroundSize = `${(100 * (count ?? 0)) / most}% 100%`;
+  return el("li", link);
 }
 
 /** What somebody may have meant by words that nothing has; nothing when the API is away. */

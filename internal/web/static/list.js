@@ -124,14 +124,12 @@ export const sorted = (order) => href(edit(params, (p) => (order === "-id" ? p.d
 
 // --- nothing, or no answer
 
-/** A line of links, given as [address, text], with "or" between them. */
-const either = (...ways) => el("p", ...ways.flatMap(([to, text], i) => [i > 0 ? " or " : "", el("a", { href: to }, text)]));
-
-const everything = ["./", "show all movies"];
+const way = (to, text) => el("p", el("a", { href: to }, text));
+const everything = () => way("./", "Show all movies");
 
 async function none() {
-  const mine = signal, q = params.get("q"), narrowed = q && filters(params, "q").size > 0;
-  const help = [el("p", "No movie matches all of this."), either(...(narrowed ? [[href({ q, sort: "match" }), `search all movies for “${q}”`]] : []), everything)];
+  const mine = signal, q = params.get("q");
+  const help = [el("p", "No movie matches all of this."), everything()];
   $("note").replaceChildren(...help);
   const others = q ? await meant(q, mine) : [];
   if (mine.aborted || others.length === 0) return;
@@ -141,15 +139,13 @@ async function none() {
 
 function refused({ message, parameter }) {
   $("count").textContent = "That cannot be shown";
-  const ways = [everything];
-  if (params.has(parameter)) {
-    const rest = edit(params, (p) => p.delete(parameter));
-    const like = / did you mean (\w+)\?/.exec(message)?.[1];
-    ways.unshift([href(rest), `leave out “${parameter}”`]);
-    if (like) ways.unshift([href(edit(rest, (p) => p.append(like, params.get(parameter)))), `use “${like}” instead`]);
-  }
+  const like = params.has(parameter) && / did you mean (\w+)\?/.exec(message)?.[1];
+  const instead = (p) => {
+    p.append(like, p.get(parameter));
+    p.delete(parameter);
+  };
   const text = message.startsWith("unknown parameter") ? `The address has “${parameter}”, which is not a filter` : message;
-  $("note").replaceChildren(el("p.error", `${text}.`), either(...ways));
+  $("note").replaceChildren(el("p.error", `${text}.`), like ? way(href(edit(params, instead)), `Use “${like}” instead`) : "", everything());
 }
 
 // --- what happens meanwhile

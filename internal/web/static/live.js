@@ -2,7 +2,7 @@
 //
 // The page asks every two seconds, which the API answers from memory. It keeps no
 // connection open: a browser has only six to a server, for all tabs.
-import { ask, pause } from "./api.js";
+import { ask, pause, revision } from "./api.js";
 import { ago, el, many } from "./draw.js";
 
 const every = 2000, statusEvery = 5; // milliseconds, and questions for changes between two for the status
@@ -10,10 +10,10 @@ const most = 1000; // changes in an answer
 const silentAfter = 3 * 60_000; // a worker looks into its bucket at least once a minute
 
 /**
- * Calls changed(change) for each change after the revision from(), lost() when it may have
- * missed some, and shows the freshness in a badge.
+ * Calls changed(change) for each change after the first answer that the page got, lost()
+ * when it may have missed some, and shows the freshness in a badge.
  */
-export async function follow({ badge, text, changed, lost, from }) {
+export async function follow({ badge, text, changed, lost }) {
   let since = null, updated = null, status = null;
   let live = null; // whether the last question for changes was answered
 
@@ -57,7 +57,7 @@ export async function follow({ badge, text, changed, lost, from }) {
   for (let turn = 0; ; turn++) {
     if (!document.hidden) {
       if (turn % statusEvery === 0 || status === null) await look();
-      since ??= status && Math.min(status.revision, from() ?? status.revision);
+      since ??= revision();
       if (since !== null) await fetchChanges();
       show();
     }

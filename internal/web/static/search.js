@@ -3,12 +3,12 @@
 import { href } from "./address.js";
 import { ask, turns } from "./api.js";
 import { about } from "./cards.js";
-import { el, many } from "./draw.js";
+import { el } from "./draw.js";
 
 const between = 80; // milliseconds between two questions
 
 /** choose(suggestion) and search(text) are called with what somebody has taken. */
-export function combobox({ input, list, status, choose, search }) {
+export function combobox({ input, list, choose, search }) {
   const turn = turns();
   let active = -1, timer, asked = 0;
 
@@ -41,7 +41,6 @@ export function combobox({ input, list, status, choose, search }) {
     list.replaceChildren(...suggestions.map((s, i) => option(i, s.text, about(s), () => choose(s))), option(suggestions.length, `Titles with “${q}”`, "", () => search(q)));
     open(true);
     list.scrollTop = 0;
-    status.textContent = many(suggestions.length, "suggestion");
   }
 
   async function suggest() {
