@@ -27,7 +27,6 @@ func (b *tab) asked(id string) {
 // sameByCurl runs the line for curl, and expects the bytes that the page shows.
 func (b *tab) sameByCurl(id string) {
 	b.Helper()
-	b.script(fmt.Sprintf(`{ const c = document.querySelector("%s"); if (c.checked) c.click() }`, inRoute(id, ".answer input")))
 	shown := evaluate[string](b, fmt.Sprintf(`document.querySelector("%s").textContent`, inRoute(id, "pre")))
 	line := evaluate[string](b, fmt.Sprintf(`document.querySelector("%s").textContent`, inRoute(id, ".command code")))
 	out, err := exec.Command("sh", "-c", line).Output()

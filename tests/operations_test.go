@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -191,9 +192,7 @@ func TestOperationsOfAPI(t *testing.T) {
 	b.wait(`document.querySelectorAll("#workers tbody tr").length === 2 && document.querySelectorAll(".charts svg").length === 3`)
 	b.full(desktop, "1 API, late")
 	b.accessible("API, late")
-	b.click(`#health li:last-child a`)
-	b.wait(`location.hash === "#MoviesBacklogLate"`)
-	b.is(`document.getElementById("MoviesBacklogLate").getBoundingClientRect().top >= 0 && document.getElementById("MoviesBacklogLate").getBoundingClientRect().bottom < innerHeight`, true)
+	b.is(health("backlog", "degraded", "What to do: MoviesBacklogLate in docs/operations.md.")+` && `+health("backlog", "degraded", "kubectl -n movies logs"), true)
 	b.find("gone.json")
 	b.wait(traced + `.includes("jpmovies trace 'gone.json'")`) // no bucket here
 	b.find("new 'and' <b>.json")
@@ -245,9 +244,10 @@ func TestAdminPortsOnlyRead(t *testing.T) {
 	}
 }
 
-// TestRunbook: each heading that the page names is one of the runbook.
+// TestRunbook: each heading that the page names is one of the runbook, and each command
+// is in it.
 func TestRunbook(t *testing.T) {
-	page, err := os.ReadFile("../internal/web/static/admin.html")
+	page, err := os.ReadFile("../internal/web/static/admin.js")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,13 +255,20 @@ func TestRunbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`<h3 id="[^"]*">([^<]*)</h3>`).FindAllSubmatch(page, -1)
-	if len(found) < 8 {
-		t.Errorf("only %d headings", len(found))
+	found := regexp.MustCompile(`: \["([^"]*)"(?:, (?:"([^"]*)"|logs))?\]`).FindAllSubmatch(page, -1)
+	logs := regexp.MustCompile(`const logs = "([^"]*)"`).FindSubmatch(page)
+	if len(found) != 7 || logs == nil {
+		t.Fatalf("%d headings, logs %q", len(found), logs)
+	}
+	if !bytes.Contains(book, logs[1]) {
+		t.Errorf("the runbook has no command %q", logs[1])
 	}
 	for _, f := range found {
 		if !regexp.MustCompile(`(?m)^#{2,3} ` + regexp.QuoteMeta(string(f[1])) + `$`).Match(book) {
 			t.Errorf("the runbook has no section %q", f[1])
+		}
+		if !bytes.Contains(book, f[2]) {
+			t.Errorf("the runbook has no command %q", f[2])
 		}
 	}
 }

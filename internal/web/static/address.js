@@ -33,13 +33,7 @@ export function edit(params, change) {
   return copy;
 }
 
-export const withName = (params, name, value) => href(edit(params, (p) => p.getAll(name).includes(value) || p.append(name, value)));
-
-export function drop(params, name, value) {
-  const rest = params.getAll(name).filter((v) => v !== value);
-  params.delete(name);
-  for (const v of rest) params.append(name, v);
-}
+export const withName = (params, name, value) => href(edit(params, (p) => p.has(name, value) || p.append(name, value)));
 
 /** The filters alone, without those that are named. */
 export function filters(params, ...without) {

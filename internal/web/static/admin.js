@@ -1,21 +1,15 @@
 // The operators' page, of a worker and of an API process alike. It shows the sections
 // that /overview has, and asks about objects, movies and rejections. It changes nothing.
-import { ago, el } from "./draw.js";
-import { chart, command, duration, number, table, took } from "./parts.js";
+import { ask, turns } from "./api.js";
+import { $, ago, el, many, number } from "./draw.js";
+import { chart, command, duration, table, took } from "./parts.js";
 
-const $ = (id) => document.getElementById(id);
 const every = 3000, reasonsEvery = 15000, kept = 200;
-
-async function ask(url) {
-  const response = await fetch(url, { cache: "no-store" });
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.detail ?? `the answer is ${response.status}`);
-  return body;
-}
+const turn = { object: turns(), movie: turns(), reasons: turns() };
 
 /** Changes an element only when its text does, so that it can be selected and read out. */
 function set(e, ...children) {
-  const next = el("div", {}, ...children);
+  const next = el("div", ...children);
   if (e.innerHTML !== next.innerHTML) e.replaceChildren(...next.childNodes);
 }
 
@@ -23,260 +17,222 @@ function set(e, ...children) {
 
 let now = Date.now(); // by the server's clock, as soon as it has answered
 let answered = null; // when the last overview came, by this machine's
-const samples = []; // of an API process: what each overview said
+const samples = []; // what each overview said
 
 const since = (time) => (time ? `${ago(now - Date.parse(time))} ago` : "never");
-const many = (n, one, more = `${one}s`) => `${number(n)} ${n === 1 ? one : more}`;
 
 async function overview() {
-  const ready = $("ready");
-  let o;
-  try {
-    o = await ask("overview");
-  } catch {
-    ready.dataset.state = "failing";
-    ready.lastElementChild.textContent = answered === null ? "no answer" : `no answer; what is shown is ${ago(Date.now() - answered)} old`;
+  const overview = await ask("overview").then((a) => a.body, () => null);
+  if (overview === null) {
+    showState("failing", answered === null ? "no answer" : `no answer; what is shown is ${ago(Date.now() - answered)} old`);
     return;
   }
+  const { time, parts, process, worker, api, catalogue } = overview;
+  const known = catalogue.error ? null : catalogue;
   answered = Date.now();
-  now = Date.parse(o.time);
-  const worst = ["failing", "degraded", "ok"].find((s) => o.parts.some((p) => p.state === s)) ?? "ok";
-  ready.dataset.state = worst;
-  set(ready.lastElementChild, { ok: "ready", degraded: "ready, but degraded", failing: "not ready" }[worst]);
-  set($("process"), `${o.process.name} ${o.process.version}, up for ${duration((now - Date.parse(o.process.started)) / 1000)}`);
-  const catalogue = o.catalogue.error ? null : o.catalogue;
-  if (catalogue || o.worker) sample(catalogue, o.worker);
-  showHealth(o, catalogue);
-  showTiles(o, catalogue);
-  showCharts(o.worker);
-  showTables(o, catalogue);
+  now = Date.parse(time);
+  const worst = ["failing", "degraded"].find((s) => parts.some((p) => p.state === s)) ?? "ok";
+  showState(worst, { ok: "ready", degraded: "ready, but degraded", failing: "not ready" }[worst]);
+  set($("process"), `${process.name} ${process.version}, up for ${ago(now - Date.parse(process.started))}`);
+  showHealth([...parts, ...reported(known, api)]);
+  if (known || worker) sample(known, worker);
+  if (samples.length > 0) showCharts(worker);
+  set($("tiles"), ...tiles(known, worker, api, process).map(([name, figure, ...below]) =>
+    el("div", el("dt", name), el("dd.figure", figure), ...below.map((b) => el("dd.soft", b)))));
+  showTables(known?.workers ?? [], worker);
   for (const time of document.querySelectorAll("time")) set(time, since(time.dateTime));
 }
 
-const sections = { database: "MoviesDatabaseAway", pass: "MoviesPassesFail", index: "the-index" };
+function showState(state, words) {
+  $("ready").dataset.state = state;
+  set($("ready").lastElementChild, words);
+}
+
+// Sections of docs/operations.md, and what to run first.
+const logs = "kubectl -n movies logs -l app.kubernetes.io/name=movies-worker --tail=50 --prefix";
+const sections = {
+  database: ["MoviesDatabaseAway"], pass: ["MoviesPassesFail", logs], index: ["The index"], workers: ["MoviesWorkerSilent", logs],
+  backlog: ["MoviesBacklogLate", logs], stuck: ["MoviesObjectsStuck", logs], replica: ["MoviesReplicaBehind", "SHOW REPLICA STATUS"],
+};
 const slow = 900, silent = 300, behind = 60; // seconds, as in the alerts
 
-function showHealth(o, catalogue) {
-  const parts = o.parts.map((p) => ({ ...p, link: sections[p.name] ?? "h-do" }));
-  const add = (name, bad, detail, link) => parts.push({ name, state: bad ? "degraded" : "ok", detail, link });
-  if (catalogue) {
-    const { workers, objects_waiting: waiting, oldest_waiting_seconds: oldest } = catalogue;
+/** The health of what workers have reported, and of the replica. */
+function reported(known, api) {
+  const all = [], add = (name, bad, detail, section = name) => all.push({ name, state: bad ? "degraded" : "ok", detail, section });
+  if (known?.workers.length === 0) add("workers", true, "no worker has ended a pass so far");
+  else if (known) {
+    const { workers, objects_waiting: waiting, oldest_waiting_seconds: oldest } = known;
     const quiet = (now - Math.max(...workers.map((w) => Date.parse(w.last_pass ?? 0)))) / 1000;
-    if (workers.length === 0) add("workers", true, "no worker has ended a pass so far", "MoviesWorkerSilent");
-    else {
-      add("workers", quiet > silent, `last pass ${duration(quiet)} ago`, "MoviesWorkerSilent");
-      add("backlog", oldest > slow, waiting === 0 ? "nothing waits" : `${many(waiting, "object")} ${waiting === 1 ? "waits" : "wait"}, the oldest for ${duration(oldest ?? 0)}`,
-        waiting > 100 ? "MoviesBacklogLate" : "MoviesObjectsStuck");
-    }
+    add("workers", quiet > silent, `last pass ${duration(quiet)} ago`);
+    add("backlog", oldest > slow, waiting === 0 ? "nothing waits" : `${many(waiting, "object")} wait${waiting === 1 ? "s" : ""}, the oldest for ${duration(oldest ?? 0)}`, waiting > 100 ? "backlog" : "stuck");
   }
-  const lag = o.api?.replica_lag_seconds;
-  if (lag != null) add("replica", lag > behind, `${duration(lag)} behind the primary`, "MoviesReplicaBehind");
-  set($("health"), ...parts.map((p) => el("li", { "data-state": p.state },
-    el("span", { class: "dot", "aria-hidden": "true" }), el("b", {}, p.name),
-    el("span", { class: "detail" }, p.state === "ok" || p.detail.startsWith(p.state) ? p.detail : `${p.state === "failing" ? "not ready" : p.state}: ${p.detail}`),
-    el("a", { href: `#${p.link}` }, `Runbook: ${$(p.link).textContent}`))));
+  const lag = api?.replica_lag_seconds;
+  if (lag != null) add("replica", lag > behind, `${duration(lag)} behind the primary`);
+  return all;
 }
 
-function showTiles(o, catalogue) {
-  const tiles = [];
-  const tile = (name, figure, ...below) => tiles.push(el("div", {}, el("dt", {}, name), el("dd", { class: "figure" }, figure), ...below.map((b) => el("dd", { class: "soft" }, b))));
-  if (catalogue) {
-    const reported = catalogue.workers.length > 0;
-    tile("Objects waiting", reported ? number(catalogue.objects_waiting) : "–", reported ? (catalogue.objects_waiting === 0 ? "nothing waits" : `oldest for ${duration(catalogue.oldest_waiting_seconds ?? 0)}`) : "not reported so far");
-    tile("Last commit", reported ? since(catalogue.last_commit) : "–", `revision ${number(catalogue.revision)}`);
-    tile("Movies", number(catalogue.movies), "in the database");
-  } else {
-    tile("Database", "no answer", "see Health");
-  }
-  if (o.worker) tile("Updates now", `${number(rates().at(-1)?.[1] ?? 0)}/s`, `${number(o.worker.updates)} since start,`, `of ${many(o.worker.objects, "object")}`);
-  if (o.api) {
-    const { index, confirmed_seconds: confirmed } = o.api;
-    if (index === null) tile("Index", "off", "answers by SQL");
-    else if (index.loading) tile("Index", `${Math.floor((100 * index.loaded) / Math.max(1, index.expected, index.loaded))} %`, el("progress", { max: Math.max(1, index.expected), value: index.loaded, "aria-label": "Load of the index" }), `${number(index.loaded)} of about ${number(index.expected)} loaded`);
-    else tile("Movies in the index", number(index.movies), `loaded in ${took(index.load_seconds)}`);
-    if (o.api.revision !== null) tile("Answers confirmed", `${duration(confirmed)} ago`, `by the database, revision ${number(o.api.revision)}`);
-    if (o.api.replica_lag_seconds !== null) tile("Replica behind", duration(o.api.replica_lag_seconds), "its primary");
-  }
-  tile("Memory", `${number(o.process.memory_bytes / 2 ** 20)} MiB`, "of this process");
-  set($("tiles"), ...tiles);
+function showHealth(parts) {
+  set($("health"), ...parts.map(({ name, state, detail, section = name }) => {
+    const [heading, line] = sections[section];
+    const help = state === "ok" ? [] : [el("p.soft", `What to do: ${heading} in docs/operations.md.`), line ? el("code", line) : null];
+    return el("li.health", { "data-state": state }, el("span.dot", { "aria-hidden": "true" }), el("b", name),
+      el("div", el("span.detail", state === "ok" || detail.startsWith(state) ? detail : `${state === "failing" ? "not ready" : state}: ${detail}`), ...help));
+  }));
 }
 
-function sample(catalogue, worker) {
+/** The figures, each [name, figure, remarks...]. */
+function tiles(known, worker, api, process) {
+  const all = [];
+  if (known) {
+    all.push(
+      ["Objects waiting", known.workers.length > 0 ? number(known.objects_waiting) : "–", known.oldest_waiting_seconds ? `oldest for ${duration(known.oldest_waiting_seconds)}` : ""],
+      ["Last commit", since(known.last_commit), `revision ${number(known.revision)}`],
+      ["Movies", number(known.movies), "in the database"]);
+  } else all.push(["Database", "no answer", "see Health"]);
+  if (worker) all.push(["Updates now", `${number(samples.at(-1).rate)}/s`, `${number(worker.updates)} since start,`, `of ${many(worker.objects, "object")}`]);
+  if (api) all.push(indexTile(api.index));
+  if (api && api.revision !== null) all.push(["Answers confirmed", `${duration(api.confirmed_seconds)} ago`, `by the database, revision ${number(api.revision)}`]);
+  return [...all, ["Memory", `${number(process.memory_bytes / 2 ** 20)} MiB`, "of this process"]];
+}
+
+function indexTile(index) {
+  if (index === null) return ["Index", "off", "answers by SQL"];
+  if (!index.loading) return ["Movies in the index", number(index.movies), `loaded in ${took(index.load_seconds)}`];
+  return ["Index", `${Math.floor((100 * index.loaded) / Math.max(1, index.expected, index.loaded))} %`, `${number(index.loaded)} of about ${number(index.expected)} loaded`];
+}
+
+function sample(known, worker) {
+  const done = worker?.updates ?? known.revision, last = samples.at(-1) ?? { time: 0, done };
   samples.push({
-    time: now, waiting: worker?.waiting_in_pass ?? catalogue.objects_waiting, oldest: catalogue?.oldest_waiting_seconds ?? 0, done: worker?.updates ?? catalogue.revision,
+    time: now, done, rate: Math.max(0, done - last.done) / Math.max(0.1, (now - last.time) / 1000),
+    waiting: worker?.waiting_in_pass ?? known.objects_waiting, oldest: known?.oldest_waiting_seconds ?? 0,
   });
   if (samples.length > kept) samples.shift();
 }
 
-/** What was done per second, between each sample and the one before it. */
-const rates = () => samples.slice(1).map((s, i) => [s.time, Math.max(0, s.done - samples[i].done) / Math.max(0.1, (s.time - samples[i].time) / 1000)]);
+const ofPass = (p) => ({
+  time: Date.parse(p.time), rate: p.updates / Math.max(p.took_seconds, 0.001), waiting: p.waiting,
+  oldest: p.oldest_waiting ? Math.max(0, Date.parse(p.time) - Date.parse(p.oldest_waiting)) / 1000 : 0,
+});
 
-/** Passes go back further than this page. In the first one there are only its samples. */
+/** Passes go back further than this page. During the first one there are only the page's samples. */
 function showCharts(worker) {
-  const age = "Age of the oldest object that waits";
-  if (worker?.passes.length > 1) {
-    const at = (value) => worker.passes.map((p) => [Date.parse(p.time), value(p)]);
-    chart($("waiting"), "Objects waiting after each pass", "", at((p) => p.waiting));
-    chart($("rate"), "Updates in each pass", "/s", at((p) => p.updates / Math.max(p.took_seconds, 0.001)));
-    chart($("lag"), age, "", at((p) => (p.oldest_waiting ? Math.max(0, Date.parse(p.time) - Date.parse(p.oldest_waiting)) / 1000 : 0)), true);
-    return;
-  }
-  chart($("waiting"), worker ? "Objects waiting in this pass" : "Objects waiting, as workers report", "", samples.map((s) => [s.time, s.waiting]));
-  chart($("rate"), worker ? "Updates committed" : "Changes of the catalogue", "/s", rates());
-  chart($("lag"), age, "", samples.map((s) => [s.time, s.oldest]), true);
+  const passes = worker?.passes.length > 1, points = passes ? worker.passes.map(ofPass) : samples;
+  const draw = (name, title, unit, value, timed) => chart($(name), title + (passes ? ", by pass" : ""), unit, points.map((p) => [p.time, value(p)]), timed);
+  draw("waiting", "Objects waiting", "", (p) => p.waiting);
+  draw("rate", worker ? "Updates" : "Changes of the catalogue", "/s", (p) => p.rate);
+  draw("lag", "Age of the oldest object", "", (p) => p.oldest, true);
 }
 
-function showTables(o, catalogue) {
-  $("s-workers").hidden = !catalogue?.workers.length;
-  if (catalogue?.workers.length) {
-    set($("workers"), table(["shard", "last pass#", "last commit#", "objects waiting#", "oldest since#"], catalogue.workers.map((w) => [
-      w.shard || "whole bucket", since(w.last_pass), since(w.last_commit), number(w.objects_waiting), w.oldest_waiting ? since(w.oldest_waiting) : "–",
-    ])));
-  }
-  $("s-passes").hidden = !o.worker;
-  if (o.worker) {
-    set($("passes"), o.worker.passes.length === 0 ? el("p", {}, `None has ended; ${many(o.worker.updates, "update")} committed so far.`)
-      : table(["ended", "took#", "objects#", "updates#", "changes#", "rejected#", "failed#", "waiting#"], o.worker.passes.slice(-8).reverse().map((p) => [
-        since(p.time), took(p.took_seconds), ...[p.objects, p.updates, p.changes, p.rejections, p.failed, p.waiting].map(number),
-      ])));
-  }
+function showTables(workers, worker) {
+  $("s-workers").hidden = workers.length === 0;
+  set($("workers"), table(["shard", "last pass#", "last commit#", "objects waiting#", "oldest since#"], workers.map((w) => [
+    w.shard || "whole bucket", since(w.last_pass), since(w.last_commit), number(w.objects_waiting), w.oldest_waiting ? since(w.oldest_waiting) : "–",
+  ])));
+  $("s-passes").hidden = !worker?.passes.length;
+  set($("passes"), table(["ended", "took#", "objects#", "updates#", "changes#", "rejected#", "failed#", "waiting#"], (worker?.passes ?? []).slice(-8).reverse().map((p) => [
+    since(p.time), took(p.took_seconds), ...[p.objects, p.updates, p.changes, p.rejections, p.failed, p.waiting].map(number),
+  ])));
 }
 
 // --- objects and movies: each answer has an address that can be shared
 
-const objectLink = (key) => el("a", { href: `?${new URLSearchParams({ key })}`, class: "mono" }, key);
-const movieLink = (id) => el("a", { href: `?${new URLSearchParams({ title: id })}` }, `movie ${id}`);
+const address = (path, parameters) => `${path}?${new URLSearchParams(parameters)}`;
+const objectLink = (key) => el("a.mono", { href: address("", { key }) }, key);
+const movieLink = (id) => el("a", { href: address("", { title: id }) }, `movie ${id}`);
 const when = (time) => el("time", { datetime: time, title: time }, since(time));
+const list = (items) => el("ul.lines", ...items.map((children) => el("li", ...children)));
+const scrolled = (label, child) => el("div.wide", { tabindex: "0", role: "group", "aria-label": label }, child);
 
 const meanings = {
-  waiting: "It is in the bucket, and is read by the next pass.",
-  applied: "Its updates are committed.",
   superseded: "Nothing of it is left: newer objects have replaced all that it said.",
-  rejected: "Updates of it could not be used.",
   unknown: "Nothing is known of it: there was no such object, it was overwritten before it was read, or it was applied longer ago than MOVIES_CHANGE_DAYS.",
 };
 
-async function traceObject(key) {
-  const t = await ask(`objects?${new URLSearchParams({ key })}`);
-  const lines = t.states.map((s) => el("p", {}, meanings[s]));
-  if (t.waiting) lines.push(el("p", { class: "soft" }, t.waiting.settling ? "It may still be being written." : `${many(t.waiting.size, "byte")}, written `, ...(t.waiting.object_time ? [when(t.waiting.object_time)] : [])));
-  if (t.bucket_error) lines.push(el("p", {}, `The bucket does not answer: ${t.bucket_error}`));
-  else if (!t.bucket_searched) lines.push(el("p", {}, "Whether it is in the bucket, a worker's page knows, or: "), command(`jpmovies trace '${key.replaceAll("'", "'\\''")}'`));
-  if (t.applied.length > 0) lines.push(el("h3", {}, "Applied"), list(t.applied.map((i) => [
+async function traceObject(asked, signal) {
+  const key = asked.get("key"), { body: t } = await ask(address("objects", { key }), signal);
+  const lines = t.states.filter((s) => meanings[s]).map((s) => el("p", meanings[s]));
+  if (t.waiting?.settling) lines.push(el("p.soft", "It may still be being written."));
+  else if (t.waiting) lines.push(el("p.soft", `${many(t.waiting.size, "byte")}, written `, when(t.waiting.object_time)));
+  if (t.bucket_error) lines.push(el("p", `The bucket does not answer: ${t.bucket_error}`));
+  else if (!t.bucket_searched) lines.push(el("p", "Whether it is in the bucket, a worker's page knows, or: "), command(`jpmovies trace '${key.replaceAll("'", "'\\''")}'`));
+  if (t.applied.length > 0) lines.push(el("h3", "Applied"), list(t.applied.map((i) => [
     when(i.time), `: ${many(i.updates, "update")}, ${many(i.changes, "change")}, ${number(i.rejections)} rejected; written `, when(i.object_time), ...i.movies.map(touched),
   ])));
-  if (t.rejections.length > 0) lines.push(el("h3", {}, "Rejected"), list(t.rejections.map(rejected)));
-  return [el("div", { class: "states" }, ...t.states.map((s) => el("span", { class: `state ${s}` }, s))), ...lines];
+  if (t.rejections.length > 0) lines.push(el("h3", "Rejected"), list(t.rejections.map(rejected)));
+  return [el("p", ...t.states.map((s) => el(`span.state.${s}`, s))), ...lines];
 }
 
 function touched(m) {
   const by = m.superseded_by;
-  return el("div", {}, movieLink(m.id), m.revision ? ` at revision ${m.revision}` : ", no change", ...(by ? ["; superseded by ", objectLink(by.key), " of ", when(by.time)] : []));
+  return el("div", movieLink(m.id), m.revision ? ` at revision ${m.revision}` : ", no change", ...(by ? ["; superseded by ", objectLink(by.key), " of ", when(by.time)] : []));
 }
 
-const list = (items) => el("ul", { class: "list" }, ...items.map((children) => el("li", {}, ...children)));
-const scrolled = (label, child) => el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": label }, child);
-const partNames = { updated: "newest update", deleted: "deleted by" };
-
-async function traceMovie(title, year) {
-  const byID = year === "" && /^[0-9]+$/.test(title);
-  const m = await ask(`movie?${new URLSearchParams(byID ? { id: title } : year === "" ? { title } : { title, year })}`);
+async function traceMovie(asked, signal) {
+  const title = asked.get("title"), year = asked.get("year");
+  const { body: m } = await ask(address("movie", year ? { title, year } : /^\d+$/.test(title) ? { id: title } : { title }), signal);
   return [
-    el("div", { class: "states" }, el("b", {}, `${m.title} (${m.year})`), `movie ${m.id}`, m.visible ? null : el("span", { class: "state deleted" }, "deleted")),
-    scrolled("Parts", table(["part", "object*", "position#", "written#"], m.parts.map((p) => [partNames[p.part] ?? p.part, objectLink(p.key), number(p.position), when(p.time)]))),
-    el("h3", {}, "History"),
-    m.history.length === 0 ? el("p", {}, "No change is kept any more.")
-      : scrolled("History", table(["when", "revision#", "changed", "object*"], m.history.map((e) => [when(e.time), number(e.revision), e.changed.join(", ") || "–", e.object ? objectLink(e.object) : el("span", { class: "soft" }, "not known")]))),
-    el("p", { class: "soft" }, "The object of a change is known while it has set a part that still stands."),
+    el("p", el("b", `${m.title} (${m.year})`), ` movie ${m.id} `, m.visible ? null : el("span.state.deleted", "deleted")),
+    scrolled("Parts", table(["part", "object*", "position#", "written#"], m.parts.map((p) => [p.part, objectLink(p.key), number(p.position), when(p.time)]))),
+    el("h3", "History"),
+    m.history.length === 0 ? el("p", "No change is kept any more.")
+      : scrolled("History", table(["when", "revision#", "changed", "object*"], m.history.map((e) => [when(e.time), number(e.revision), e.changed.join(", ") || "–", e.object ? objectLink(e.object) : el("span.soft", "not known")]))),
   ];
 }
 
-const asking = {}; // by output, so that late answers are dropped
-
-async function find(output, question) {
-  const mine = (asking[output.id] = {});
-  let shown;
-  try {
-    shown = await question;
-  } catch (error) {
-    shown = [el("p", { role: "alert" }, error.message)];
-  }
-  if (asking[output.id] === mine) output.replaceChildren(...shown);
-}
-
 /** Answers what the address asks for. */
-function answer(focus) {
-  const params = new URLSearchParams(location.search);
-  const key = params.get("key"), title = params.get("title"), year = params.get("year") ?? "";
-  if (key !== null) {
-    $("object").key.value = key;
-    find($("trace"), traceObject(key));
-    if (focus) $("h-object").focus();
-  } else if (title !== null) {
-    $("movie").title.value = title;
-    $("movie").year.value = year;
-    find($("origins"), traceMovie(title, year));
-    if (focus) $("h-movie").focus();
-  }
+async function answer(focus) {
+  const asked = new URLSearchParams(location.search);
+  const id = asked.has("key") ? "object" : asked.has("title") ? "movie" : null;
+  if (id === null) return;
+  for (const input of $(id).querySelectorAll("input")) input.value = asked.get(input.name) ?? "";
+  if (focus) $(`h-${id}`).focus();
+  const signal = turn[id]();
+  const shown = await (id === "object" ? traceObject : traceMovie)(asked, signal).catch((error) => [el("p", { role: "alert" }, error.message)]);
+  if (!signal.aborted) $(id).nextElementSibling.replaceChildren(...shown);
 }
 
-function go(params, focus) {
-  history.pushState(null, "", `?${params}`);
+function go(url, focus) {
+  history.pushState(null, "", url);
   answer(focus);
 }
 
 for (const id of ["object", "movie"]) {
   $(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    go(new URLSearchParams(new FormData(event.target)), false);
+    go(address("", new FormData(event.target)), false);
   });
 }
 document.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="?"]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  go(link.search.slice(1), true);
+  go(link.search, true);
 });
 addEventListener("popstate", () => answer(false));
 
 // --- rejections
 
-function advice(reason) {
-  if (reason.startsWith("refused by the database")) return "The database refused valid data. That is a bug: keep the row, and report it.";
-  if (reason.startsWith("object:")) return "Nothing of the object can be read. The producer has to send JSON in UTF-8, plain or compressed once.";
-  if (/expected (sound JSON|its rest|a comma|nothing)/.test(reason)) return "The text is damaged or cut off. The producer has to send it again, whole.";
-  if (reason.includes("rename ")) return "The producer names a field differently. It has to use our name.";
-  return "Tell the producer the reason; it has to send a corrected update.";
-}
-
-const rejected = (r) => [objectLink(r.key), `, position ${number(r.position)}, `, when(r.time), el("p", {}, r.reason),
+const rejected = (r) => [objectLink(r.key), `, position ${number(r.position)}, `, when(r.time), el("p", r.reason),
   command(`jpmovies rejections show ${r.id}`), command(`jpmovies rejections requeue ${r.id} --file corrected.json`)];
 
-let shownReasons = null;
-
 async function reasons() {
-  const q = $("search").q.value.trim();
+  const q = $("search").q.value.trim(), box = $("reasons"), signal = turn.reasons();
   let found;
   try {
-    found = await ask(`rejections/reasons${q && `?${new URLSearchParams({ q })}`}`);
+    found = (await ask(q ? address("rejections/reasons", { q }) : "rejections/reasons", signal)).body;
   } catch (error) {
-    set($("matched"), `Rejections cannot be shown: ${error.message}`);
+    if (!signal.aborted) set($("matched"), `Rejections cannot be shown: ${error.message}`);
     return;
   }
-  if (q !== $("search").q.value.trim()) return;
-  const of = found.searched === 1000 ? "the newest 1,000 rejections" : many(found.searched, "rejection");
-  const listed = found.reasons.reduce((sum, r) => sum + r.count, 0);
-  set($("matched"), found.searched === 0 ? "Nothing was rejected." : q ? `${number(found.matched)} of ${of} ${found.matched === 1 ? "matches" : "match"}.` : `Of ${of}.`,
-    listed < found.matched ? ` ${many(found.matched - listed, "more has a rarer reason", "more have rarer reasons")}.` : "");
-  const ids = JSON.stringify(found.reasons.map((r) => [r.count, r.rejections[0].id]));
-  if (ids === shownReasons || $("reasons").contains(document.activeElement) || $("reasons").contains(getSelection().anchorNode)) return;
-  shownReasons = ids;
-  const open = new Set([...$("reasons").querySelectorAll("details[open]")].map((d) => d.dataset.reason));
-  $("reasons").replaceChildren(...found.reasons.map((r) => el("details", { "data-reason": r.reason, open: open.has(r.reason) },
-    el("summary", {}, el("b", {}, number(r.count)), " ", r.reason),
-    el("p", {}, advice(r.reason)),
-    r.count > r.rejections.length ? el("p", { class: "soft" }, `The newest ${r.rejections.length} of them:`) : null,
-    list(r.rejections.map(rejected)))));
+  const { searched, matched } = found, rarer = matched - found.reasons.reduce((sum, r) => sum + r.count, 0);
+  const of = searched === 1000 ? "the newest 1,000 rejections" : many(searched, "rejection");
+  set($("matched"), searched === 0 ? "Nothing was rejected." : q ? `${number(matched)} of ${of} match.` : `Of ${of}.`, rarer > 0 ? ` ${number(rarer)} of them have rarer reasons.` : "");
+  if (box.contains(document.activeElement) || box.contains(getSelection().anchorNode)) return; // somebody reads
+  const open = [...box.querySelectorAll("[open]")].map((d) => d.dataset.reason);
+  set(box, ...found.reasons.map(({ reason, count, rejections }) => el("details", { "data-reason": reason, open: open.includes(reason) },
+    el("summary", el("b", number(count)), " ", reason),
+    count > rejections.length ? el("p.soft", `The newest ${rejections.length} of them:`) : null, list(rejections.map(rejected)))));
 }
 
 let typing = null;
@@ -284,9 +240,7 @@ $("search").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(reasons, 200);
 });
-$("search").addEventListener("submit", (event) => { event.preventDefault(); reasons(); });
-
-for (const code of document.querySelectorAll("[data-copy]")) code.replaceWith(command(code.textContent));
+$("search").addEventListener("submit", (event) => event.preventDefault());
 
 async function repeat(what, pause) {
   if (!document.hidden) await what();

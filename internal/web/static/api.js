@@ -2,30 +2,29 @@
 
 const again = 2000;
 const slow = 15_000; // an answer that takes longer is none
+const never = new AbortController().signal;
 
-let first = null;
+let oldest = null;
 
-/** The revision that the first answer showed. */
-export const revision = () => first;
+/** The smallest revision that an answer showed: processes of the API may differ. */
+export const revision = () => oldest;
 
-/** The API's judgement of a question: a problem document, or what comes close. */
+/** An answer other than 200: a problem document, or what comes close. */
 export class Problem extends Error {
   constructor(status, { detail, parameter }) {
-    super(detail ?? `the API answers ${status}`);
-    Object.assign(this, { status, parameter });
+    super(detail ?? `the answer is ${status}`);
+    Object.assign(this, { status, parameter, final: status < 500 || status === 501 });
   }
 }
 
-/** Returns {body, total}; throws a Problem when asking again would not help. */
-export async function ask(url, signal) {
+/** Returns {body, total}; throws a Problem, which is final when asking again would not help. */
+export async function ask(url, signal = never) {
   const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(slow)]) });
-  if (response.ok) {
-    first ??= Number(response.headers.get("Catalogue-Revision")) || null;
-    const total = response.headers.get("Total-Count");
-    return { body: await response.json(), total: total && Number(total) };
-  }
-  if (response.status < 500 || response.status === 501) throw new Problem(response.status, await response.json().catch(() => ({})));
-  throw new Error(`${url}: ${response.status}`);
+  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+  const shown = Number(response.headers.get("Catalogue-Revision"));
+  if (shown > 0) oldest = Math.min(oldest ?? shown, shown);
+  const total = response.headers.get("Total-Count");
+  return { body: await response.json(), total: total && Number(total) };
 }
 
 /** Asks until there is an answer, and says meanwhile that the API is away. */
@@ -36,7 +35,7 @@ export async function insist(url, signal) {
       away("");
       return answer;
     } catch (error) {
-      if (signal.aborted || error instanceof Problem) throw error;
+      if (signal.aborted || error.final) throw error;
       away("The API is away. What is shown may be old; trying again.");
       await pause(again);
     }

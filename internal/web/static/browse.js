@@ -1,18 +1,15 @@
 // The browse page: leads from its address to what is shown, and back. Everything shown
 // comes from the public API.
 import { edit, href, place, suggestionHref } from "./address.js";
-import { Problem, pause, revision, turns } from "./api.js";
+import { turns } from "./api.js";
 import { describe } from "./chips.js";
-import { el } from "./draw.js";
+import { $, el } from "./draw.js";
 import { panel } from "./filters.js";
 import * as list from "./list.js";
 import { follow } from "./live.js";
-import { heading, movie } from "./movie.js";
-import { person } from "./person.js";
+import { heading, movie, person } from "./pages.js";
 import { combobox } from "./search.js";
 
-const $ = (id) => document.getElementById(id);
-const patience = 150; // what was there stays so long
 const calm = 2000; // milliseconds between two refreshes
 const turn = turns();
 
@@ -29,10 +26,10 @@ async function render(moved) {
   const mine = ++way, now = place(), { y = 0, rows = 0 } = history.state ?? {};
   settled = false;
   const ready = now.view === "list" ? showList(now.params, rows) : showPage(now);
-  await Promise.race([ready, pause(patience)]);
-  if (mine === way) reveal(now.view, moved);
-  if (y > 0) await ready;
+  // The first page has nothing before it that could stay, and a list shows that it loads.
+  if (y > 0 || (mine > 1 && now.view !== "list")) await ready;
   if (mine !== way) return;
+  reveal(now.view, moved);
   if (moved || y > 0) scrollTo(0, y);
   settled = true;
 }
@@ -51,17 +48,15 @@ function showList(params, rows) {
 /** Shows the page of a movie or a person; again: it is there, and has changed. */
 async function showPage({ view, value, params }, again = false) {
   const signal = turn();
-  const late = again ? null : setTimeout(() => $("page").replaceChildren(el("p.soft", "Loading …")), patience);
   const page = await (view === "movie" ? movie : person)(value, signal).catch((error) => {
-    if (!signal.aborted && !(error instanceof Problem)) throw error;
+    if (!signal.aborted && !error.final) throw error;
     return { title: "That cannot be shown", parts: [heading("That cannot be shown"), el("p.error", `${error.message}.`)] };
   });
-  clearTimeout(late);
   if (signal.aborted) return;
   const focused = again && $("page").contains(document.activeElement);
   concerns = page.has;
   document.title = `${page.title} – Movies`;
-  $("page").replaceChildren(el("a.back", { href: lastList }, lastList === "./" ? "← All movies" : "← Back to the list"), surplus(view, params), ...page.parts);
+  $("page").replaceChildren(el("a.back", { href: lastList }, "← Back to the list"), surplus(view, params), ...page.parts);
   if (focused) focusPage();
 }
 
@@ -104,7 +99,7 @@ const present = (change = () => {}) => edit(place().view === "list" ? place().pa
 });
 
 combobox({
-  input: $("q"), list: $("options"), status: $("suggested"),
+  input: $("q"), list: $("options"),
   choose: (suggestion) => {
     $("q").value = "";
     $("q").blur();
@@ -114,7 +109,9 @@ combobox({
     if (matchMedia("(pointer: coarse)").matches) $("q").blur(); // takes the keyboard away
     go(href(present((p) => {
       p.delete("sort");
-      for (const [name, value] of text === "" ? [] : [["q", text], ["sort", "match"]]) p.append(name, value);
+      if (text === "") return;
+      p.append("q", text);
+      p.append("sort", "match");
     })));
   },
 });
@@ -146,22 +143,17 @@ history.scrollRestoration = "manual";
 
 // --- cards or a table
 
-const look = "jpmovies-look";
-let kept = null; // where it is remembered, if the browser lets us
+let kept = {}; // where the look is remembered, if the browser lets us
 try { kept = localStorage; } catch { /* it does not */ }
 
-function show(as) {
-  $("results").classList.toggle("dense", as === "table");
-  for (const button of document.querySelectorAll("[data-look]")) button.setAttribute("aria-pressed", button.dataset.look === as);
+function show(look) {
+  kept["jpmovies-look"] = look;
+  $(`look-${look}`).checked = true;
+  $("results").classList.toggle("dense", look === "table");
 }
 
-for (const button of document.querySelectorAll("[data-look]")) {
-  button.addEventListener("click", () => {
-    show(button.dataset.look);
-    kept?.setItem(look, button.dataset.look);
-  });
-}
-show(kept?.getItem(look) ?? "cards");
+for (const input of document.querySelectorAll("[name=look]")) input.addEventListener("change", () => show(input.value));
+show(kept["jpmovies-look"] ?? "cards");
 
 // --- the filters: beside the list, or in a sheet where there is no room
 
@@ -175,7 +167,6 @@ function placePanel() {
 narrow.addEventListener("change", placePanel);
 placePanel();
 $("filter").addEventListener("click", () => $("sheet").showModal());
-$("sheet").addEventListener("click", (event) => event.target === $("sheet") && $("sheet").close());
 
 // --- what happens meanwhile
 
@@ -207,4 +198,4 @@ function lost() {
 }
 
 render(false);
-follow({ badge: $("badge"), text: $("fresh"), changed, lost, from: revision });
+follow({ badge: $("badge"), text: $("fresh"), changed, lost });

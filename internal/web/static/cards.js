@@ -1,6 +1,7 @@
 // Movies, names and numbers as they are shown everywhere.
-import { movieHref, personHref, withName } from "./address.js";
-import { el, number } from "./draw.js";
+import { href, movieHref, personHref, withName } from "./address.js";
+import { ask } from "./api.js";
+import { el, movies, number } from "./draw.js";
 
 const fewNames = 4;
 
@@ -18,18 +19,16 @@ function dot(genre) {
 }
 
 export const genreLinks = (genres, filters) => genres.map((g) => el("a.genre", { href: withName(filters, "genre", g) }, dot(g), g));
-export const personLink = (name) => el("a.person", { href: personHref(name) }, name);
+export const personLink = (name) => el("a", { href: personHref(name) }, name);
 
 /** A movie in a list; its genres lead to these filters and the genre. */
 export function card(movie, filters) {
   const more = movie.cast.length - fewNames;
-  const item = el("li.card", { "data-id": movie.id },
+  return el("li.card", { "data-id": movie.id },
     el("h3", el("a", { href: movieHref(movie.id) }, movie.title)),
     el("span.year", movie.year),
     el("p.genres", ...genreLinks(movie.genres, filters)),
     el("p.cast", ...movie.cast.slice(0, fewNames).map(personLink), more > 0 ? el("span", `+${more}`) : null));
-  if (movie.genres.length > 0) item.style.setProperty("--hue", hue(movie.genres[0]));
-  return item;
 }
 
 /** Shows for a while that something is new. */
@@ -40,7 +39,16 @@ export function flash(item) {
 
 /** A name with its number of movies, before a bar that shows its part of the most. */
 export function row({ name, count, most, to, tag, mark }) {
-  const bar = el("span.fill");
-  bar.style.width = `${(100 * (count ?? 0)) / most}%`;
-  return el("li", el("a.row", { href: to, "data-tag": tag }, bar, mark ? dot(name) : null, tag ? el("b.tag", tag) : null, el("span.name", name), count == null ? null : el("span.n", number(count))));
+  const link = el("a.row", { href: to, "data-tag": tag, "data-name": name }, mark ? dot(name) : null, tag ? el("small", tag) : null, el("span.name", name), count == null ? null : el("span.n", number(count)));
+  link.style.backgroundSize = `${(100 * (count ?? 0)) / most}% 100%`;
+  return el("li", link);
 }
+
+/** What somebody may have meant by words that nothing has; nothing when the API is away. */
+export const meant = (q, signal) => ask(href({ q }, "suggest"), signal).then((a) => a.body.suggestions, () => []);
+
+/** What is told of a suggestion beside its text. */
+export const about = ({ kind, year, movies: n }) => (kind === "movie" ? `${year}` : kind === "genre" ? `genre, ${movies(n)}` : movies(n));
+
+export const links = (suggestions, to) =>
+  el("ul.rows.meant", ...suggestions.map((s) => el("li", el("a.row", { href: to(s) }, el("span.name", s.text), el("span.n", about(s))))));

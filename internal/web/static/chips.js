@@ -1,5 +1,5 @@
 // Says in words what was understood: each filter is a chip that removes it.
-import { drop, edit, href } from "./address.js";
+import { edit, href } from "./address.js";
 import { el, years } from "./draw.js";
 
 const words = {
@@ -39,7 +39,7 @@ function described(params) {
     } else if (name.endsWith("_any")) {
       done.add(name);
       all.push([words[name]?.(params.getAll(name).join(", ")) ?? name, (p) => p.delete(name)]);
-    } else all.push([words[name]?.(value) ?? `${name}=${value}`, (p) => drop(p, name, value)]);
+    } else all.push([words[name]?.(value) ?? `${name}=${value}`, (p) => p.delete(name, value)]);
   }
   return all;
 }

@@ -1,13 +1,11 @@
 // The filters beside the list: years, genres and people, each with how many movies match.
-import { drop, edit, filters, href } from "./address.js";
+import { edit, filters, href } from "./address.js";
 import { insist, turns } from "./api.js";
 import { row } from "./cards.js";
-import { el } from "./draw.js";
+import { $, el } from "./draw.js";
 import { histogram } from "./histogram.js";
 
-const $ = (id) => document.getElementById(id);
 const few = 12;
-const many = 100;
 const tags = { "": "✓", _any: "any", _not: "not" };
 
 /** Makes the filters. go(address, options) leads to a changed list; all(n) is told how many movies there are. */
@@ -17,27 +15,22 @@ export function panel({ go, all }) {
   let asked = null; // what is shown, as an address
   let whole = null; // all movies per year
   let off = false; // the API has no index
-  const counts = { genre: [], cast: [] }, open = {};
+  const counts = { genre: [], cast: [] };
 
   const leave = (change, options) => go(href(edit(params, change)), options);
 
   // --- years
 
   // A range that follows from the one before, key by key, is one step back.
-  const drawYears = histogram($("years"), (range) => leave(setYears(range ?? []), { replace: document.activeElement.type === "range" && /year_/.test(params) }));
+  const drawYears = histogram($("years"), (range) => leave(setYears(range ?? []), { replace: document.activeElement.type === "number" && /year_/.test(params) }));
 
   const setYears = ([from, to]) => (p) => {
     for (const [name, value] of [["year", null], ["year_from", from], ["year_to", to]]) if (value) p.set(name, value); else p.delete(name);
   };
 
   function showYears(part) {
-    const year = (name) => Number(params.get("year") ?? params.get(name)) || null;
-    const range = [year("year_from"), year("year_to")];
-    [$("from").value, $("to").value] = range;
-    drawYears(whole, part, ...range);
+    drawYears(whole, part, ...["year_from", "year_to"].map((name) => Number(params.get("year") ?? params.get(name)) || null));
   }
-
-  for (const id of ["from", "to"]) $(id).addEventListener("change", () => $(id).checkValidity() && leave(setYears([$("from").value, $("to").value])));
 
   // --- genres and people
 
@@ -46,20 +39,16 @@ export function panel({ go, all }) {
   function drawGroup(group) {
     const known = counts[group], most = Math.max(1, ...known.map((c) => c.count));
     const chosen = Object.keys(tags).flatMap((w) => params.getAll(group + w).map((name) => ({
-      name, tag: tags[w], count: known.find((c) => c.name === name)?.count, to: href(edit(params, (p) => drop(p, group + w, name))),
+      name, tag: tags[w], count: known.find((c) => c.name === name)?.count, to: href(edit(params, (p) => p.delete(group + w, name))),
     })));
-    const rest = known.filter((k) => !chosen.some((c) => c.name === k.name)).slice(0, open[group] ? many : few)
+    const others = known.filter((k) => !chosen.some((c) => c.name === k.name))
       .map((k) => ({ ...k, to: href(edit(params, (p) => p.append(group + way(group), k.name))) }));
-    const focused = $(group).contains(document.activeElement) && document.activeElement.dataset.name;
-    $(group).replaceChildren(...[...chosen, ...rest].map((r) => row({ ...r, most, mark: group === "genre" })));
-    for (const a of $(group).querySelectorAll("a")) {
-      a.dataset.name = a.querySelector(".name").textContent;
-      if (a.dataset.name === focused) a.focus();
-    }
-    if (chosen.length + rest.length === 0) $(group).append(el("li.soft", "None"));
-    $(`${group}-more`).hidden = !open[group] && known.length <= few;
-    $(`${group}-more`).textContent = open[group] ? "Show fewer" : "Show more";
-    $(`${group}-more`).setAttribute("aria-expanded", open[group] === true);
+    const rows = [...chosen, ...others].map((r) => row({ ...r, most, mark: group === "genre" }));
+    const focused = document.activeElement.dataset.name;
+    $(group).replaceChildren(...rows.slice(0, few), rows.length === 0 ? el("li.soft", "None") : "");
+    $(`${group}-more`).replaceChildren(...rows.slice(few));
+    $(`${group}-more`).parentNode.hidden = rows.length <= few;
+    if (focused && document.activeElement === document.body) rows.map((r) => r.firstChild).find((a) => a.dataset.name === focused)?.focus();
   }
 
   /** Switches the way; what was chosen as all becomes any, and back. */
@@ -74,32 +63,25 @@ export function panel({ go, all }) {
 
   async function askPeople(signal) {
     const p = filters(params, "cast_any"), name = $("cast-name").value;
-    p.set("limit", open.cast ? many : few + 1);
+    p.set("limit", 100);
     if (/[\p{L}\p{N}]/u.test(name)) p.set("name", name);
     const { body } = await insist(href(p, "people"), signal);
     counts.cast = body.people.map((c) => ({ name: c.name, count: c.movies }));
   }
 
-  const findPeople = () => askPeople(peopleTurn()).then(() => drawGroup("cast"), () => {}); // superseded, or the list says what is wrong
-
   for (const group of ["genre", "cast"]) {
     for (const input of document.querySelectorAll(`[name=${group}-way]`)) input.addEventListener("change", () => switchWay(group));
-    $(`${group}-more`).addEventListener("click", () => {
-      open[group] = !open[group];
-      if (group === "cast") findPeople();
-      else drawGroup(group);
-    });
   }
   let timer;
   $("cast-name").addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(findPeople, 150);
+    timer = setTimeout(() => askPeople(peopleTurn()).then(() => drawGroup("cast"), () => {}), 150); // superseded, or the list says what is wrong
   });
 
   // --- all of it
 
   /** Shows the filters of a list. A number of "any" is counted without this condition: it is what the name would bring. */
-  async function show(now, again = false) {
+  return async function show(now, again = false) {
     if (off || (!again && now.toString() === asked)) return;
     params = now;
     asked = now.toString();
@@ -123,14 +105,10 @@ export function panel({ go, all }) {
       showYears(part.body.years);
       drawGroup("genre");
       drawGroup("cast");
-      $("panel").classList.add("ready");
-    } catch (error) {
+    } catch (error) { // superseded, or the list says what is wrong
       off = error.status === 501;
       if (off) $("panel").replaceChildren("This API has no index, so nothing can be counted.");
-      $("panel").classList.toggle("ready", off || whole !== null);
-      // else superseded, or the list says what is wrong
     }
-  }
-
-  return show;
+    $("panel").classList.toggle("ready", off || whole !== null);
+  };
 }

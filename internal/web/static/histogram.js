@@ -1,5 +1,5 @@
 // Movies per year: those that match before all there are. A range is chosen by dragging
-// over the bars, or with two sliders.
+// over the bars, or in two fields.
 import { el, movies, number, svg, years } from "./draw.js";
 
 /** A picture of counts per year, later layers in front. Heights are square roots, so that few movies are seen beside many. */
@@ -12,19 +12,19 @@ export function chart(layers, first, last) {
 
 /** Makes the histogram below root; choose([from, to]) takes a new range, null for all years. Returns draw(whole, part, from, to). */
 export function histogram(root, choose) {
-  const picture = el("div.picture");
-  const sliders = ["From year", "To year"].map((label) => el("input", { type: "range", "aria-label": label }));
-  const words = el("output.soft");
-  root.replaceChildren(el("div.plot", picture, ...sliders), words);
+  const picture = el("div.picture"), words = el("output.soft");
+  const fields = ["From year", "To year"].map((label) => el("input", { type: "number", "aria-label": label }));
+  root.replaceChildren(picture, el("div.range", fields[0], "–", fields[1]), words);
 
   let whole = [], part = [], first, last, range;
   let start = null; // the year where a drag began
 
   const inside = (c) => c.year >= range[0] && c.year <= range[1];
+  const clamp = (year) => Math.min(last, Math.max(first, year));
 
   function set(from, to) {
     range = [Math.min(from, to), Math.max(from, to)];
-    for (const i of [0, 1]) sliders[i].value = range[i];
+    for (const i of [0, 1]) fields[i].value = range[i];
     picture.replaceChildren(chart({ whole, "part out": part.filter((c) => !inside(c)), part: part.filter(inside) }, first, last));
     const [some, all] = [part, whole].map((counts) => counts.filter(inside).reduce((n, c) => n + c.movies, 0));
     words.textContent = `${years(...range)}: ${some === all ? movies(all) : `${number(some)} of ${movies(all)}`}`;
@@ -34,7 +34,7 @@ export function histogram(root, choose) {
 
   const yearAt = (event) => {
     const box = picture.getBoundingClientRect();
-    return Math.min(last, Math.max(first, first + Math.floor(((event.clientX - box.left) / box.width) * (last - first + 1))));
+    return clamp(first + Math.floor(((event.clientX - box.left) / box.width) * (last - first + 1)));
   };
 
   picture.addEventListener("pointerdown", (event) => {
@@ -50,16 +50,19 @@ export function histogram(root, choose) {
     take();
   });
   picture.addEventListener("pointercancel", () => { start = null; });
-  sliders[0].addEventListener("input", () => set(Math.min(sliders[0].value, range[1]), range[1]));
-  sliders[1].addEventListener("input", () => set(range[0], Math.max(sliders[1].value, range[0])));
-  for (const slider of sliders) slider.addEventListener("change", take);
+  for (const field of fields) {
+    field.addEventListener("change", () => {
+      set(clamp(Number(fields[0].value) || first), clamp(Number(fields[1].value) || last));
+      take();
+    });
+  }
 
   return function draw(all, some, from, to) {
     [whole, part] = [all, some];
     if (start !== null || whole.length === 0) return;
     [first, last] = [whole[0].year, whole.at(-1).year];
-    for (const s of sliders) [s.min, s.max] = [first, last];
-    const ends = [Math.max(first, from ?? first), Math.min(last, to ?? last)];
+    for (const f of fields) [f.min, f.max] = [first, last];
+    const ends = [clamp(from ?? first), clamp(to ?? last)];
     set(...(ends[0] > ends[1] ? [first, last] : ends));
   };
 }

@@ -1,12 +1,10 @@
 // The list of movies: pages that follow each other as they come into view.
 import { edit, filters, href, nextOf, suggestionHref } from "./address.js";
 import { ask, insist, turns } from "./api.js";
-import { card, flash } from "./cards.js";
+import { card, flash, links, meant } from "./cards.js";
 import { chips } from "./chips.js";
-import { el, movies, number } from "./draw.js";
-import { links, meant } from "./meant.js";
+import { $, el, movies, number } from "./draw.js";
 
-const $ = (id) => document.getElementById(id);
 const patience = 150; // milliseconds until grey cards are shown
 
 let params = new URLSearchParams();
@@ -104,9 +102,14 @@ function settle() {
   if (shown.size === 0) none();
 }
 
+function counted() {
+  if (total === null) return `More than ${movies(shown.size)}`;
+  if (total === 0) return "No movies";
+  return all > total && filters(params).size > 0 ? `${number(total)} of ${movies(all)}` : movies(total);
+}
+
 function count() {
-  const known = total === null ? `More than ${movies(shown.size)}` : total === 0 ? "No movies" : all > total && filters(params).size > 0 ? `${number(total)} of ${movies(all)}` : movies(total);
-  if ($("count").textContent !== known) $("count").textContent = known;
+  if ($("count").textContent !== counted()) $("count").textContent = counted();
   $("show").textContent = total > 0 ? `Show ${movies(total)}` : "Close";
 }
 
@@ -121,14 +124,12 @@ export const sorted = (order) => href(edit(params, (p) => (order === "-id" ? p.d
 
 // --- nothing, or no answer
 
-/** A line of links, given as [address, text], with "or" between them. */
-const either = (...ways) => el("p", ...ways.flatMap(([to, text], i) => [i > 0 ? " or " : "", el("a", { href: to }, text)]));
+const way = (to, text) => el("p", el("a", { href: to }, text));
+const everything = () => way("./", "Show all movies");
 
 async function none() {
   const mine = signal, q = params.get("q");
-  const ways = [["./", "show all movies"]];
-  if (q && filters(params, "q").size > 0) ways.unshift([href({ q, sort: "match" }), `search all movies for “${q}”`]);
-  const help = [el("p", "No movie matches all of this."), either(...ways)];
+  const help = [el("p", "No movie matches all of this."), everything()];
   $("note").replaceChildren(...help);
   const others = q ? await meant(q, mine) : [];
   if (mine.aborted || others.length === 0) return;
@@ -138,15 +139,13 @@ async function none() {
 
 function refused({ message, parameter }) {
   $("count").textContent = "That cannot be shown";
-  const ways = [["./", "show all movies"]];
-  if (params.has(parameter)) {
-    const rest = edit(params, (p) => p.delete(parameter));
-    const like = / did you mean (\w+)\?/.exec(message)?.[1];
-    ways.unshift([href(rest), `leave out “${parameter}”`]);
-    if (like) ways.unshift([href(edit(rest, (p) => p.append(like, params.get(parameter)))), `use “${like}” instead`]);
-  }
+  const like = params.has(parameter) && / did you mean (\w+)\?/.exec(message)?.[1];
+  const instead = (p) => {
+    p.append(like, p.get(parameter));
+    p.delete(parameter);
+  };
   const text = message.startsWith("unknown parameter") ? `The address has “${parameter}”, which is not a filter` : message;
-  $("note").replaceChildren(el("p.error", `${text}.`), either(...ways));
+  $("note").replaceChildren(el("p.error", `${text}.`), like ? way(href(edit(params, instead)), `Use “${like}” instead`) : "", everything());
 }
 
 // --- what happens meanwhile

@@ -2,15 +2,14 @@
 // while somebody types; the arrows choose, Enter takes, Escape closes.
 import { href } from "./address.js";
 import { ask, turns } from "./api.js";
-import { el, icon } from "./draw.js";
-import { about } from "./meant.js";
+import { about } from "./cards.js";
+import { el } from "./draw.js";
 
 const between = 80; // milliseconds between two questions
 
 /** choose(suggestion) and search(text) are called with what somebody has taken. */
-export function combobox({ input, list, status, choose, search }) {
+export function combobox({ input, list, choose, search }) {
   const turn = turns();
-  let options = []; // what each entry of the list does
   let active = -1, timer, asked = 0;
 
   function open(yes) {
@@ -32,16 +31,16 @@ export function combobox({ input, list, status, choose, search }) {
     list.children[i]?.scrollIntoView({ block: "nearest" });
   }
 
-  const option = (i, name, text, note) =>
-    el("li", { role: "option", id: `option-${i}` }, icon(name), el("span.text", ...text), " ", el("span.soft", note));
+  function option(i, text, note, act) {
+    const item = el("li", { role: "option", id: `option-${i}` }, el("span.name", text), " ", el("span.soft", note));
+    item.addEventListener("click", () => take(act));
+    return item;
+  }
 
   function show(q, suggestions) {
-    const n = suggestions.length;
-    options = [...suggestions.map((s) => () => choose(s)), () => search(q)];
-    list.replaceChildren(...suggestions.map((s, i) => option(i, s.kind, marked(s.text, q), about(s))), option(n, "search", [`Titles with “${q}”`], ""));
+    list.replaceChildren(...suggestions.map((s, i) => option(i, s.text, about(s), () => choose(s))), option(suggestions.length, `Titles with “${q}”`, "", () => search(q)));
     open(true);
     list.scrollTop = 0;
-    status.textContent = `${n} ${n === 1 ? "suggestion" : "suggestions"}`;
   }
 
   async function suggest() {
@@ -65,9 +64,9 @@ export function combobox({ input, list, status, choose, search }) {
   }
 
   const keys = {
-    ArrowDown: () => (list.hidden ? soon() : mark(active + 1 < options.length ? active + 1 : -1)),
-    ArrowUp: () => (list.hidden ? soon() : mark(active < 0 ? options.length - 1 : active - 1)),
-    Enter: () => take(list.hidden || active < 0 ? () => search(input.value.trim()) : options[active]),
+    ArrowDown: () => (list.hidden ? soon() : mark(active + 1 < list.children.length ? active + 1 : -1)),
+    ArrowUp: () => (list.hidden ? soon() : mark(active < 0 ? list.children.length - 1 : active - 1)),
+    Enter: () => (list.hidden || active < 0 ? take(() => search(input.value.trim())) : list.children[active].click()),
     Escape: () => close(), // what was typed stays
   };
 
@@ -79,19 +78,4 @@ export function combobox({ input, list, status, choose, search }) {
     keys[event.key]();
   });
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus
-  list.addEventListener("click", (event) => {
-    const chosen = event.target.closest("[role=option]");
-    if (chosen) take(options[[...list.children].indexOf(chosen)]);
-  });
-}
-
-const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-
-/** The text in pieces, what was typed of each word in bold. */
-function marked(text, q) {
-  const typed = fold(q).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-  return text.split(/(?<![\p{L}\p{N}])(?=[\p{L}\p{N}])/u).flatMap((word) => {
-    const n = Math.max(0, ...typed.filter((t) => fold(word).startsWith(t)).map((t) => t.length));
-    return [el("b", word.slice(0, n)), word.slice(n)];
-  });
 }
