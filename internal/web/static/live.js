@@ -1,11 +1,11 @@
 // Follows the catalogue: changes as they happen, and whether the data is fresh.
 //
-// The page asks every two seconds, which the API answers from memory. It keeps no
+// The page asks every second, which the API answers from memory. It keeps no
 // connection open: a browser has only six to a server, for all tabs.
 import { ask, pause, revision } from "./api.js";
 import { ago, el, many } from "./draw.js";
 
-const every = 2000, statusEvery = 5; // milliseconds, and questions for changes between two for the status
+const every = 1000, statusEvery = 10; // milliseconds, and questions for changes between two for the status
 const most = 1000; // changes in an answer
 const silentAfter = 3 * 60_000; // a worker looks into its bucket at least once a minute
 
