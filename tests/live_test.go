@@ -29,8 +29,8 @@ func (b *tab) another() *tab {
 	return other
 }
 
-// TestManyTabs: a browser opens six connections to a server. Eight tabs keep none of them,
-// and each shows what is new.
+// TestManyTabs: a browser opens six connections to a server. Eight tabs share one
+// stream, each shows what is new, and so does one after the tab that had it is closed.
 func TestManyTabs(t *testing.T) {
 	first := newTab(t, desktop)
 	defer first.quiet()
@@ -62,7 +62,14 @@ func TestManyTabs(t *testing.T) {
 		b.wait(`document.querySelector("#list h3").textContent.startsWith("Shown in all tabs")`)
 	}
 	admin := p.adminOf(t, "API starts")
-	waitFor(t, "that no request runs", func() bool { return metric(t, admin, "movies_api_requests_running") == "0" })
+	waitFor(t, "that one stream is all that runs beside eight tabs", func() bool { return metric(t, admin, "movies_api_requests_running") == "1" })
+	first.open("about:blank")
+	s.put(t, "newer.json", []byte(`{"title": "Shown by the next tab", "year": 2026}`))
+	for _, b := range tabs[1:] {
+		if !evaluate[bool](b, "document.hidden") {
+			b.wait(`document.querySelector("#list h3").textContent.startsWith("Shown by the next tab")`)
+		}
+	}
 }
 
 // TestBrowseThroughRoll: a balancer answers 502 for a while, as in a roll of the API. The
@@ -85,6 +92,7 @@ func TestBrowseThroughRoll(t *testing.T) {
 		through.ServeHTTP(w, r)
 	}))
 	defer front.Close()
+	defer front.CloseClientConnections() // the page's stream
 	b.faulty = true
 	b.open(front.URL + "/")
 	b.wait(live + ` && ` + idle)

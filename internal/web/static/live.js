@@ -1,11 +1,12 @@
 // Follows the catalogue: changes as they happen, and whether the data is fresh.
 //
-// The page asks every second, which the API answers from memory. It keeps no
-// connection open: a browser has only six to a server, for all tabs.
+// A browser opens six connections to a server, so one tab has the stream and tells the
+// others that something has changed. Each tab then asks for what it has missed.
 import { ask, pause, revision } from "./api.js";
 import { ago, el, many } from "./draw.js";
 
-const every = 1000, statusEvery = 10; // milliseconds, and questions for changes between two for the status
+const every = 10_000, again = 2000; // milliseconds between two questions: at rest, and while there is no answer
+const calm = 300; // milliseconds in which changes count as one
 const most = 1000; // changes in an answer
 const silentAfter = 3 * 60_000; // a worker looks into its bucket at least once a minute
 
@@ -54,13 +55,50 @@ export async function follow({ badge, text, changed, lost }) {
     }
   }
 
-  for (let turn = 0; ; turn++) {
+  let poked = false, wake = null;
+  function poke() {
+    poked = true;
+    wake?.();
+  }
+
+  const channel = new BroadcastChannel(`jpmovies ${new URL(".", location)}`);
+  channel.onmessage = poke;
+  document.addEventListener("visibilitychange", poke);
+
+  function stream() {
+    const source = new EventSource(`changes?since=${since}`);
+    source.addEventListener("change", () => {
+      channel.postMessage(null);
+      poke();
+    });
+    source.addEventListener("open", poke);
+    source.addEventListener("error", () => {
+      poke();
+      if (source.readyState === EventSource.CLOSED) setTimeout(stream, again); // it was refused: the browser gives up
+    });
+  }
+
+  /** Waits for the lock that the tab with the stream holds until it is closed. Only pages over TLS or of this machine have locks. */
+  function share() {
+    if (navigator.locks) navigator.locks.request(channel.name, () => new Promise(stream));
+    else stream();
+  }
+
+  for (let looked = 0; ;) {
+    poked = false;
     if (!document.hidden) {
-      if (turn % statusEvery === 0 || status === null) await look();
-      since ??= revision();
+      if (!live || Date.now() - looked >= every) {
+        await look();
+        looked = Date.now();
+      }
+      if (since === null && revision() !== null) {
+        since = revision();
+        share();
+      }
       if (since !== null) await fetchChanges();
       show();
     }
-    await pause(every);
+    await pause(calm);
+    if (!poked) await Promise.race([pause(live ? every : again), new Promise((done) => { wake = done; })]);
   }
 }
