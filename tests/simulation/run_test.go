@@ -153,7 +153,7 @@ type slot struct {
 
 const (
 	lives  = 4 // a killed process may have steps under way while the next one lives
-	kinds  = 11
+	kinds  = 10
 	keys   = 60
 	period = 1 << 18 // ns
 )
@@ -161,7 +161,7 @@ const (
 // A worker's own timers (100 ms for batches, 1 s for messages) start at a step's
 // instant. Modulo the period they come 123,136 and 182,784 ns later, which is
 // nobody's slot as long as there are fewer slots than that.
-var _ = [1]struct{}{}[actors*lives*kinds*keys/120000]
+var _ = [1]struct{}{}[actors*lives*kinds*keys/40000]
 
 func (s slot) number() int {
 	return ((s.actor*lives+s.life%lives)*kinds+s.kind)*keys + s.key
@@ -263,7 +263,6 @@ func newPlan(s *simulation) plan {
 		p.keys = append(p.keys, bulkKey)
 	}
 	p.drawSeats(r)
-	p.rates[kindProve] = rates{fail: pick(r, 0, 0, 200, 600), crash: pick(r, 0, 0, 20)}
 	for kind := range kindReceive { // openQueue draws the others
 		p.rates[kind] = rates{fail: pick(r, 0, 0, 20, 60, 200), lost: pick(r, 0, 0, 20, 60, 200), crash: pick(r, 0, 0, 0, 5, 20, 60)}
 		switch kind {

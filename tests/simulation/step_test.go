@@ -23,10 +23,9 @@ const (
 	kindPrepare
 	kindReceive
 	kindForget
-	kindProve
 )
 
-var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete", "delete key", "prepare", "receive", "forget", "prove"}
+var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete", "delete key", "prepare", "receive", "forget"}
 
 // process is one life of a worker, from its start to its end or its kill.
 type process struct {
