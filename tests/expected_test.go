@@ -57,7 +57,7 @@ func expected(t *testing.T, from s3Bucket) []string {
 			rows = append(rows, fmt.Sprintf("cast|%s|%s|%d", name, r.Title, r.Year))
 		}
 		for _, name := range r.Genres.List {
-			rows = append(rows, fmt.Sprintf("genre|%s|%s|%d|%d", name, r.Title, r.Year, r.Year))
+			rows = append(rows, fmt.Sprintf("genre|%s|%s|%d", name, r.Title, r.Year))
 		}
 	}
 	rows = append(rows, fmt.Sprintf("movies|%d", visible), "holes|0")
