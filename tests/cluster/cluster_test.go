@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/s3bucket"
 )
 
@@ -182,7 +183,11 @@ func left(t *testing.T) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n += len(page)
+		for _, o := range page {
+			if !bucket.Ignored(o) {
+				n++
+			}
+		}
 	}
 	return n
 }
