@@ -7,7 +7,7 @@ import (
 )
 
 // candidate is an object that is to be read, and the messages that name it, if it was
-// not candidate by listing.
+// not found by listing.
 type candidate struct {
 	bucket.Object
 	messages []*pendingMessage
