@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"jpmovies/internal/audit"
 	"jpmovies/internal/catalogue"
 	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
@@ -41,7 +42,8 @@ func TestPlans(t *testing.T) {
 		if o.File == "" { // itself, so that it asks what it asks a primary
 			o.ReplicaHost, o.ReplicaPort = o.Host, o.Port
 		}
-		db := cataloguetest.Open(t, o)
+		engine := databasetest.Open(t, o)
+		db := catalogue.New(engine)
 		raw := databasetest.Raw(t, o)
 		random := rand.New(rand.NewPCG(1, 2))
 		fill := func() {
@@ -54,20 +56,20 @@ func TestPlans(t *testing.T) {
 		}
 		fill()
 		heard.forget()
-		runAll(t, db, raw)
+		runAll(t, db, engine, raw)
 		fill() // all changes were pruned, and an empty table has other plans
 		if len(heard.seen) < 40 {
 			t.Errorf("only %d statements were heard", len(heard.seen))
 		}
-		engine := databasetest.Engine(t, o)
+		name := databasetest.Engine(t, o)
 		var shown []string
 		for _, query := range heard.all() {
-			plan := explain(t, raw, engine, query, heard.seen[query])
+			plan := explain(t, raw, name, query, heard.seen[query])
 			judge(t, query, plan)
 			shown = append(shown, repeated.ReplaceAllString(query, "$1, ...")+"\n    "+strings.ReplaceAll(strings.Join(plan, "\n    "), o.Name+".", "")+"\n")
 		}
 		shown = slices.Compact(shown)
-		compare(t, filepath.Join("testdata", "plans", engine+".txt"), strings.Join(shown, "\n"))
+		compare(t, filepath.Join("testdata", "plans", name+".txt"), strings.Join(shown, "\n"))
 	})
 }
 
@@ -76,7 +78,7 @@ var repeated = regexp.MustCompile(`(\(\?,\?\)|\?)(,(\(\?,\?\)|\?))+`)
 
 // runAll makes the program's statements, each on data that it finds something in.
 // Verify and Repair are not among them: they look through all, on purpose.
-func runAll(t *testing.T, db *catalogue.Catalogue, raw *sql.DB) {
+func runAll(t *testing.T, db *catalogue.Catalogue, engine *database.DB, raw *sql.DB) {
 	t.Helper()
 	ctx := t.Context()
 	check := func(_ any, err error) {
@@ -97,6 +99,7 @@ func runAll(t *testing.T, db *catalogue.Catalogue, raw *sql.DB) {
 	check(db.Movie(ctx, 1))
 	check(db.Revision(ctx))
 	check(db.Changes(ctx, 7, 100))
+	check(nil, engine.CheckSchema(ctx))
 	check(nil, db.Report(ctx, movie.WorkerStatus{Shard: "0/1", LastPass: time.Now()}))
 	check(db.Status(ctx))
 	changed := []movie.Update{
@@ -114,8 +117,7 @@ func runAll(t *testing.T, db *catalogue.Catalogue, raw *sql.DB) {
 	rejections, err := db.Rejections(ctx, 0, 100)
 	check(nil, err)
 	check(db.Rejections(ctx, 1000, 100))
-	check(db.Ingests(ctx, "k"))
-	check(db.RejectionsOf(ctx, "k"))
+	check(audit.New(engine).Trace(ctx, "k"))
 	check(db.Missing(ctx))
 	check(db.History(ctx, 1, 0, 25))
 	check(db.History(ctx, 1, 9000, 25))
