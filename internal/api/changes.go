@@ -28,13 +28,13 @@ type changesQuery struct {
 	lastEvent int64
 }
 
-var changesParameters = []movie.Parameter[changesQuery]{
-	{Name: "since", Set: func(q *changesQuery, v string) string { return movie.SetNumber(&q.since, v, 0, math.MaxInt64) }},
-	{Name: "lastEventId", Set: func(q *changesQuery, v string) string {
-		return movie.SetNumber(&q.lastEvent, v, 0, math.MaxInt64)
+var changesParameters = []parameter[changesQuery]{
+	{name: "since", set: func(q *changesQuery, v string) string { return setNumber(&q.since, v, 0, math.MaxInt64) }},
+	{name: "lastEventId", set: func(q *changesQuery, v string) string {
+		return setNumber(&q.lastEvent, v, 0, math.MaxInt64)
 	}},
-	{Name: "limit", Set: func(q *changesQuery, v string) string { return movie.SetNumber(&q.limit, v, 1, maxChanges) }},
-	{Name: "wait", Set: func(q *changesQuery, v string) string {
+	{name: "limit", set: func(q *changesQuery, v string) string { return setNumber(&q.limit, v, 1, maxChanges) }},
+	{name: "wait", set: func(q *changesQuery, v string) string {
 		wait, err := time.ParseDuration(v)
 		if err != nil || wait < 0 || wait > maxWait {
 			return fmt.Sprintf("is %q, expected a duration from 0s to %s, such as 30s", v, maxWait)
@@ -48,7 +48,7 @@ var changesParameters = []movie.Parameter[changesQuery]{
 // the movie as it is now; or waits for one; or streams them.
 func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	q := changesQuery{limit: defaultChanges, lastEvent: -1}
-	given, err := movie.Parse(r.URL.RawQuery, changesParameters, &q)
+	given, err := parse(r.URL.RawQuery, changesParameters, &q)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (a *API) appendChange(body []byte, c movie.Change) []byte {
 	if c.Row.Fields == nil {
 		return append(body, "null}"...)
 	}
-	return append(c.Row.AppendLinked(body, a.base), '}')
+	return append(c.Row.AppendJSON(body, a.base), '}')
 }
 
 // takeTime lets an answer take longer than the server allows others. Without a

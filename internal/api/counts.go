@@ -26,11 +26,11 @@ func (a *API) years(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, count func(*index.Index, movie.Filter) ([]index.Count, int)) error {
-	q, err := movie.ParseCounts(r.URL.RawQuery)
+	q, err := parseQuery(r.URL.RawQuery, filterParameters)
 	if err != nil {
 		return err
 	}
-	return a.computed(w, r, "/"+name+"s?"+q.Key(), func(x *index.Index) (*answer, error) {
+	return a.computed(w, r, "/"+name+"s?"+q.key(), func(x *index.Index) (*answer, error) {
 		counts, movies := count(x, q.Filter)
 		body := append([]byte(`{"`), name+`s": [`...)
 		for i, c := range counts {
@@ -65,7 +65,7 @@ func (a *API) appendLink(body []byte, parameter, value string) []byte {
 
 // status tells how fresh the catalogue is. It is never kept.
 func (a *API) status(w http.ResponseWriter, r *http.Request) error {
-	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
+	if err := noParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(lasting(r), queryTimeout)

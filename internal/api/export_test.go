@@ -191,7 +191,7 @@ func shownMovies(t *testing.T, db *catalogue.Catalogue) map[int64]shown {
 	all := map[int64]shown{}
 	for _, r := range rows {
 		var m shown
-		if err := json.Unmarshal(r.AppendJSON(nil), &m); err != nil {
+		if err := json.Unmarshal(r.AppendJSON(nil, ""), &m); err != nil {
 			t.Fatal(err)
 		}
 		all[m.ID] = m

@@ -353,7 +353,7 @@ func checkAt(t *testing.T, a labelled, history map[string][]movie.Movie) {
 	if path == "/suggest" {
 		return
 	}
-	q, err := movie.ParseQuery(raw)
+	q, err := api.ParseFilter(raw)
 	if err != nil {
 		t.Fatal(err)
 	}

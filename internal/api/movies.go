@@ -24,7 +24,7 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	if a.sendKept(w, r, key) {
 		return nil
 	}
-	q, err := movie.ParseQuery(r.URL.RawQuery)
+	q, err := parseQuery(r.URL.RawQuery, pageParameters)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// What is given as a key is found by sendKept the next time, without parsing.
-	next := func(last int64) string { return pageKey(asGiven(q.Next(strconv.FormatInt(last, 10)), r.URL.RawQuery)) }
+	next := func(last int64) string { return pageKey(asGiven(q.next(strconv.FormatInt(last, 10)), r.URL.RawQuery)) }
 	if s.index != nil {
 		return a.sendComputed(w, r, s, key, func(x *index.Index) (*answer, error) { return a.searchPage(x, q, next) })
 	}
@@ -51,7 +51,7 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 		}
 		body := []byte(`{"movies": [`)
 		for i, row := range rows {
-			body = row.AppendLinked(appendSeparator(body, i), a.base)
+			body = row.AppendJSON(appendSeparator(body, i), a.base)
 		}
 		return newAnswer(appendNext(appendEnd(body, len(rows)), following), following), nil
 	})
@@ -61,10 +61,10 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 func pageKey(query string) string { return "/movies?" + query }
 
 // searchPage is a page from the index; one of large movies is short.
-func (a *API) searchPage(x *index.Index, q movie.Query, next func(last int64) string) (*answer, error) {
+func (a *API) searchPage(x *index.Index, q query, next func(last int64) string) (*answer, error) {
 	found, err := x.Search(q.Filter, q.Sort, q.Start, q.Limit)
 	if errors.Is(err, index.ErrStart) {
-		return nil, &movie.ParameterError{Parameter: "start", Detail: fmt.Sprintf("start is %d, which no movie has ever had as its id", q.Start)}
+		return nil, &parameterError{parameter: "start", detail: fmt.Sprintf("start is %d, which no movie has ever had as its id", q.Start)}
 	}
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func appendEnd(body []byte, n int) []byte {
 }
 
 func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
-	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
+	if err := noParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
 	id, err := movieID(r)
@@ -130,7 +130,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return nil, err
 			}
-			return newAnswer(append(row.AppendLinked(nil, a.base), '\n'), ""), nil
+			return newAnswer(append(row.AppendJSON(nil, a.base), '\n'), ""), nil
 		})
 	}
 	started := time.Now()

@@ -71,11 +71,11 @@ func (o *Operations) read(handle handler) http.Handler {
 
 // fail tells operators the cause.
 func (o *Operations) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var parameter *movie.ParameterError
+	var parameter *parameterError
 	p := problem{Status: http.StatusServiceUnavailable, retryAfter: retryAfter, Detail: fmt.Sprintf("the database cannot be read: %v", err)}
 	switch {
 	case errors.As(err, &parameter):
-		p = problem{Status: http.StatusBadRequest, Detail: parameter.Detail, Parameter: parameter.Parameter}
+		p = problem{Status: http.StatusBadRequest, Detail: parameter.detail, Parameter: parameter.parameter}
 	case errors.Is(err, movie.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Detail: "there never was such a movie"}
 	default:
@@ -145,8 +145,8 @@ func (a *API) Overview(context.Context) (any, error) {
 // maxKey is the length of the longest object key, in bytes.
 const maxKey = 1024
 
-var objectParameters = []movie.Parameter[string]{
-	{Name: "key", Exact: true, Set: func(to *string, v string) string {
+var objectParameters = []parameter[string]{
+	{name: "key", exact: true, set: func(to *string, v string) string {
 		if len(v) > maxKey {
 			return fmt.Sprintf("is %d bytes long, expected at most %d", len(v), maxKey)
 		}
@@ -159,11 +159,11 @@ var objectParameters = []movie.Parameter[string]{
 // back what the database knows.
 func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 	var key string
-	if _, err := movie.Parse(r.URL.RawQuery, objectParameters, &key); err != nil {
+	if _, err := parse(r.URL.RawQuery, objectParameters, &key); err != nil {
 		return err
 	}
 	if key == "" {
-		return &movie.ParameterError{Parameter: "key", Detail: "key is missing, expected the key of an object"}
+		return &parameterError{parameter: "key", detail: "key is missing, expected the key of an object"}
 	}
 	var shown struct {
 		movie.Trace
@@ -197,10 +197,10 @@ type wanted struct {
 	title    string
 }
 
-var wantedParameters = []movie.Parameter[wanted]{
-	{Name: "id", Set: func(q *wanted, v string) string { return movie.SetNumber(&q.id, v, 1, math.MaxInt64) }},
-	{Name: "title", Set: func(q *wanted, v string) string { q.title = v; return "" }},
-	{Name: "year", Set: func(q *wanted, v string) string { return movie.SetNumber(&q.year, v, movie.MinYear, movie.MaxYear) }},
+var wantedParameters = []parameter[wanted]{
+	{name: "id", set: func(q *wanted, v string) string { return setNumber(&q.id, v, 1, math.MaxInt64) }},
+	{name: "title", set: func(q *wanted, v string) string { q.title = v; return "" }},
+	{name: "year", set: func(q *wanted, v string) string { return setNumber(&q.year, v, movie.MinYear, movie.MaxYear) }},
 }
 
 // shownEvent is a change of a movie.
@@ -215,17 +215,17 @@ type shownEvent struct {
 // movie tells which object set each part of a movie, and its newest changes.
 func (o *Operations) movie(w http.ResponseWriter, r *http.Request) error {
 	var q wanted
-	if _, err := movie.Parse(r.URL.RawQuery, wantedParameters, &q); err != nil {
+	if _, err := parse(r.URL.RawQuery, wantedParameters, &q); err != nil {
 		return err
 	}
 	if byID := q.id != 0; byID == (q.title != "" || q.year != 0) || !byID && (q.title == "" || q.year == 0) {
-		return &movie.ParameterError{Parameter: "id", Detail: "expected either the id of a movie, or its title and its year"}
+		return &parameterError{parameter: "id", detail: "expected either the id of a movie, or its title and its year"}
 	}
 	origins, err := o.Records.Origins(r.Context(), q.id, movie.Identity{Title: q.title, Year: int(q.year)})
 	if err != nil {
 		return err
 	}
-	events, err := o.Records.History(r.Context(), origins.ID, 0, movie.DefaultLimit)
+	events, err := o.Records.History(r.Context(), origins.ID, 0, defaultLimit)
 	if err != nil {
 		return err
 	}

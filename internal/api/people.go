@@ -17,14 +17,14 @@ import (
 //	],
 //	"next_url": "/people?limit=1&start=Tom+Hanks"}
 func (a *API) people(w http.ResponseWriter, r *http.Request) error {
-	q, err := movie.ParsePeople(r.URL.RawQuery)
+	q, err := parseQuery(r.URL.RawQuery, peopleParameters)
 	if err != nil {
 		return err
 	}
 	return a.computed(w, r, "/people?"+r.URL.RawQuery, func(x *index.Index) (*answer, error) {
 		found, err := x.People(q.Filter, q.Name, q.StartName, q.Limit)
 		if err != nil {
-			return nil, &movie.ParameterError{Parameter: "start", Detail: "start is " + strconv.Quote(q.StartName) +
+			return nil, &parameterError{parameter: "start", detail: "start is " + strconv.Quote(q.StartName) +
 				", a name that no movie of these has, or has any more; begin again without start"}
 		}
 		body := []byte(`{"people": [`)
@@ -37,7 +37,7 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 		}
 		next := ""
 		if found.More {
-			next = a.base + "/people?" + asGiven(q.Next(found.People[len(found.People)-1].Name), r.URL.RawQuery)
+			next = a.base + "/people?" + asGiven(q.next(found.People[len(found.People)-1].Name), r.URL.RawQuery)
 		}
 		return newAnswer(appendNext(appendEnd(body, len(found.People)), next), next).of(found.Total), nil
 	})
@@ -50,11 +50,11 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 //	{"kind": "person", "text": "Tom Hanks", "movies": 54, "url": "/movies?cast=Tom+Hanks"}
 //	]}
 func (a *API) suggest(w http.ResponseWriter, r *http.Request) error {
-	q, err := movie.ParseSuggest(r.URL.RawQuery)
+	q, err := parseSuggest(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	return a.computed(w, r, "/suggest?"+q.Key(), func(x *index.Index) (*answer, error) {
+	return a.computed(w, r, "/suggest?"+q.key(), func(x *index.Index) (*answer, error) {
 		suggestions := x.Suggest(q.Words, q.Limit)
 		body := []byte(`{"suggestions": [`)
 		for i, s := range suggestions {

@@ -46,12 +46,12 @@ const retryAfter = "5"
 // know goes to the log. A client that went away gets no answer: an empty one would
 // look like a success to whoever has only closed its sending side.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var parameter *movie.ParameterError
+	var parameter *parameterError
 	var p problem
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &parameter):
-		p = problem{Status: http.StatusBadRequest, Detail: parameter.Detail, Parameter: parameter.Parameter}
+		p = problem{Status: http.StatusBadRequest, Detail: parameter.detail, Parameter: parameter.parameter}
 	case errors.Is(err, movie.ErrPruned):
 		p = problem{Status: http.StatusGone, Detail: "changes that old are no longer kept; take a new /export, and follow from its Catalogue-Revision"}
 	case errors.Is(err, movie.ErrNotFound):

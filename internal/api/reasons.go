@@ -25,8 +25,8 @@ type shownReason struct {
 	Rejections []movie.StoredRejection `json:"rejections"`
 }
 
-var reasonsParameters = []movie.Parameter[string]{
-	{Name: "q", Set: func(q *string, v string) string { *q = strings.ToLower(v); return "" }},
+var reasonsParameters = []parameter[string]{
+	{name: "q", set: func(q *string, v string) string { *q = strings.ToLower(v); return "" }},
 }
 
 // reasons groups the newest rejections by what is wrong, the most common first. q finds
@@ -35,7 +35,7 @@ var reasonsParameters = []movie.Parameter[string]{
 //	{"searched": 1000, "matched": 14, "reasons": [{"reason": "...", "count": 12, "rejections": [...]}]}
 func (o *Operations) reasons(w http.ResponseWriter, r *http.Request) error {
 	var q string
-	if _, err := movie.Parse(r.URL.RawQuery, reasonsParameters, &q); err != nil {
+	if _, err := parse(r.URL.RawQuery, reasonsParameters, &q); err != nil {
 		return err
 	}
 	found, err := o.Records.Rejections(r.Context(), 0, maxGrouped)

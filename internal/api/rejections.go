@@ -15,14 +15,14 @@ type keyset struct {
 	limit int
 }
 
-var keysetParameters = []movie.Parameter[keyset]{
-	{Name: "start", Set: func(q *keyset, v string) string { return movie.SetNumber(&q.start, v, 1, math.MaxInt64) }},
-	{Name: "limit", Set: func(q *keyset, v string) string { return movie.SetNumber(&q.limit, v, 1, movie.MaxLimit) }},
+var keysetParameters = []parameter[keyset]{
+	{name: "start", set: func(q *keyset, v string) string { return setNumber(&q.start, v, 1, math.MaxInt64) }},
+	{name: "limit", set: func(q *keyset, v string) string { return setNumber(&q.limit, v, 1, maxLimit) }},
 }
 
 func parseKeyset(raw string) (q keyset, given url.Values, err error) {
-	q.limit = movie.DefaultLimit
-	given, err = movie.Parse(raw, keysetParameters, &q)
+	q.limit = defaultLimit
+	given, err = parse(raw, keysetParameters, &q)
 	return q, given, err
 }
 

@@ -317,7 +317,7 @@ func (a *API) sendHit(w http.ResponseWriter, r *http.Request, s state, found *an
 
 // sendConstant answers with what needs no database, and never waits for it.
 func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *answer) error {
-	if err := movie.NoParameters(r.URL.RawQuery); err != nil {
+	if err := noParameters(r.URL.RawQuery); err != nil {
 		return err
 	}
 	w.Header()[serverTiming] = fromCache

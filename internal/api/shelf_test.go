@@ -129,7 +129,7 @@ func (s *shelf) row(id int64) movie.Row {
 }
 
 func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
-	if limit < 1 || limit > movie.MaxLimit || start < 0 {
+	if limit < 1 || limit > 100 || start < 0 {
 		s.t.Errorf("%d movies below %d are asked for", limit, start)
 	}
 	end, err := s.called(ctx, "Movies")
@@ -288,7 +288,7 @@ func (s *shelf) Status(ctx context.Context) (movie.Status, error) {
 
 // History knows of three ways to change.
 func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
-	if limit < 1 || limit > movie.MaxLimit+1 || start < 0 {
+	if limit < 1 || limit > 101 || start < 0 {
 		s.t.Errorf("%d changes below %d are asked for", limit, start)
 	}
 	end, err := s.called(ctx, "History")

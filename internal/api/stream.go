@@ -25,8 +25,8 @@ const (
 // clients send that cannot set headers.
 func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) error {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		if wrong := movie.SetNumber(&q.since, last, 0, math.MaxInt64); wrong != "" {
-			return &movie.ParameterError{Parameter: "Last-Event-ID", Detail: "Last-Event-ID " + wrong}
+		if wrong := setNumber(&q.since, last, 0, math.MaxInt64); wrong != "" {
+			return &parameterError{parameter: "Last-Event-ID", detail: "Last-Event-ID " + wrong}
 		}
 	}
 	s, err := a.watcher.reach(r.Context(), q.since)

@@ -325,7 +325,7 @@ func (w *walker) walk(q query) {
 	}
 	limit := int(q.limit)
 	if limit == 0 {
-		limit = movie.DefaultLimit
+		limit = 25
 	}
 	pages := max(1, (len(want)+limit-1)/limit) // so the last page is not empty, unless all is
 	got := []shown{}

@@ -32,13 +32,11 @@ func AppendIdentity(dst []byte, title string, year int) []byte {
 	return strconv.AppendInt(append(dst, `, "year": `...), int64(year), 10)
 }
 
-// AppendJSON appends the row as the API shows it.
+// AppendJSON appends the row as the API shows it. base is the path in front of the
+// link; it needs no escapes.
 //
 //	{"id": 10, "title": "The dawn", ..., "self_url": "/movies/10"}
-func (r Row) AppendJSON(dst []byte) []byte { return r.AppendLinked(dst, "") }
-
-// AppendLinked is AppendJSON with a path in front of the link, which needs no escapes.
-func (r Row) AppendLinked(dst []byte, base string) []byte {
+func (r Row) AppendJSON(dst []byte, base string) []byte {
 	return AppendSelf(append(AppendOpening(dst, r.ID), r.Fields...), base, r.ID)
 }
 
@@ -53,22 +51,6 @@ func AppendSelf(dst []byte, base string, id int64) []byte {
 	dst = append(append(dst, `, "self_url": "`...), base...)
 	dst = strconv.AppendInt(append(dst, `/movies/`...), id, 10)
 	return append(dst, `"}`...)
-}
-
-// CSVHeader are the columns of CSVRecord.
-func CSVHeader() []string { return []string{"id", "title", "year", "cast", "genres"} }
-
-// CSVRecord is the movie as a row of a table. The lists are JSON, since names may
-// hold any character.
-func (r Row) CSVRecord() ([]string, error) {
-	m, err := ParseFields(r.Fields)
-	if err != nil {
-		return nil, err
-	}
-	return []string{
-		strconv.FormatInt(r.ID, 10), m.Title, strconv.Itoa(m.Year),
-		string(AppendNames(nil, m.Cast)), string(AppendNames(nil, m.Genres)),
-	}, nil
 }
 
 // ParseFields reads what AppendFields wrote.

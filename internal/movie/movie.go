@@ -17,8 +17,14 @@ import (
 // ErrNotFound says that no visible movie has the id that was asked for.
 var ErrNotFound = errors.New("no such movie")
 
-// Identity is what makes two updates speak of the same movie. Title is clean
-// (see [Clean]), Year is from 1 to 9999.
+// MinYear and MaxYear bound the year of a movie.
+const (
+	MinYear = 1
+	MaxYear = 9999
+)
+
+// Identity is what makes two updates concern the same movie. Title is clean (see
+// [Clean]), Year is from MinYear to MaxYear.
 type Identity struct {
 	Title string
 	Year  int

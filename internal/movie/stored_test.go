@@ -84,7 +84,7 @@ func TestFieldsRoundTrip(t *testing.T) {
 			Cast    []string `json:"cast"`
 			SelfURL string   `json:"self_url"`
 		}
-		if err := json.Unmarshal(Row{ID: 10, Fields: fields}.AppendJSON(nil), &row); err != nil {
+		if err := json.Unmarshal(Row{ID: 10, Fields: fields}.AppendJSON(nil, ""), &row); err != nil {
 			t.Fatal(err)
 		}
 		if row.ID != 10 || row.SelfURL != "/movies/10" || row.Title != want.Title {
@@ -98,7 +98,7 @@ func TestFieldsRoundTrip(t *testing.T) {
 func TestNoNames(t *testing.T) {
 	const want = `{"id": 3, "title": "A", "year": 1, "cast": [], "genres": [], "self_url": "/movies/3"}`
 	fields := Movie{Identity: Identity{"A", 1}}.AppendFields(nil)
-	if got := string(Row{ID: 3, Fields: fields}.AppendJSON(nil)); got != want {
+	if got := string(Row{ID: 3, Fields: fields}.AppendJSON(nil, "")); got != want {
 		t.Errorf("got %s", got)
 	}
 	for _, damaged := range []string{`"title"`, `"title": 3`, `"title": "A"}{`, `"title": "A", "title": "B"`} {

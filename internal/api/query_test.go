@@ -1,8 +1,9 @@
-package movie
+package api
 
 import (
 	"errors"
 	"fmt"
+	"jpmovies/internal/movie"
 	"math"
 	"net/url"
 	"slices"
@@ -17,40 +18,40 @@ import (
 )
 
 // sameQuery compares what a reader sees of queries.
-var sameQuery = gocmp.Options{cmpopts.IgnoreUnexported(Query{}), cmpopts.EquateEmpty()}
+var sameQuery = gocmp.Options{cmpopts.IgnoreUnexported(query{}), cmpopts.EquateEmpty()}
 
 // TestParseQuery: texts are cleaned, numbers read, the rest is the default.
 func TestParseQuery(t *testing.T) {
-	all := Query{Sort: SortNewest, Start: 9, Limit: 3, Filter: Filter{
+	all := query{Sort: movie.SortNewest, Start: 9, Limit: 3, Filter: movie.Filter{
 		Title: "T", Year: 2001, Cast: []string{"A", "B", "A"}, Genres: []string{"G", "H"},
 	}}
-	for raw, want := range map[string]Query{
-		"":  {Sort: SortNewest, Limit: 25},
-		"&": {Sort: SortNewest, Limit: 25},
+	for raw, want := range map[string]query{
+		"":  {Sort: movie.SortNewest, Limit: 25},
+		"&": {Sort: movie.SortNewest, Limit: 25},
 		"cast=A&genre=G&title=T&cast=B&year=2001&genre=H&limit=3&start=9&cast=A":    all,
 		"&&start=9&limit=3&year=2001&title=T&genre=G&genre=H&cast=A&cast=B&cast=A&": all,
 
-		"limit=1":                     {Sort: SortNewest, Limit: 1},
-		"limit=100":                   {Sort: SortNewest, Limit: 100},
-		"limit=%C2%A07%0A":            {Sort: SortNewest, Limit: 7},
-		"year=1":                      {Sort: SortNewest, Limit: 25, Filter: Filter{Year: 1}},
-		"year=9999":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Year: 9999}},
-		"start=1":                     {Sort: SortNewest, Limit: 25, Start: 1},
-		"start=9223372036854775807":   {Sort: SortNewest, Limit: 25, Start: math.MaxInt64},
-		"title=+The%20dawn%E3%80%80":  {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "The dawn"}},
-		"title=a++b":                  {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "a  b"}},
-		"title=1%2B1":                 {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "1+1"}},
-		"title=007":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "007"}},
-		"title=a%3Bb%26c=d":           {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "a;b&c=d"}},
-		"title=%00":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "\x00"}},
-		"title=e%CC%81":               {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "\u00e9"}},
-		"title=Ame\u0301lie":          {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "Am\u00e9lie"}},
-		"%74itle=T":                   {Sort: SortNewest, Limit: 25, Filter: Filter{Title: "T"}},
-		"cast=e%CC%81+&genre=+%C3%A9": {Sort: SortNewest, Limit: 25, Filter: Filter{Cast: []string{"\u00e9"}, Genres: []string{"\u00e9"}}},
-		"genre=%22%25%22":             {Sort: SortNewest, Limit: 25, Filter: Filter{Genres: []string{`"%"`}}},
-		repeat("cast", MaxRepeats):    {Sort: SortNewest, Limit: 25, Filter: Filter{Cast: slices.Repeat([]string{"x"}, MaxRepeats)}},
+		"limit=1":                     {Sort: movie.SortNewest, Limit: 1},
+		"limit=100":                   {Sort: movie.SortNewest, Limit: 100},
+		"limit=%C2%A07%0A":            {Sort: movie.SortNewest, Limit: 7},
+		"year=1":                      {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Year: 1}},
+		"year=9999":                   {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Year: 9999}},
+		"start=1":                     {Sort: movie.SortNewest, Limit: 25, Start: 1},
+		"start=9223372036854775807":   {Sort: movie.SortNewest, Limit: 25, Start: math.MaxInt64},
+		"title=+The%20dawn%E3%80%80":  {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "The dawn"}},
+		"title=a++b":                  {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "a  b"}},
+		"title=1%2B1":                 {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "1+1"}},
+		"title=007":                   {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "007"}},
+		"title=a%3Bb%26c=d":           {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "a;b&c=d"}},
+		"title=%00":                   {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "\x00"}},
+		"title=e%CC%81":               {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "\u00e9"}},
+		"title=Ame\u0301lie":          {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "Am\u00e9lie"}},
+		"%74itle=T":                   {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Title: "T"}},
+		"cast=e%CC%81+&genre=+%C3%A9": {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Cast: []string{"\u00e9"}, Genres: []string{"\u00e9"}}},
+		"genre=%22%25%22":             {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Genres: []string{`"%"`}}},
+		repeat("cast", maxNames):      {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Cast: slices.Repeat([]string{"x"}, maxNames)}},
 	} {
-		got, err := ParseQuery(raw)
+		got, err := parseQuery(raw, pageParameters)
 		if err != nil {
 			t.Errorf("%q: %v", raw, err)
 		}
@@ -96,8 +97,8 @@ func TestWrongQuery(t *testing.T) {
 		{"year=2000&year=2001", "year", "more than once", "expected it once"},
 		{"limit=5&title=x&limit=6", "limit", "more than once", "expected it once"},
 		{"start=5&start=5", "start", "more than once", "expected it once"},
-		{repeat("cast", MaxRepeats+1), "cast", "more than 10 times", "10"},
-		{repeat("genre", MaxRepeats+1), "genre", "more than 10 times", "10"},
+		{repeat("cast", maxNames+1), "cast", "more than 10 times", "10"},
+		{repeat("genre", maxNames+1), "genre", "more than 10 times", "10"},
 		// Numbers.
 		{"limit=0", "limit", `is "0"`, limits},
 		{"limit=101", "limit", `is "101"`, limits},
@@ -148,26 +149,26 @@ func TestWrongQuery(t *testing.T) {
 		{"%FF=x", "%FF", "not valid UTF-8", "expected"},
 		{"\xff=x", "\uFFFD", "not valid UTF-8", "expected"},
 	} {
-		q, err := ParseQuery(test.raw)
+		q, err := parseQuery(test.raw, pageParameters)
 		checkParameterError(t, test.raw, err)
-		var wrong *ParameterError
+		var wrong *parameterError
 		if !errors.As(err, &wrong) {
 			continue
 		}
-		if wrong.Parameter != test.parameter {
-			t.Errorf("%q: blames %q, want %q", test.raw, wrong.Parameter, test.parameter)
+		if wrong.parameter != test.parameter {
+			t.Errorf("%q: blames %q, want %q", test.raw, wrong.parameter, test.parameter)
 		}
 		for _, part := range []string{test.wrong, test.right} {
-			if !strings.Contains(wrong.Detail, part) {
-				t.Errorf("%q: %q does not say %q", test.raw, wrong.Detail, part)
+			if !strings.Contains(wrong.detail, part) {
+				t.Errorf("%q: %q does not say %q", test.raw, wrong.detail, part)
 			}
 		}
 		for _, internal := range []string{"strconv", "Parse", "invalid URL", "%!"} {
-			if strings.Contains(wrong.Detail, internal) {
-				t.Errorf("%q: %q shows %q", test.raw, wrong.Detail, internal)
+			if strings.Contains(wrong.detail, internal) {
+				t.Errorf("%q: %q shows %q", test.raw, wrong.detail, internal)
 			}
 		}
-		if diff := gocmp.Diff(Query{}, q, sameQuery); diff != "" {
+		if diff := gocmp.Diff(query{}, q, sameQuery); diff != "" {
 			t.Errorf("%q: an error and a query: %s", test.raw, diff)
 		}
 	}
@@ -176,27 +177,27 @@ func TestWrongQuery(t *testing.T) {
 // checkParameterError checks what holds for every error of a query string.
 func checkParameterError(t *testing.T, raw string, err error) {
 	t.Helper()
-	var wrong *ParameterError
+	var wrong *parameterError
 	if !errors.As(err, &wrong) {
-		t.Errorf("%q: error is %#v, want a *ParameterError", raw, err)
+		t.Errorf("%q: error is %#v, want a *parameterError", raw, err)
 		return
 	}
-	if wrong.Parameter == "" || wrong.Detail == "" || err.Error() != wrong.Detail {
+	if wrong.parameter == "" || wrong.detail == "" || err.Error() != wrong.detail {
 		t.Errorf("%q: %#v says too little", raw, wrong)
 	}
-	if !utf8.ValidString(wrong.Parameter) || !utf8.ValidString(wrong.Detail) {
+	if !utf8.ValidString(wrong.parameter) || !utf8.ValidString(wrong.detail) {
 		t.Errorf("%q: %#v is not valid UTF-8", raw, wrong)
 	}
-	quoted := strings.Trim(strconv.Quote(wrong.Parameter), `"`)
-	if !strings.Contains(wrong.Detail, quoted) {
-		t.Errorf("%q: %q does not name %q", raw, wrong.Detail, wrong.Parameter)
+	quoted := strings.Trim(strconv.Quote(wrong.parameter), `"`)
+	if !strings.Contains(wrong.detail, quoted) {
+		t.Errorf("%q: %q does not name %q", raw, wrong.detail, wrong.parameter)
 	}
 }
 
 // TestFarNames: a word that is far from every parameter gets no advice.
 func TestFarNames(t *testing.T) {
 	for _, name := range []string{"director", "page", "offset", "q1", "x", "x1", "sort_by", "jahr", strings.Repeat("title", 900)} {
-		_, err := ParseQuery(name + "=1")
+		_, err := parseQuery(name+"=1", pageParameters)
 		if err == nil || strings.Contains(err.Error(), "did you mean") {
 			t.Errorf("%.20q: %.200v", name, err)
 		}
@@ -206,17 +207,17 @@ func TestFarNames(t *testing.T) {
 // TestNoParameters is about requests without parameters.
 func TestNoParameters(t *testing.T) {
 	for _, raw := range []string{"", "&", "&&"} {
-		if err := NoParameters(raw); err != nil {
+		if err := noParameters(raw); err != nil {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
 	for raw, parameter := range map[string]string{
 		"x=1": "x", "&limit=5": "limit", "pretty": "pretty", "a+b=": "a b", "=": "=", "a=%": "a", "a;b": "a;b", "%FF": "%FF",
 	} {
-		err := NoParameters(raw)
+		err := noParameters(raw)
 		checkParameterError(t, raw, err)
-		if wrong := (*ParameterError)(nil); errors.As(err, &wrong) && wrong.Parameter != parameter {
-			t.Errorf("%q: blames %q, want %q", raw, wrong.Parameter, parameter)
+		if wrong := (*parameterError)(nil); errors.As(err, &wrong) && wrong.parameter != parameter {
+			t.Errorf("%q: blames %q, want %q", raw, wrong.parameter, parameter)
 		}
 	}
 }
@@ -235,13 +236,13 @@ func TestNext(t *testing.T) {
 		{"title=%20e%CC%81%09&limit=+5", "limit=5&start=11&title=%C3%A9"},
 		{"title=a%26b%3Dc%3B%2B%22%3C%5C%25", "start=11&title=a%26b%3Dc%3B%2B%22%3C%5C%25"},
 	} {
-		q, err := ParseQuery(test.raw)
+		q, err := parseQuery(test.raw, pageParameters)
 		if err != nil {
 			t.Errorf("%q: %v", test.raw, err)
 			continue
 		}
 		for range 2 { // it changes nothing
-			if got := q.Next("11"); got != test.want {
+			if got := q.next("11"); got != test.want {
 				t.Errorf("%q: next is %q, want %q", test.raw, got, test.want)
 			}
 		}
@@ -250,7 +251,7 @@ func TestNext(t *testing.T) {
 
 // drawn is a query and one of the many ways to write it.
 type drawn struct {
-	query Query
+	query query
 	raw   string
 }
 
@@ -258,8 +259,8 @@ func drawQuery(t *rapid.T) drawn {
 	text := rapid.Map(rapid.OneOf(
 		rapid.SampledFrom([]string{"007", "e\u0301", "\u00e9", "a  b", "1+1", "&", "=", ";", "%", `"`, "\x00", "\u037e", "\U0001f3ac", "\uFFFD"}),
 		rapid.String(),
-	), Clean).Filter(func(s string) bool { return s != "" })
-	d := drawn{query: Query{Limit: DefaultLimit, Sort: SortNewest}}
+	), movie.Clean).Filter(func(s string) bool { return s != "" })
+	d := drawn{query: query{Limit: defaultLimit, Sort: movie.SortNewest}}
 	var pieces []string
 	give := func(name, value string) {
 		encode := rapid.SampledFrom([]func(string) string{url.QueryEscape, percentAll, sparing, padded}).Draw(t, "encode")
@@ -271,8 +272,8 @@ func drawQuery(t *rapid.T) drawn {
 			give(name, strconv.Itoa(*to))
 		}
 	}
-	number("limit", &d.query.Limit, MaxLimit)
-	number("year", &d.query.Year, MaxYear)
+	number("limit", &d.query.Limit, maxLimit)
+	number("year", &d.query.Year, movie.MaxYear)
 	start := 0
 	number("start", &start, math.MaxInt64)
 	d.query.Start = int64(start)
@@ -280,7 +281,7 @@ func drawQuery(t *rapid.T) drawn {
 		d.query.Title = text.Draw(t, "title")
 		give("title", d.query.Title)
 	}
-	names := rapid.SliceOfN(text, 0, MaxRepeats)
+	names := rapid.SliceOfN(text, 0, maxNames)
 	d.query.Cast, d.query.Genres = names.Draw(t, "cast"), names.Draw(t, "genre")
 	for _, name := range d.query.Cast {
 		give("cast", name)
@@ -313,7 +314,7 @@ func padded(text string) string { return "+%E2%80%83" + url.QueryEscape(text) + 
 func TestQueryProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawQuery(t)
-		q, err := ParseQuery(d.raw)
+		q, err := parseQuery(d.raw, pageParameters)
 		if err != nil {
 			t.Fatalf("%q: %v", d.raw, err)
 		}
@@ -321,8 +322,8 @@ func TestQueryProperty(t *testing.T) {
 			t.Fatalf("%q: want -, got +: %s", d.raw, diff)
 		}
 		start := rapid.Int64Range(1, math.MaxInt64).Draw(t, "next")
-		raw := q.Next(strconv.FormatInt(start, 10))
-		next, err := ParseQuery(raw)
+		raw := q.next(strconv.FormatInt(start, 10))
+		next, err := parseQuery(raw, pageParameters)
 		if err != nil {
 			t.Fatalf("next %q: %v", raw, err)
 		}
@@ -331,7 +332,7 @@ func TestQueryProperty(t *testing.T) {
 		if diff := gocmp.Diff(want, next, sameQuery); diff != "" {
 			t.Fatalf("next %q: want -, got +: %s", raw, diff)
 		}
-		if again := next.Next(strconv.FormatInt(start, 10)); again != raw {
+		if again := next.next(strconv.FormatInt(start, 10)); again != raw {
 			t.Fatalf("the next page writes %q as %q", raw, again)
 		}
 		checkAlphabetical(t, raw)
@@ -357,23 +358,23 @@ func FuzzParseQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		if err := NoParameters(raw); err != nil {
+		if err := noParameters(raw); err != nil {
 			checkParameterError(t, raw, err)
 		}
-		q, err := ParseQuery(raw)
+		q, err := parseQuery(raw, pageParameters)
 		if err != nil {
 			checkParameterError(t, raw, err)
 			return
 		}
-		if q.Limit < 1 || q.Limit > MaxLimit || q.Start < 0 || q.Year < 0 || q.Year > MaxYear || len(q.Cast) > MaxRepeats || len(q.Genres) > MaxRepeats {
+		if q.Limit < 1 || q.Limit > maxLimit || q.Start < 0 || q.Year < 0 || q.Year > movie.MaxYear || len(q.Cast) > maxNames || len(q.Genres) > maxNames {
 			t.Errorf("%q became %+v", raw, q)
 		}
 		for _, text := range slices.Concat([]string{q.Title}, q.Cast, q.Genres) {
-			if Clean(text) != text || !utf8.ValidString(text) {
+			if movie.Clean(text) != text || !utf8.ValidString(text) {
 				t.Errorf("%q: %q is not clean", raw, text)
 			}
 		}
-		next, err := ParseQuery(q.Next("1"))
+		next, err := parseQuery(q.next("1"), pageParameters)
 		q.Start = 1
 		if diff := gocmp.Diff(q, next, sameQuery); diff != "" || err != nil {
 			t.Errorf("%q: the next page differs: %v %s", raw, err, diff)
@@ -383,37 +384,37 @@ func FuzzParseQuery(f *testing.F) {
 
 // TestParsePeople: people are asked for by the filters of movies, and by their names.
 func TestParsePeople(t *testing.T) {
-	for raw, want := range map[string]Query{
-		"":                                   {Sort: SortNewest, Limit: 25},
-		"name=Tom+H&limit=100":               {Sort: SortNewest, Limit: 100, Name: []string{"tom", "h"}},
-		"start=+O'Neil%2C+Jr.&genre_not=War": {Sort: SortNewest, Limit: 25, StartName: "O'Neil, Jr.", Filter: Filter{GenresNot: []string{"War"}}},
-		"q=the+d&id=7&id=8":                  {Sort: SortNewest, Limit: 25, Filter: Filter{Words: []string{"the", "d"}, IDs: []int64{7, 8}}},
+	for raw, want := range map[string]query{
+		"":                                   {Sort: movie.SortNewest, Limit: 25},
+		"name=Tom+H&limit=100":               {Sort: movie.SortNewest, Limit: 100, Name: []string{"tom", "h"}},
+		"start=+O'Neil%2C+Jr.&genre_not=War": {Sort: movie.SortNewest, Limit: 25, StartName: "O'Neil, Jr.", Filter: movie.Filter{GenresNot: []string{"War"}}},
+		"q=the+d&id=7&id=8":                  {Sort: movie.SortNewest, Limit: 25, Filter: movie.Filter{Words: []string{"the", "d"}, IDs: []int64{7, 8}}},
 	} {
-		got, err := ParsePeople(raw)
+		got, err := parseQuery(raw, peopleParameters)
 		if diff := gocmp.Diff(want, got, sameQuery); err != nil || diff != "" {
 			t.Errorf("%q: %v, want -, got +: %s", raw, err, diff)
 		}
 	}
 	for raw, parameter := range map[string]string{
 		"name=!": "name", "name=": "name", "limit=101": "limit", "start=": "start", "start=a&start=b": "start", "sort=year": "sort", "year_from=2&year_to=1": "year_to",
-		"name=" + strings.Repeat("a+", MaxWords+1): "name",
+		"name=" + strings.Repeat("a+", maxWords+1): "name",
 	} {
-		checkAtFault(t, raw, parameter, func() error { _, err := ParsePeople(raw); return err }())
+		checkAtFault(t, raw, parameter, func() error { _, err := parseQuery(raw, peopleParameters); return err }())
 	}
-	q, err := ParsePeople("start=a&name=b&limit=1&cast=c")
-	if next := q.Next("Tom Hanks & son"); err != nil || next != "cast=c&limit=1&name=b&start=Tom+Hanks+%26+son" {
+	q, err := parseQuery("start=a&name=b&limit=1&cast=c", peopleParameters)
+	if next := q.next("Tom Hanks & son"); err != nil || next != "cast=c&limit=1&name=b&start=Tom+Hanks+%26+son" {
 		t.Errorf("%v: the next page is %s", err, next)
 	}
 }
 
 // TestParseSuggest: q must be there.
 func TestParseSuggest(t *testing.T) {
-	for raw, want := range map[string]Query{
-		"q=Th":         {Sort: SortNewest, Limit: 8, Filter: Filter{Words: []string{"th"}}},
-		"limit=20&q=a": {Sort: SortNewest, Limit: 20, Filter: Filter{Words: []string{"a"}}},
-		"limit=8&q=a":  {Sort: SortNewest, Limit: 8, Filter: Filter{Words: []string{"a"}}},
+	for raw, want := range map[string]query{
+		"q=Th":         {Sort: movie.SortNewest, Limit: 8, Filter: movie.Filter{Words: []string{"th"}}},
+		"limit=20&q=a": {Sort: movie.SortNewest, Limit: 20, Filter: movie.Filter{Words: []string{"a"}}},
+		"limit=8&q=a":  {Sort: movie.SortNewest, Limit: 8, Filter: movie.Filter{Words: []string{"a"}}},
 	} {
-		got, err := ParseSuggest(raw)
+		got, err := parseSuggest(raw)
 		if diff := gocmp.Diff(want, got, sameQuery); err != nil || diff != "" {
 			t.Errorf("%q: %v, want -, got +: %s", raw, err, diff)
 		}
@@ -421,17 +422,17 @@ func TestParseSuggest(t *testing.T) {
 	for raw, parameter := range map[string]string{
 		"": "q", "limit=3": "q", "q=-": "q", "q=a&limit=21": "limit", "q=a&limit=0": "limit", "q=a&genre=b": "genre", "q=a&q=b": "q",
 	} {
-		checkAtFault(t, raw, parameter, func() error { _, err := ParseSuggest(raw); return err }())
+		checkAtFault(t, raw, parameter, func() error { _, err := parseSuggest(raw); return err }())
 	}
-	if _, err := ParseCounts("limit=1"); err == nil {
+	if _, err := parseQuery("limit=1", filterParameters); err == nil {
 		t.Error("counts take a limit")
 	}
 }
 
 func checkAtFault(t *testing.T, raw, parameter string, err error) {
 	t.Helper()
-	var wrong *ParameterError
-	if !errors.As(err, &wrong) || wrong.Parameter != parameter {
+	var wrong *parameterError
+	if !errors.As(err, &wrong) || wrong.parameter != parameter {
 		t.Errorf("%q: %v, want %s to be at fault", raw, err, parameter)
 	}
 }
