@@ -463,7 +463,7 @@ func texts(t *testing.T, raw *sql.DB, query string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = rows.Close() }()
+	defer rows.Close()
 	var all []string
 	for rows.Next() {
 		var text string

@@ -19,7 +19,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"jpmovies/internal/database/databasetest"
-	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 	"jpmovies/internal/worker"
 )
 
@@ -183,7 +183,7 @@ func TestOperationsOfAPI(t *testing.T) {
 	b.is(`document.getElementById("s-passes").hidden`, true)
 	late := time.Now().Add(-20 * time.Minute)
 	for _, shard := range []string{"0/2", "1/2"} {
-		if err := s.db.Report(t.Context(), movie.WorkerStatus{Shard: shard, LastPass: time.Now(), ObjectsWaiting: 60, OldestWaiting: &late}); err != nil {
+		if err := s.db.Report(t.Context(), report.Worker{Shard: shard, LastPass: time.Now(), ObjectsWaiting: 60, OldestWaiting: &late}); err != nil {
 			t.Fatal(err)
 		}
 	}

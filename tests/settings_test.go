@@ -191,7 +191,7 @@ func TestFailOver(t *testing.T) {
 	}
 	before := connections()
 	s.put(t, "b.json", []byte(`{"title": "B", "year": 2000}`))
-	w.logs(t, "transaction runs again") // logged at debug
+	w.logs(t, "transaction will be retried") // logged at debug
 	waitFor(t, "connections to the old primary to be given up", func() bool { return connections() != before })
 	exec("SET GLOBAL read_only = 0")
 	start := time.Now()

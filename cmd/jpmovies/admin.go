@@ -12,8 +12,7 @@ import (
 	"jpmovies/internal/web"
 )
 
-// adminRoutes adds the operators' page, and what it asks for, to what the process itself
-// adds to its admin port.
+// adminRoutes adds the operators' page and its data to the admin routes of a process.
 func adminRoutes(operations *api.Operations, routes map[string]http.Handler) map[string]http.Handler {
 	maps.Copy(routes, operations.Routes())
 	routes["GET /{$}"] = web.Admin()
@@ -21,11 +20,11 @@ func adminRoutes(operations *api.Operations, routes map[string]http.Handler) map
 	return routes
 }
 
-// processSection is the section of /overview that names the process.
+// processSection returns the section of /overview that names the process.
 func processSection(name string) server.Section {
 	started := time.Now().UTC()
 	return func(context.Context) (any, error) {
-		// What the runtime has from the system, and has not given back.
+		// Memory that the Go runtime has from the system and has not given back.
 		memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		metrics.Read(memory)
 		return map[string]any{

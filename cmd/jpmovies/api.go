@@ -39,9 +39,9 @@ requests that run. It only reads: its database user needs no right but SELECT.
 
 var errDraining = errors.New("draining")
 
-// readiness decides whether the API gets requests: not before it has seen the schema,
-// and not when it drains. A database that is away later is told and takes no process
-// out of service, since all of them would go at once, and what is kept is served still.
+// readiness decides whether the API gets requests: not before it has seen the schema, and
+// not while it drains. A database that goes away later does not make it unready, because
+// that would take all processes out of service at once, and they still serve their index.
 type readiness struct {
 	check          func(context.Context) error
 	draining, seen atomic.Bool
@@ -76,7 +76,7 @@ func runAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }() // it was only read
+	defer func() { _ = db.Close() }() // read-only
 	listener, err := server.Listen(ctx, c.APIAddr)
 	if err != nil {
 		return fmt.Errorf("MOVIES_API_ADDR: %w", err)
@@ -98,17 +98,17 @@ func runAPI(ctx context.Context) error {
 	})
 }
 
-// collectOften lets the heap grow by a half between collections, not to the double, unless
-// GOGC says otherwise: most of it is the index, which lives long, so that collecting
-// earlier costs little and saves half of the index's size in memory.
+// collectOften lets the heap grow by half instead of double between collections, unless
+// GOGC says otherwise. Most of the heap is the index, which is long-lived, so this costs
+// little and saves half of the index's size.
 func collectOften() {
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(50)
 	}
 }
 
-// indexChecks let the API have no requests before its index is loaded. A later load, of a
-// database that was restored, is told and takes nothing out of service.
+// indexChecks makes the API ready when its index is loaded. A later load, after a restore
+// of the database, is reported and leaves it ready.
 func indexChecks(c config.Serving, movies *api.API) []server.Check {
 	if c.Index != "on" {
 		return nil
@@ -137,7 +137,7 @@ func newServing(c config.Serving, movies *catalogue.Catalogue, replicated bool, 
 	return api.New(o)
 }
 
-// serveMovies serves until ctx is done, and then drains. A listener that fails ends it.
+// serveMovies serves until ctx is done, and then drains. It returns when a listener fails.
 func serveMovies(ctx context.Context, l net.Listener, movies *api.API, o server.Options) error {
 	return together(ctx,
 		func(ctx context.Context) error { movies.Run(ctx); return nil },
@@ -145,8 +145,8 @@ func serveMovies(ctx context.Context, l net.Listener, movies *api.API, o server.
 	)
 }
 
-// together runs all of these until they have ended. The first that fails ends the
-// others, and its error is returned: a process that has lost a part must not stay.
+// together runs all functions until they have ended. The first error ends the others and
+// is returned: a process that has lost a part must not stay.
 func together(ctx context.Context, all ...func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range all {
@@ -157,8 +157,8 @@ func together(ctx context.Context, all ...func(context.Context) error) error {
 
 func moviesURL(l net.Listener) string { return "http://" + l.Addr().String() + "/movies" }
 
-// lameDuck is how long clients may move on, and balancers learn by /readyz that
-// they are to send no more. It is too short for Kubernetes: there preStop waits.
+// lameDuck is how long clients and balancers have to move on after /readyz fails. It is
+// too short for Kubernetes, where a preStop hook waits.
 const lameDuck = time.Second
 
 func serverOptions(c config.Process, s config.Serving, logger *slog.Logger, metrics prometheus.Registerer) server.Options {

@@ -52,7 +52,7 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 		if err != nil {
 			return false, err
 		}
-		defer func() { _ = file.Close() }() // it was only read
+		defer func() { _ = file.Close() }() // read-only
 		stdin = file
 	}
 	applied, refused, ignored := 0, 0, ignoredFields{}
@@ -79,7 +79,7 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 	return refused > 0, err
 }
 
-// describe says what an update does.
+// describe returns the effect of an update in words.
 func describe(u movie.Update) string {
 	text := fmt.Sprintf("%q (%d)", u.Title, u.Year)
 	if u.Deleted {

@@ -21,19 +21,19 @@ import (
 	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
-	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
 	"jpmovies/internal/worker"
 )
 
-// films are what the demo shows until the user drops files of his own.
+// films are the demo's movies.
 //
 //go:embed films.ndjson
 var films []byte
 
-// demoPause is the pause between looks into the demo's folder: a dropped file is
-// to be served within two seconds, and looking into a folder costs nothing.
+// demoPause is the pause between listings of the demo's folder. A dropped file should be
+// served within two seconds, and listing a folder costs little.
 const demoPause = 250 * time.Millisecond
 
 func newDemo() *cobra.Command {
@@ -95,27 +95,27 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	movies := newServing(c.Serving, records, false, logger, metrics)
-	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
+	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*report.Waiting, error) {
 		return waiting(ctx, store, "", key)
 	}}
 	sections := map[string]server.Section{"process": processSection("demo"), "catalogue": operations.Catalogue, "api": movies.Overview, "worker": w.Overview}
 	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, movies)...), sections,
 		adminRoutes(operations, map[string]http.Handler{"GET /passes": w.Passes()}))
 	serving := serverOptions(c.Process, c.Serving, logger, metrics)
-	serving.LameDuck = 0 // nobody is to be moved elsewhere; Ctrl-C ends it at once
+	serving.LameDuck = 0 // there is no balancer; Ctrl-C ends it at once
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
 		return together(ctx, w.Run, func(ctx context.Context) error { return serveMovies(ctx, listener, movies, serving) })
 	})
 }
 
-// seed puts the films through the worker, the first time.
+// seed passes the films through the worker at the first start.
 func seed(ctx context.Context, movies *catalogue.Catalogue, w *worker.Worker, inbox string) error {
 	revision, err := movies.Revision(ctx)
 	if err != nil || revision > 0 {
 		return err
 	}
-	// Written under a hidden name and then renamed: so it is complete when it
-	// appears, and its age lets it be read at once.
+	// Write under a hidden name, and then rename: the file is complete when it appears,
+	// and old enough to be read at once.
 	hidden := filepath.Join(inbox, ".films.ndjson")
 	if err := os.WriteFile(hidden, films, 0o600); err != nil {
 		return err
@@ -147,7 +147,7 @@ func greet(out io.Writer, url, inbox string) error {
 	return err
 }
 
-// quietPasses leaves out the passes that found nothing: the demo makes four a
+// quietPasses drops the log lines of passes that found nothing: the demo makes four a
 // second.
 func quietPasses(logger *slog.Logger) *slog.Logger {
 	return slog.New(skipIdle{logger.Handler()})

@@ -24,8 +24,7 @@ import (
 
 var stderr io.Writer = os.Stderr
 
-// newLogger logs to out: text on a terminal and JSON elsewhere, if nothing else
-// is asked for.
+// newLogger returns a logger to out: text on a terminal, else JSON, unless configured.
 func newLogger(c config.Log, out io.Writer) *slog.Logger {
 	json := c.LogFormat == "json" || c.LogFormat == "" && !onTerminal()
 	return telemetry.Logger(out, c.LogLevel, json)
@@ -37,8 +36,8 @@ func openDatabase(c config.Database, create bool, logger *slog.Logger) (*databas
 	return database.Open(databaseOptions(c, create, logger))
 }
 
-// openTraced opens a database whose statements are spans, if there is tracing. Its
-// replica, if there is one, gets the reads; so many exports may run at once.
+// openTraced opens a database, with spans of its statements if there is tracing. A
+// replica, if configured, serves the reads. exports bounds concurrent exports.
 func openTraced(c config.Database, replica config.Host, exports int, logger *slog.Logger, tracing trace.TracerProvider) (*database.DB, error) {
 	o := databaseOptions(c, false, logger)
 	o.Exports = exports
@@ -58,11 +57,11 @@ func databaseOptions(c config.Database, create bool, logger *slog.Logger) databa
 	}
 }
 
-// store is a bucket that objects can be put into, too.
+// store is a bucket that also accepts objects.
 type store interface {
 	bucket.Store
 	Put(ctx context.Context, key string, body []byte) error
-	// CheckPrefix warns when another spelling of the prefix must be meant.
+	// CheckPrefix warns when the prefix matches nothing but another spelling of it would.
 	CheckPrefix(ctx context.Context) error
 }
 
@@ -83,7 +82,7 @@ type prober interface {
 	Probe(ctx context.Context) error
 }
 
-// preparation returns what a worker does before its first pass and beside it.
+// preparation returns the work that a worker does before its first pass and beside it.
 func preparation(db *database.DB, s store, logger *slog.Logger) (prepare, prove func(context.Context) error) {
 	p, probes := s.(prober)
 	prepare = func(ctx context.Context) error {
@@ -105,15 +104,15 @@ func preparation(db *database.DB, s store, logger *slog.Logger) (prepare, prove 
 	return prepare, prove
 }
 
-// checkPrefix keeps nothing waiting: the first pass finds the same error.
+// checkPrefix ignores errors: the first pass meets the same one.
 func checkPrefix(ctx context.Context, s store, logger *slog.Logger) {
 	if err := s.CheckPrefix(ctx); err != nil {
 		logger.Debug("prefix not checked", "error", err)
 	}
 }
 
-// interruptible is done at the first SIGINT or SIGTERM; a second one ends the
-// process at once.
+// interruptible returns a context that ends at the first SIGINT or SIGTERM. A second
+// signal ends the process at once.
 func interruptible(ctx context.Context, name string, logger *slog.Logger) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
@@ -132,14 +131,14 @@ func interruptible(ctx context.Context, name string, logger *slog.Logger) (conte
 	return ctx, func() { signal.Stop(signals); cancel() }
 }
 
-// waitUntil tries again with growing pauses until try succeeds or ctx is done.
+// waitUntil calls try with growing pauses until it succeeds or ctx is done.
 func waitUntil(ctx context.Context, logger *slog.Logger, try func(context.Context) error) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := try(ctx)
 		if err == nil {
 			return nil
 		}
-		logger.Warn("waiting", "for", err, "sleep", pause.String())
+		logger.Warn("database cannot be used yet; retrying", "error", err, "retry_in", pause.String())
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -11,8 +11,8 @@ import (
 	"jpmovies/internal/decode"
 )
 
-// dryRun walks over the bucket once and says what a worker would do with each
-// object. Nothing is changed, and the database is not needed.
+// dryRun lists the bucket once and prints what a worker would do with each object. It
+// changes nothing and needs no database.
 func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 	text := bufio.NewWriter(out)
 	total := dryCount{ignored: ignoredFields{}}
@@ -30,7 +30,7 @@ func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 		}
 	}
 	if len(total.ignored) > 0 {
-		_, _ = fmt.Fprintln(text, total.ignored) // the next write tells
+		_, _ = fmt.Fprintln(text, total.ignored) // the next write returns the error
 	}
 	if _, err := fmt.Fprintf(text, "%d objects: %d updates would be applied, %d rejected; %d objects would be deleted\n",
 		total.objects, total.updates, total.rejected, total.deleted); err != nil {

@@ -49,10 +49,10 @@ eight words, and 8 % share their title with another one.`,
 	return command
 }
 
-// generator makes movies: number i depends on the seed and i alone.
+// generator generates movies. Movie i depends on the seed and i alone.
 type generator struct{ seed uint64 }
 
-// files writes complete files: each appears under its name when it is whole.
+// files writes files that are complete when they appear under their names.
 func (g generator) files(dir string, count, perFile int) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (g generator) write(w io.Writer, first, count int) error {
 	return out.Flush()
 }
 
-// sharing: every so many movies, one has the title of the one before it.
+// sharing: one movie in so many has the title of the one before it.
 const sharing = 25
 
 func (g generator) appendMovie(b []byte, source *rand.PCG, i uint64) []byte {
@@ -99,10 +99,10 @@ func (g generator) appendMovie(b []byte, source *rand.PCG, i uint64) []byte {
 		titled--
 	}
 	source.Seed(g.seed, titled)
-	random := rand.New(source) //nolint:gosec // nothing is secret here
+	random := rand.New(source) //nolint:gosec // test data
 	b = append(b, `{"title": "`...)
 	b = appendTitle(b, random, titled)
-	year := 1920 + int(105*max(random.Float64(), random.Float64())) // most are of late
+	year := 1920 + int(105*max(random.Float64(), random.Float64())) // most are recent
 	if remake {
 		year += 1 + random.IntN(20)
 	}
@@ -125,7 +125,7 @@ func appendStrings(b []byte, values []int, appendOne func([]byte, int) []byte) [
 	return b
 }
 
-// distinct draws until it has n different values.
+// distinct draws until it has n distinct values.
 func distinct(n int, draw func() int) []int {
 	values := make([]int, 0, n)
 	for len(values) < n {
@@ -136,11 +136,11 @@ func distinct(n int, draw func() int) []int {
 	return values
 }
 
-// appendTitle appends one to eight words. Three words, or one that is made up,
-// tell the movies apart.
+// appendTitle appends a title of one to eight words. Three of them, or one coined word,
+// make it unique.
 func appendTitle(b []byte, random *rand.Rand, i uint64) []byte {
 	const wordBits, bits, odd = 10, 30, 0x2545F491
-	mixed := i * odd % (1 << bits) // another number for each movie, up to a billion of them
+	mixed := i * odd % (1 << bits) // a permutation of the first billion numbers
 	words := 1 + random.IntN(5) + random.IntN(4)
 	if words < 3 {
 		b = appendCoined(b, mixed)
@@ -158,7 +158,7 @@ func appendTitle(b []byte, random *rand.Rand, i uint64) []byte {
 	return b[:len(b)-1]
 }
 
-// Sounds of the 1,024 words of titles.
+// The syllables of the 1,024 words of titles.
 var (
 	onsets = strings.Fields("b bl br c ch cl cr d dr f fl fr g gl gr h j l m n p pl pr qu r s sh sl st t tr w")
 	rimes  = strings.Fields("ack ade ail ake all ame and ane ark ash ate ay eam ear ell est ice ide ill ime ine ing ock oke old ong ore ound ove own ust y")
@@ -171,7 +171,7 @@ func appendWord(b []byte, n uint64) []byte {
 	return b
 }
 
-// appendCoined appends a word that no other number has.
+// appendCoined appends a word unique to the number.
 func appendCoined(b []byte, n uint64) []byte {
 	const consonants, vowels = "bdfgklmnprstvz", "aeiou"
 	const syllables = uint64(len(consonants) * len(vowels))
@@ -192,7 +192,7 @@ func castSize(random *rand.Rand) int {
 	return n
 }
 
-// people of a catalogue: how often one is drawn falls like 1/(rank+flat).
+// Distribution of people: the frequency of one falls like 1/(rank+flat).
 const (
 	people = 400_000
 	flat   = 50
@@ -222,7 +222,7 @@ var genres = []string{
 	"Mystery", "Animated", "Biography", "Western", "War", "Historical", "Musical", "Sports", "Dance", "Superhero", "Noir", "Silent",
 }
 
-// genreOdds[i] is how likely a genre is one of the first i+1: they fall with rank.
+// genreOdds[i] is the probability that a genre is one of the first i+1.
 var genreOdds = func() []float64 {
 	odds := make([]float64, len(genres))
 	sum := 0.0

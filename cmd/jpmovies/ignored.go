@@ -9,10 +9,10 @@ import (
 	"jpmovies/internal/decode"
 )
 
-// ignoredFields counts how many updates had a field that means nothing here.
+// ignoredFields counts the updates that had an unknown field, by its name.
 type ignoredFields map[string]int
 
-// maxIgnoredNames is how many names are told apart.
+// maxIgnoredNames bounds the distinct names.
 const maxIgnoredNames = 100
 
 func (i ignoredFields) add(names []string) {
@@ -23,8 +23,8 @@ func (i ignoredFields) add(names []string) {
 	}
 }
 
-// String names the fields in alphabetical order, and what they may have been meant
-// for; empty if there are none.
+// String lists the fields in alphabetical order, with the field that may have been meant;
+// empty if there are none.
 //
 //	ignored fields: "actors" (3, did you mean cast?), "href" (2512)
 func (i ignoredFields) String() string {

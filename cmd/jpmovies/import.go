@@ -58,14 +58,14 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()           // the last commit has been answered
-	if err := db.CheckSchema(ctx); err != nil { // a worker would wait for it
+	if err := db.CheckSchema(ctx); err != nil { // a worker would wait for the migration
 		return err
 	}
 	store.progress = bar.set
 	counted := &imported{Catalogue: catalogue.New(db)}
 	limitMemory(1, 500)
 	w := worker.New(worker.Options{
-		// One at a time, so that ids follow the order of the files.
+		// One file at a time, so that ids follow the order of the files.
 		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, Prepare: db.CheckSchema,
 		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
 	})
@@ -75,7 +75,7 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	err = w.Once(ctx)
 	bar.stop()
 	if err == nil && ctx.Err() != nil {
-		err = errors.New("stopped before the end; what was applied is kept, run it again for the rest")
+		err = errors.New("stopped before the end; run it again to import the rest")
 	}
 	if err != nil {
 		return err
@@ -90,8 +90,8 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	return err
 }
 
-// files is a bucket of files that are named: what is deleted is only not listed
-// any more.
+// files presents the named files as a bucket. Delete only removes a file from later
+// listings.
 type files struct {
 	progress func(int64)
 	read     atomic.Int64 // bytes
@@ -109,7 +109,7 @@ func openFiles(names []string) (*files, int64, error) {
 			return nil, 0, err
 		}
 		if !info.Mode().IsRegular() {
-			return nil, 0, fmt.Errorf("%s is no file", name)
+			return nil, 0, fmt.Errorf("%s is not a regular file", name)
 		}
 		key := filepath.ToSlash(filepath.Clean(name))
 		if _, twice := f.paths[key]; twice {
@@ -152,8 +152,7 @@ func (f *files) Get(_ context.Context, key string) (bucket.Object, io.ReadCloser
 	return describeFile(key, info), &countedFile{file, f}, nil
 }
 
-// Delete notes that files are imported; one that has changed since it was read
-// is read again.
+// Delete removes files from later listings, unless they have changed since they were read.
 func (f *files) Delete(_ context.Context, refs []bucket.Ref) []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

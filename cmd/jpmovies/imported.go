@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 	"jpmovies/internal/worker"
 )
 
-// imported counts what an import commits. An import is no worker of the bucket, so
-// it reports no status.
+// imported counts the changes of an import. An import stores no worker report.
 type imported struct {
 	worker.Catalogue
 	updates, changes, rejections atomic.Int64
@@ -25,4 +25,4 @@ func (i *imported) Apply(ctx context.Context, b movie.Batch) (int, error) {
 	return changes, err
 }
 
-func (i *imported) Report(context.Context, movie.WorkerStatus) error { return nil }
+func (i *imported) Report(context.Context, report.Worker) error { return nil }

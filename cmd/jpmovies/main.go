@@ -1,5 +1,5 @@
-// Command jpmovies turns the objects of a bucket into a catalogue of movies and
-// serves it.
+// Command jpmovies drains movie updates from a bucket into a database and serves the
+// movies.
 package main
 
 import (
@@ -58,12 +58,12 @@ Settings come from the environment; the README lists them.`,
 	return exitFailed
 }
 
-// usageError says that arguments do not make sense.
+// usageError reports wrong arguments.
 type usageError struct{ string }
 
 func (e usageError) Error() string { return e.string }
 
 func badUsage(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
-// errSilent fails a command that has already said why.
+// errSilent fails a command that has already printed the reason.
 var errSilent = errors.New("failed")

@@ -65,7 +65,7 @@ func query(ts *testscript.TestScript, neg bool, args []string) {
 	defer func() { _ = db.Close() }()
 	rows, err := db.Query(args[1])
 	ts.Check(err)
-	defer func() { _ = rows.Close() }()
+	defer rows.Close()
 	columns, err := rows.Columns()
 	ts.Check(err)
 	for rows.Next() {

@@ -42,7 +42,7 @@ func runMigrate(ctx context.Context) error {
 	return migrate(ctx, db, func(steps []string) { logger.Info("schema is up to date", "steps_run", len(steps)) })
 }
 
-// reach waits for a server; a file that can't be opened will not come by waiting.
+// reach waits for a server. It does not wait for a file, which no waiting makes readable.
 func reach(ctx context.Context, c config.Database, db *database.DB, logger *slog.Logger) error {
 	if c.DBFile == "" {
 		return waitUntil(ctx, logger, db.Ping)

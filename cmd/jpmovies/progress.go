@@ -11,14 +11,13 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// progressBar shows on a terminal what is being done, below the log. Nil shows
-// nothing.
+// progressBar shows progress on a terminal below the log. A nil bar shows nothing.
 type progressBar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
 }
 
-// newProgress is nil when out is no terminal.
+// newProgress returns nil when out is not a terminal.
 func newProgress(out *os.File) *progressBar {
 	if !onTerminal() {
 		return nil
@@ -26,7 +25,7 @@ func newProgress(out *os.File) *progressBar {
 	return &progressBar{container: mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(200*time.Millisecond))}
 }
 
-// Write puts log lines above the bar.
+// Write prints log lines above the bar.
 func (p *progressBar) Write(line []byte) (int, error) { return p.container.Write(line) }
 
 // follow shows a worker's progress until stop.
@@ -46,8 +45,8 @@ func (p *progressBar) follow(progress func() worker.Progress) {
 	p.bar = p.container.New(0, mpb.SpinnerStyle(), mpb.AppendDecorators(decor.Any(show)), mpb.BarRemoveOnComplete())
 }
 
-// count shows how much of a known amount is done, how fast, and how long the rest
-// will take; set says how much it is.
+// count shows the progress of a known amount, its rate and the remaining time; set sets
+// how much is done.
 func (p *progressBar) count(unit string, total int64) {
 	if p == nil {
 		return

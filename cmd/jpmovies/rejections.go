@@ -19,6 +19,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/decode"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 func newRejections() *cobra.Command {
@@ -27,21 +28,21 @@ func newRejections() *cobra.Command {
 		Short: "Look at updates that could not be used, and put them back",
 		Long: `Updates that cannot be used are removed from the bucket and kept in the database
 for MOVIES_REJECTION_DAYS, with the reason and their first 64 KiB.`,
-		Args: cobra.NoArgs, // or a mistyped subcommand would succeed
+		Args: cobra.NoArgs, // so that a mistyped subcommand fails
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(newRejectionsList(), newRejectionsShow(), newRejectionsRequeue())
 	return command
 }
 
-// withDatabase runs what needs nothing but a database with the right schema.
+// withDatabase runs a command that needs only a migrated database.
 func withDatabase(ctx context.Context, do func(*database.DB) error) error {
 	var c config.Migrate
 	if err := config.Parse(&c); err != nil {
 		return err
 	}
 	o := databaseOptions(c.Database, false, newLogger(c.Log, stderr))
-	o.Unhurried = true // somebody waits for it, and can end it
+	o.Unhurried = true // an operator waits for the command and can interrupt it
 	db, err := database.Open(o)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func newRejectionsList() *cobra.Command {
 	return command
 }
 
-func listJSON(out io.Writer, found []movie.StoredRejection) error {
+func listJSON(out io.Writer, found []report.Rejection) error {
 	e := json.NewEncoder(out)
 	for _, r := range found {
 		if err := e.Encode(r); err != nil {
@@ -94,13 +95,13 @@ func listJSON(out io.Writer, found []movie.StoredRejection) error {
 	return nil
 }
 
-func listTable(out io.Writer, found []movie.StoredRejection) error {
+func listTable(out io.Writer, found []report.Rejection) error {
 	if len(found) == 0 {
 		_, err := fmt.Fprintln(out, "Nothing was rejected.")
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tTIME\tOBJECT\tPOSITION\tREASON") // Flush tells
+	_, _ = fmt.Fprintln(table, "ID\tTIME\tOBJECT\tPOSITION\tREASON") // Flush returns the error
 	for _, r := range found {
 		_, _ = fmt.Fprintf(table, "%d\t%s\t%q\t%d\t%s\n", r.ID, r.Time.Format(time.DateTime), r.Key, r.Position, r.Reason)
 	}
@@ -114,10 +115,10 @@ func newRejectionsShow() *cobra.Command {
 		Short: "Show one rejection, with what was rejected",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			return withRejection(command.Context(), args[0], func(_ *catalogue.Catalogue, r movie.StoredRejection) error {
+			return withRejection(command.Context(), args[0], func(_ *catalogue.Catalogue, r report.Rejection) error {
 				if asJSON {
 					return json.NewEncoder(command.OutOrStdout()).Encode(struct {
-						movie.StoredRejection
+						report.Rejection
 						Bytes string `json:"bytes"`
 					}{r, string(r.Bytes)})
 				}
@@ -131,7 +132,8 @@ func newRejectionsShow() *cobra.Command {
 	return command
 }
 
-// printable keeps bytes of strangers from steering the terminal.
+// printable escapes control characters, so that bytes from outside cannot control the
+// terminal.
 func printable(b []byte) string {
 	var out []byte
 	for _, r := range string(b) {
@@ -145,7 +147,7 @@ func printable(b []byte) string {
 	return string(out)
 }
 
-func withRejection(ctx context.Context, text string, do func(*catalogue.Catalogue, movie.StoredRejection) error) error {
+func withRejection(ctx context.Context, text string, do func(*catalogue.Catalogue, report.Rejection) error) error {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
 		return badUsage("id is %q, expected a whole number from 1, as rejections list prints it", text)
@@ -175,7 +177,7 @@ updates are newer than those of objects that were written before. What would be
 rejected again is refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			return withRejection(command.Context(), args[0], func(movies *catalogue.Catalogue, r movie.StoredRejection) error {
+			return withRejection(command.Context(), args[0], func(movies *catalogue.Catalogue, r report.Rejection) error {
 				body, err := mended(file, r)
 				if err != nil {
 					return err
@@ -188,26 +190,26 @@ rejected again is refused.`,
 	return command
 }
 
-func mended(file string, r movie.StoredRejection) ([]byte, error) {
+func mended(file string, r report.Rejection) ([]byte, error) {
 	switch {
 	case file == "-":
 		return io.ReadAll(os.Stdin)
 	case file != "":
 		return os.ReadFile(file) //nolint:gosec // the user names the file
 	case r.Truncated:
-		return nil, fmt.Errorf("only the first %d bytes of it were kept; give the whole update with --file", movie.MaxKept)
+		return nil, fmt.Errorf("only its first %d bytes were stored; pass the whole update with --file", movie.MaxKept)
 	}
 	return r.Bytes, nil
 }
 
-func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r movie.StoredRejection, body []byte) error {
+func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r report.Rejection, body []byte) error {
 	var c config.Source
 	if err := config.Parse(&c); err != nil {
 		return err
 	}
 	err := decode.Read(bytes.NewReader(body), func(item decode.Item) error {
 		if item.Reason != "" {
-			return fmt.Errorf("it would be rejected again: %s; give the mended update with --file", item.Reason)
+			return fmt.Errorf("it would be rejected again: %s; pass the corrected update with --file", item.Reason)
 		}
 		return nil
 	})
@@ -222,7 +224,7 @@ func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r 
 	if err := store.Put(ctx, key, body); err != nil {
 		return err
 	}
-	// In this order: a rejection that stays though it was requeued does no harm.
+	// Put first: a rejection that stays after its update was requeued does no harm.
 	if err := movies.DropRejection(ctx, r.ID); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
-	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 func newTrace() *cobra.Command {
@@ -41,8 +41,8 @@ was longer ago than MOVIES_CHANGE_DAYS.`,
 }
 
 func runTrace(ctx context.Context, out io.Writer, auditor *audit.Auditor, key string, asJSON bool) error {
-	// The bucket first: what is committed and deleted in between is then told twice,
-	// not missed.
+	// Ask the bucket first: an object committed and deleted in between is then reported
+	// twice instead of not at all.
 	waiting, err := lookInto(ctx, key)
 	if err != nil {
 		return fmt.Errorf("look into the bucket: %w", err)
@@ -64,10 +64,10 @@ func runTrace(ctx context.Context, out io.Writer, auditor *audit.Auditor, key st
 	return err
 }
 
-// lookInto finds the object in the bucket, if there is one.
-func lookInto(ctx context.Context, key string) (*movie.Waiting, error) {
+// lookInto looks the object up in the bucket, if one is configured.
+func lookInto(ctx context.Context, key string) (*report.Waiting, error) {
 	if os.Getenv("MOVIES_BUCKET_NAME")+os.Getenv("MOVIES_BUCKET_DIR") == "" {
-		return nil, nil //nolint:nilnil // nowhere to look is nothing found
+		return nil, nil //nolint:nilnil // no bucket, so nothing found
 	}
 	var c config.Source
 	if err := config.Parse(&c); err != nil {
@@ -80,31 +80,31 @@ func lookInto(ctx context.Context, key string) (*movie.Waiting, error) {
 	return waiting(ctx, store, c.BucketPrefix, key)
 }
 
-// waiting is the object of a key, if a worker that drains the store would find it there.
-func waiting(ctx context.Context, store bucket.Store, prefix, key string) (*movie.Waiting, error) {
+// waiting returns the object of a key if a worker would find it in the store.
+func waiting(ctx context.Context, store bucket.Store, prefix, key string) (*report.Waiting, error) {
 	if !strings.HasPrefix(key, prefix) {
-		return nil, nil //nolint:nilnil // workers do not see it
+		return nil, nil //nolint:nilnil // workers ignore it
 	}
 	object, body, err := store.Get(ctx, key)
 	switch {
 	case errors.Is(err, bucket.ErrNotFound):
 		return nil, nil //nolint:nilnil // nothing found
 	case errors.Is(err, bucket.ErrSettling):
-		return &movie.Waiting{Settling: true}, nil
+		return &report.Waiting{Settling: true}, nil
 	case err != nil:
 		return nil, err
 	}
 	defer func() { _ = body.Close() }() // nothing was read
 	if bucket.Ignored(object) {
-		return nil, nil //nolint:nilnil // it is no input
+		return nil, nil //nolint:nilnil // a folder marker
 	}
-	return &movie.Waiting{ObjectETag: object.ETag, ObjectTime: &object.LastModified, Size: object.Size}, nil
+	return &report.Waiting{ObjectETag: object.ETag, ObjectTime: &object.LastModified, Size: object.Size}, nil
 }
 
-// describeTrace is a trace for people.
-func describeTrace(t movie.Trace) string {
+// describeTrace returns a trace as text.
+func describeTrace(t report.Trace) string {
 	text := &strings.Builder{}
-	line := func(format string, args ...any) { _, _ = fmt.Fprintf(text, format+"\n", args...) } // a Builder takes all
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(text, format+"\n", args...) } // a Builder returns no error
 	line("%q is %s", t.Key, strings.Join(t.States, " and "))
 	switch w := t.Waiting; {
 	case w == nil:
@@ -130,7 +130,7 @@ func describeTrace(t movie.Trace) string {
 	return text.String()
 }
 
-func describeTouched(m movie.Touched) string {
+func describeTouched(m report.Touched) string {
 	text := fmt.Sprintf("movie %d: revision %d", m.ID, m.Revision)
 	if m.Revision == 0 {
 		text = fmt.Sprintf("movie %d: nothing changed", m.ID)

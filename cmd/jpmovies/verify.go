@@ -37,7 +37,7 @@ change log with holes: restore a copy.`,
 	return command
 }
 
-// maxDifferences is how many are kept to be repaired in one go.
+// maxDifferences bounds the differences collected for one repair.
 const maxDifferences = 100_000
 
 type verifier struct {

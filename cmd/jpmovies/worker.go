@@ -19,9 +19,9 @@ import (
 	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/database"
-	"jpmovies/internal/movie"
 	"jpmovies/internal/queue"
 	"jpmovies/internal/queue/sqsqueue"
+	"jpmovies/internal/report"
 	"jpmovies/internal/server"
 	"jpmovies/internal/telemetry"
 	"jpmovies/internal/worker"
@@ -119,7 +119,7 @@ func runWorker(ctx context.Context, once bool) error {
 		defer cancel()
 		return w.Once(ctx)
 	}
-	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*movie.Waiting, error) {
+	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*report.Waiting, error) {
 		return waiting(ctx, store, c.BucketPrefix, key)
 	}}
 	sections := map[string]server.Section{"process": processSection("worker"), "catalogue": operations.Catalogue, "worker": w.Overview}
@@ -127,7 +127,7 @@ func runWorker(ctx context.Context, once bool) error {
 	return runWithAdmin(ctx, "worker", c.Process, logger, admin, w.Run)
 }
 
-// openHints opens the queue, if there is one.
+// openHints opens the queue, if one is configured.
 func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
 	if c.QueueURL == "" {
 		return worker.Hints{}, nil
@@ -138,17 +138,16 @@ func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
 	}, err
 }
 
-// limitMemory makes the collector work harder before the heap is large: what a
-// worker holds is bounded, what it has left behind need not pile up. GOMEMLIMIT
-// says otherwise.
+// limitMemory sets a soft memory limit, unless GOMEMLIMIT is set. The worker's live memory
+// is bounded, and the limit makes the collector free garbage before it piles up.
 func limitMemory(concurrency, batch int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit(concurrency, batch))
 	}
 }
 
-// memoryLimit grows with the objects that are read and the updates that are
-// committed at a time; it is 100 MiB where both are the default.
+// memoryLimit returns the limit in bytes. It grows with concurrency and batch, and is 100
+// MiB at their defaults.
 func memoryLimit(concurrency, batch int) int64 {
 	const fixed, perObject, perUpdate = 64 << 20, 384 << 10, 24 << 10
 	return max(100<<20, fixed+perObject*int64(concurrency)+perUpdate*int64(batch))
@@ -160,11 +159,11 @@ func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 	return []server.Check{{Name: "database", Run: db.CheckSchema}, {Name: "pass", Run: w.Ready}}
 }
 
-// adminDrain is how long requests to the admin port may take in the end.
+// adminDrain is how long requests to the admin port may take at the end.
 const adminDrain = time.Second
 
-// runWithAdmin runs work until a signal, with the admin port beside it until
-// work has ended.
+// runWithAdmin runs work until a signal, with the admin port beside it until work has
+// ended.
 func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, admin http.Handler,
 	work func(context.Context) error,
 ) error {

@@ -5,9 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"jpmovies/internal/negotiation"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,18 +16,18 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// answer is the body of a 200, with what does not change while it is kept.
+// answer is the body of a 200, with the headers that stay the same while it is cached.
 type answer struct {
 	body []byte
-	// last is the last revision that a piece of the change feed holds.
+	// last is the last revision in a page of the change feed.
 	last int64
-	// tag is the entity tag, weak: the same for all encodings. Without one,
-	// clients are told to keep nothing.
+	// tag is the entity tag, weak because it is the same for all encodings. An answer
+	// without one must not be stored by clients.
 	tag string
-	// state is the number of the state that it is of.
+	// state is the number of the state that the answer shows.
 	state uint64
-	// Header values that all who get the answer share. A link leads to the page
-	// that follows, if there is one; total is how many movies or people match.
+	// Header values, shared by all responses with this answer. link is the URL of the next
+	// page, total the number of movies or people that match.
 	link, etag, length, total []string
 
 	zipped, zstandard struct {
@@ -36,8 +36,8 @@ type answer struct {
 	}
 }
 
-// newAnswer is an answer that clients may keep. next is the URL of the page that
-// follows, if there is one.
+// newAnswer returns an answer that clients may store. next is the URL of the next page,
+// empty for none.
 func newAnswer(body []byte, next string) *answer {
 	a := newBriefAnswer(body, next)
 	sum := binary.LittleEndian.AppendUint64(nil, xxhash.Sum64(body))
@@ -46,17 +46,17 @@ func newAnswer(body []byte, next string) *answer {
 	return a
 }
 
-// of adds how many movies or people match.
-func (a *answer) of(total int) *answer {
+// withTotal adds the number of movies or people that match.
+func (a *answer) withTotal(total int) *answer {
 	a.total = []string{strconv.Itoa(total)}
 	return a
 }
 
-// maxLink is the length in bytes of the longest URL that is also told in the header
-// Link: proxies refuse answers whose headers are large (nginx: 4 KiB in all).
+// maxLink is the length in bytes of the longest URL that is repeated in the header Link.
+// Proxies refuse responses with large headers (nginx: 4 KiB in all).
 const maxLink = 3 << 10
 
-// newBriefAnswer is an answer that clients are not to keep.
+// newBriefAnswer returns an answer that clients must not store.
 func newBriefAnswer(body []byte, next string) *answer {
 	a := &answer{body: body, length: []string{strconv.Itoa(len(body))}}
 	if next != "" && len(next) <= maxLink && isASCII(next) {
@@ -65,18 +65,18 @@ func newBriefAnswer(body []byte, next string) *answer {
 	return a
 }
 
-// weight is what the answer may cost in memory, in bytes, with both encodings: what
-// cannot be compressed is no shorter.
+// weight is the memory, in bytes, that the answer may take with both encodings.
+// Incompressible bodies do not get shorter.
 func (a *answer) weight(key int) uint32 {
 	return uint32(3*len(a.body) + key + 512) //nolint:gosec // a page, far below 4 GiB
 }
 
-// minCompressed is the size from which compression saves packets.
+// minCompressed is the size in bytes from which compression saves packets.
 const minCompressed = 1024
 
-// encoded is the body in the encoding that the client likes best.
+// encoded returns the body in the encoding that the client prefers.
 func (a *answer) encoded(r *http.Request) (body []byte, encoding string) {
-	encoding, insisted := chooseEncoding(r.Header.Values("Accept-Encoding"), "zstd", "gzip")
+	encoding, insisted := negotiation.Encoding(r.Header.Values("Accept-Encoding"), "zstd", "gzip")
 	switch {
 	case len(a.body) < minCompressed && !insisted:
 	case encoding == "gzip":
@@ -100,21 +100,21 @@ var zstdEncoder = func() *zstd.Encoder {
 func zip(body []byte) []byte {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
-	_, _ = w.Write(body) // a buffer takes all
+	_, _ = w.Write(body) // a buffer accepts every write
 	_ = w.Close()
 	return out.Bytes()
 }
 
-// agedAfter: from this age on, an answer says how old it is.
+// agedAfter is the age from which responses carry an Age header.
 const agedAfter = 2 * time.Second
 
-func tellAge(header http.Header, age time.Duration) {
+func setAge(header http.Header, age time.Duration) {
 	if age >= agedAfter {
 		header.Set("Age", strconv.Itoa(int(age/time.Second)))
 	}
 }
 
-// send writes an answer, or 304 when the client has it.
+// send writes an answer, or 304 when the client has it already.
 func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	header := w.Header()
 	header[contentType] = jsonType
@@ -132,13 +132,13 @@ func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 	if a.total != nil {
 		header[totalCount] = a.total
 	}
-	tellAge(header, s.age)
+	setAge(header, s.age)
 	if a.etag == nil {
 		header[cacheControl] = noStore
 	} else {
 		header[cacheControl] = noCache
 		header[etag] = a.etag
-		if matches(r.Header[ifNoneMatch], a.tag) {
+		if negotiation.Matches(r.Header[ifNoneMatch], a.tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
@@ -149,25 +149,10 @@ func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
 		header.Set("Content-Encoding", encoding)
 		header.Set(contentLength, strconv.Itoa(len(body)))
 	}
-	_, _ = w.Write(body) //nolint:gosec // JSON, and a client that went away need not be told
+	_, _ = w.Write(body) //nolint:gosec // JSON; nobody is left to hear of a write error
 }
 
-// matches tells whether one of the entity tags of If-None-Match is the tag; weak
-// and strong ones compare alike (RFC 9110, 13.1.2).
-func matches(headers []string, tag string) bool {
-	opaque := strings.TrimPrefix(tag, "W/")
-	for _, header := range headers {
-		for one := range strings.SplitSeq(header, ",") {
-			one = strings.TrimSpace(one)
-			if one == "*" || strings.TrimPrefix(one, "W/") == opaque {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// marshal is json.Marshal without escapes for HTML, and with a line's end.
+// marshal is json.Marshal without HTML escapes, and with a newline at the end.
 func marshal(value any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

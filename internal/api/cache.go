@@ -12,8 +12,8 @@ import (
 	"jpmovies/internal/index"
 )
 
-// cache keeps answers of the current state ready to be sent, by their request, bounded
-// by their bytes. Any change may concern any of them, so all are dropped with each.
+// cache holds answers of the current state by their request, bounded by their bytes. Every
+// change of the catalogue invalidates all of them.
 type cache struct {
 	answers *otter.Cache[string, *answer]
 	loading singleflight.Group
@@ -29,33 +29,33 @@ func newCache(bytes int64) *cache {
 // movieKey is the path of a single movie.
 func movieKey(id int64) string { return "/movies/" + strconv.FormatInt(id, 10) }
 
-// find returns an answer that is kept, if it is of a state.
+// find returns the cached answer to a request if it shows the given state.
 func (c *cache) find(s state, key string) (found *answer, hit bool) {
 	found, hit = c.answers.GetIfPresent(key)
 	return found, hit && found.state == s.number
 }
 
-// keep keeps an answer while its state is the current one.
-func (a *API) keep(s state, key string, made *answer) {
+// store caches an answer if its state is still the current one.
+func (a *API) store(s state, key string, made *answer) {
 	made.state = s.number
 	a.watcher.unmoved(s, func() { a.cache.answers.Set(key, made) })
 }
 
-// loadKey is the same for all who want the same answer of the same state.
+// loadKey identifies concurrent requests for the same answer of the same state.
 func loadKey(s state, key string) string { return strconv.FormatUint(s.number, 10) + " " + key }
 
-// get returns an answer that is kept, or loads it from the database: once, however many
-// ask for it at the same time, and for as many requests at once as there is room.
+// get returns a cached answer, or loads it from the database. Concurrent requests share
+// one load, and the number of concurrent loads is bounded.
 func (a *API) get(ctx context.Context, s state, key string, load func(context.Context) (*answer, error)) (found *answer, hit bool, err error) {
 	if found, hit = a.cache.find(s, key); hit {
 		return found, true, nil
 	}
-	// The one who asked first may go away; the others still want the answer.
+	// The first client may disconnect while others still wait for the answer.
 	loading := a.cache.loading.DoChan(loadKey(s, key), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 		defer cancel()
 		if kept, hit := a.cache.find(s, key); hit {
-			return kept, nil // it came between our look and our turn
+			return kept, nil // another request has just loaded it
 		}
 		if err := a.room.loads.Acquire(ctx, 1); err != nil {
 			return nil, errBusy
@@ -64,7 +64,7 @@ func (a *API) get(ctx context.Context, s state, key string, load func(context.Co
 		var loaded *answer
 		err := guard(func() (err error) { loaded, err = load(ctx); return err })
 		if err == nil {
-			a.keep(s, key, loaded)
+			a.store(s, key, loaded)
 		}
 		return loaded, err
 	})
@@ -79,8 +79,8 @@ func (a *API) get(ctx context.Context, s state, key string, load func(context.Co
 	}
 }
 
-// compute is get for answers that are made of the index: that takes milliseconds, so
-// nobody who waits is let go.
+// compute is get for answers from the index. That takes milliseconds, so waiting clients
+// are not released when they disconnect.
 func (a *API) compute(s state, key string, make func(*index.Index) (*answer, error)) (found *answer, hit bool, err error) {
 	if found, hit = a.cache.find(s, key); hit {
 		return found, true, nil
@@ -89,7 +89,7 @@ func (a *API) compute(s state, key string, make func(*index.Index) (*answer, err
 		var made *answer
 		err := guard(func() (err error) { made, err = make(s.index); return err })
 		if err == nil {
-			a.keep(s, key, made)
+			a.store(s, key, made)
 		}
 		return made, err
 	})
@@ -99,8 +99,8 @@ func (a *API) compute(s state, key string, make func(*index.Index) (*answer, err
 	return made.(*answer), false, nil
 }
 
-// guard makes an error of a panic: outside of a request's own goroutine it would
-// end the process.
+// guard returns a panic as an error. In a goroutine of its own, a panic would end the
+// process.
 func guard(do func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

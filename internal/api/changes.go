@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/negotiation"
 )
 
 // Limits of the change feed.
@@ -19,12 +20,12 @@ const (
 	maxWait        = time.Minute
 )
 
-// changesQuery is the query string of /changes.
+// changesQuery is the parsed query string of /changes.
 type changesQuery struct {
 	since int64
 	limit int
 	wait  time.Duration
-	// lastEvent counts more than since; -1 when it is not given.
+	// lastEvent overrides since; -1 when it is not given.
 	lastEvent int64
 }
 
@@ -44,8 +45,8 @@ var changesParameters = []parameter[changesQuery]{
 	}},
 }
 
-// changes answers with the changes after a revision, in commit order, each with
-// the movie as it is now; or waits for one; or streams them.
+// changes answers with the changes after a revision in commit order, each with the movie
+// as it is now. It may wait for a change, or stream changes.
 func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	q := changesQuery{limit: defaultChanges, lastEvent: -1}
 	given, err := parse(r.URL.RawQuery, changesParameters, &q)
@@ -57,31 +58,31 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 		given.Del("lastEventId")
 	}
 	w.Header().Add("Vary", "Accept")
-	if prefers(r, "text/event-stream", "application/json") {
+	if negotiation.Prefers(r.Header.Values("Accept"), "text/event-stream", "application/json") {
 		return a.stream(w, r, q)
 	}
-	takeTime(w, r, q.wait)
+	extendDeadlines(w, r, q.wait)
 	s, err := a.waitForChange(lasting(r), q)
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
+	return a.loaded(w, r, s, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
 		changes, err := a.readChanges(ctx, q.since, q.limit)
 		if err != nil {
 			return nil, err
 		}
-		return a.newPiece(changes, q.since, given), nil
+		return a.newChangesPage(changes, q.since, given), nil
 	})
 }
 
-// A batch of changes is read in steps: few at first and more while they are small,
-// since a server sends all that it was asked for.
+// A page of changes is read in steps that grow while the movies are small, because a
+// database server sends all rows that a statement asks for.
 const (
 	firstStep = 16
 	mostStep  = 250
 )
 
-// readChanges reads at most limit changes, and no more once they hold movie.MaxBytes.
+// readChanges reads at most limit changes, and stops once they hold movie.MaxBytes.
 func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []movie.Change, err error) {
 	for size, step := 0, firstStep; size < movie.MaxBytes && len(all) < limit; step = min(4*step, mostStep) {
 		step = min(step, limit-len(all))
@@ -90,7 +91,7 @@ func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []mo
 			return nil, err
 		}
 		all = append(all, some...)
-		if len(some) < step { // these are all, or too large for more
+		if len(some) < step { // the feed ends here, or the step reached its bytes
 			break
 		}
 		for _, c := range some {
@@ -101,7 +102,7 @@ func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []mo
 	return all, nil
 }
 
-// newPiece is a page of the feed:
+// newChangesPage returns a page of the feed:
 //
 //	{"changes": [
 //	{"revision": 17, "id": 7, "movie": {"id": 7, "title": ..., "self_url": "/movies/7"}},
@@ -109,7 +110,7 @@ func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []mo
 //	],
 //	"revision": 18,
 //	"next_url": "/changes?since=18"}
-func (a *API) newPiece(changes []movie.Change, last int64, given url.Values) *answer {
+func (a *API) newChangesPage(changes []movie.Change, last int64, given url.Values) *answer {
 	body := []byte(`{"changes": [`)
 	for i, c := range changes {
 		body = a.appendChange(appendSeparator(body, i), c)
@@ -132,18 +133,18 @@ func (a *API) appendChange(body []byte, c movie.Change) []byte {
 	return append(c.Row.AppendJSON(body, a.base), '}')
 }
 
-// takeTime lets an answer take longer than the server allows others. Without a
-// read deadline, the connection is not taken for one that went silent; but a
-// body, which nobody asked for, must come as soon as anywhere else.
-func takeTime(w http.ResponseWriter, r *http.Request, more time.Duration) {
+// extendDeadlines lets a response take longer than the server allows by default. Without a
+// read deadline the server does not take the connection for a silent one. A request body,
+// which no route expects, must still arrive in time.
+func extendDeadlines(w http.ResponseWriter, r *http.Request, more time.Duration) {
 	control := http.NewResponseController(w)
 	if r.ContentLength == 0 {
-		_ = control.SetReadDeadline(time.Time{}) // a writer without deadlines has none to lift
+		_ = control.SetReadDeadline(time.Time{}) // not every writer has deadlines
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(more + 2*queryTimeout + writeTimeout))
 }
 
-// waitForChange waits until there is a change after since, or the time is up.
+// waitForChange waits until there is a change after since, or the wait is over.
 func (a *API) waitForChange(ctx context.Context, q changesQuery) (state, error) {
 	deadline := time.NewTimer(q.wait)
 	defer deadline.Stop()

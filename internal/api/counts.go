@@ -9,9 +9,10 @@ import (
 
 	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// genres answers with the genres of the movies that match, the most common first:
+// genres answers with the genres of the matching movies, the most frequent first:
 //
 //	{"genres": [
 //	{"genre": "Drama", "movies": 799, "movies_url": "/movies?genre=Drama"}
@@ -20,7 +21,7 @@ func (a *API) genres(w http.ResponseWriter, r *http.Request) error {
 	return a.counts(w, r, "genre", (*index.Index).Genres)
 }
 
-// years answers with the years of the movies that match, in order, in the same shape.
+// years answers with the years of the matching movies, in order, in the same shape.
 func (a *API) years(w http.ResponseWriter, r *http.Request) error {
 	return a.counts(w, r, "year", (*index.Index).Years)
 }
@@ -48,7 +49,7 @@ func (a *API) counts(w http.ResponseWriter, r *http.Request, name string, count 
 		if len(counts) > 0 {
 			body = append(body, '\n')
 		}
-		return newAnswer(append(body, "]}\n"...), "").of(movies), nil
+		return newAnswer(append(body, "]}\n"...), "").withTotal(movies), nil
 	})
 }
 
@@ -56,14 +57,14 @@ func appendMovies(body []byte, n int) []byte {
 	return strconv.AppendInt(append(body, `, "movies": `...), int64(n), 10)
 }
 
-// appendLink appends the link to the movies that have a value.
+// appendLink appends the URL of the movies that have a value.
 func (a *API) appendLink(body []byte, parameter, value string) []byte {
 	body = append(append(body, `, "movies_url": "`...), a.base...)
 	body = append(append(body, `/movies?`...), parameter...)
 	return append(append(append(body, '='), url.QueryEscape(value)...), '"')
 }
 
-// status tells how fresh the catalogue is. It is never kept.
+// status answers with the freshness of the catalogue. It is never cached.
 func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	if err := noParameters(r.URL.RawQuery); err != nil {
 		return err
@@ -78,7 +79,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, newStatus(s, time.Now()))
 }
 
-// shownStatus is a status as it is shown. Times are RFC 3339, null for never.
+// shownStatus is the JSON form of a status. Times are RFC 3339, null for never.
 type shownStatus struct {
 	Revision       int64         `json:"revision"`
 	Movies         int64         `json:"movies"`
@@ -93,7 +94,7 @@ type shownWorker struct {
 	LastPass *time.Time `json:"last_pass"`
 }
 
-func newStatus(s movie.Status, now time.Time) shownStatus {
+func newStatus(s report.Status, now time.Time) shownStatus {
 	shown := shownStatus{Revision: s.Revision, Movies: s.Movies, Workers: []shownWorker{}}
 	var oldest *time.Time
 	for _, w := range s.Workers {
@@ -101,7 +102,7 @@ func newStatus(s movie.Status, now time.Time) shownStatus {
 			shown.LastCommit = orNull(w.LastCommit)
 		}
 	}
-	for _, w := range movie.Current(s.Workers) {
+	for _, w := range report.Current(s.Workers) {
 		shown.Workers = append(shown.Workers, shownWorker{w.Shard, orNull(w.LastPass)})
 		shown.ObjectsWaiting += w.ObjectsWaiting
 		if oldest == nil || w.OldestWaiting != nil && w.OldestWaiting.Before(*oldest) {
@@ -109,7 +110,7 @@ func newStatus(s movie.Status, now time.Time) shownStatus {
 		}
 	}
 	if oldest != nil {
-		seconds := now.Unix() - oldest.Unix() // a Duration ends after 292 years
+		seconds := now.Unix() - oldest.Unix() // a time.Duration overflows after 292 years
 		if now.Nanosecond() < oldest.Nanosecond() {
 			seconds--
 		}

@@ -15,6 +15,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 func TestCounts(t *testing.T) {
@@ -94,7 +95,7 @@ func TestStatus(t *testing.T) {
 		then := time.Unix(time.Now().Unix()-seconds, 0)
 		return &then
 	}
-	workers := []movie.WorkerStatus{
+	workers := []report.Worker{
 		{Shard: "0/3", LastPass: at, LastCommit: at.Add(-time.Hour), ObjectsWaiting: 3, OldestWaiting: ago(100)},
 		{Shard: "1/3", LastPass: at, LastCommit: at, ObjectsWaiting: 4, OldestWaiting: ago(200)},
 		{Shard: "2/3", LastPass: at},

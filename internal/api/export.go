@@ -14,17 +14,18 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/negotiation"
 )
 
-// exportTimeout bounds an export: the database keeps what it shows for as long.
+// exportTimeout bounds an export: the database keeps old rows for its snapshot meanwhile.
 const exportTimeout = time.Hour
 
 var errExports = problem{
 	Status: http.StatusServiceUnavailable, retryAfter: "30",
-	Detail: "as many exports as may run at once are running, try again later",
+	Detail: "the limit of concurrent exports is reached, try again later",
 }
 
-// export streams all movies that match as one snapshot, one a line.
+// export streams all matching movies of one snapshot.
 func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	format := ""
 	q, err := parseQuery(r.URL.RawQuery, append(slices.Clone(filterParameters), parameter[query]{
@@ -41,7 +42,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Add("Vary", "Accept, Accept-Encoding")
-	if format == "" && prefers(r, "text/csv", "application/x-ndjson", "application/json") {
+	if format == "" && negotiation.Prefers(r.Header.Values("Accept"), "text/csv", "application/x-ndjson", "application/json") {
 		format = "csv"
 	}
 	e := a.newExporter(w, r, cmp.Or(format, "ndjson"))
@@ -49,7 +50,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		return errExports
 	}
 	defer a.exports.Release(1)
-	takeTime(w, r, exportTimeout)
+	extendDeadlines(w, r, exportTimeout)
 	defer e.out.end()
 	ctx, cancel := context.WithTimeout(lasting(r), exportTimeout)
 	defer cancel()
@@ -62,7 +63,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil && e.begun {
 		a.logger.WarnContext(ctx, "export ended early", "error", err)
-		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+		panic(http.ErrAbortHandler) // so that the client does not take a part for the whole
 	}
 	return err
 }
@@ -81,7 +82,7 @@ type exporter struct {
 func (a *API) newExporter(w http.ResponseWriter, r *http.Request, format string) *exporter {
 	e := &exporter{out: newPaced(w), format: format, base: a.base, head: r.Method == http.MethodHead}
 	// gzip at its fastest suffices for a stream that is compressed as it goes.
-	if encoding, _ := chooseEncoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
+	if encoding, _ := negotiation.Encoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
 		e.zip, _ = gzip.NewWriterLevel(e.out, gzip.BestSpeed) // the level is valid
 	}
 	return e

@@ -1,7 +1,7 @@
 package api
 
-// Names of headers as net/http writes them: a map takes them as they are, and
-// Header.Set would look for capitals in each answer.
+// Names of headers in canonical form: assigning to the map directly saves Header.Set's
+// conversion in each response.
 const (
 	allowOrigin       = "Access-Control-Allow-Origin"
 	exposeHeaders     = "Access-Control-Expose-Headers"
@@ -18,7 +18,8 @@ const (
 	vary              = "Vary"
 )
 
-// Values that answers share. They have no room, so that Header.Add copies them.
+// Header values that responses share. Their capacity is their length, so Header.Add copies
+// them.
 var (
 	anyOrigin  = []string{"*"}
 	exposed    = []string{"Catalogue-Revision, ETag, Link, Total-Count, Age, Retry-After, X-Request-Id"} // to scripts of other origins

@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// history answers with a page of what has changed a movie, the newest first:
+// history answers with a page of the changes of a movie, the newest first:
 //
 //	{"history": [
 //	{"revision": 17, "time": "2026-03-01T12:00:00Z", "changed": ["cast", "genres"]}
@@ -29,8 +30,8 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.sendCached(w, r, s, path+given.Encode(), func(ctx context.Context) (*answer, error) {
-		// One more tells whether there is a next page.
+	return a.loaded(w, r, s, path+given.Encode(), func(ctx context.Context) (*answer, error) {
+		// One event more than the page shows whether there is a next page.
 		events, err := a.catalogue.History(ctx, id, q.start, q.limit+1)
 		if err != nil {
 			return nil, err
@@ -45,7 +46,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func appendHistory(body []byte, events []movie.Event, next string) []byte {
+func appendHistory(body []byte, events []report.Event, next string) []byte {
 	body = append(body, `{"history": [`...)
 	for i, e := range events {
 		body = append(appendSeparator(body, i), `{"revision": `...)

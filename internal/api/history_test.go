@@ -19,6 +19,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 // moments are the times in a history.
@@ -79,8 +80,8 @@ func TestHistory(t *testing.T) {
 func TestObjects(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
-		looked := map[string]*movie.Waiting{"waits.json": {Size: 17, ObjectETag: `"new"`}}
-		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o)), Waiting: func(_ context.Context, key string) (*movie.Waiting, error) {
+		looked := map[string]*report.Waiting{"waits.json": {Size: 17, ObjectETag: `"new"`}}
+		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o)), Waiting: func(_ context.Context, key string) (*report.Waiting, error) {
 			if key == "away.json" {
 				return nil, errors.New("the bucket is away")
 			}

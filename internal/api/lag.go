@@ -7,33 +7,33 @@ import (
 	"time"
 )
 
-// lag follows how far a replica, which answers are read from, is behind its
-// primary. It asks apart from the watcher: a primary that does not answer must not
-// keep that from seeing what the replica has.
+// lag measures how far the replica that answers are read from is behind its primary. It
+// asks in a goroutine of its own, so that a silent primary does not stop the watcher from
+// reading the replica.
 type lag struct {
 	missing func(context.Context) (since time.Time, err error)
 	now     func() time.Time
 
-	asked chan struct{} // closed when the primary was asked for the first time
+	asked chan struct{} // closed after the first question to the primary
 	once  sync.Once
 
 	mu    sync.Mutex
-	shown time.Time // all that was committed until then is shown
+	shown time.Time // the replica shows all changes committed before
 }
 
 func newLag(missing func(context.Context) (time.Time, error), now func() time.Time) *lag {
 	return &lag{missing: missing, now: now, shown: now(), asked: make(chan struct{})}
 }
 
-// askLag is how often the primary is asked: Age counts seconds.
+// askLag is the interval between questions: Age counts seconds.
 const askLag = 500 * time.Millisecond
 
-// follow asks until ctx is done. A primary that is away does not keep the replica
-// from being read; the age grows, since nobody knows what is missing.
+// follow asks until ctx is done. While the primary is away, the replica is still read, and
+// the age grows because nobody knows what is missing.
 func (l *lag) follow(ctx context.Context, logger *slog.Logger) {
 	ticker := time.NewTicker(askLag)
 	defer ticker.Stop()
-	log := reminder{logger: logger, now: l.now, fails: "how far the replica is behind is not known", succeeds: "how far the replica is behind is known again"}
+	log := failureLog{logger: logger, now: l.now, fails: "how far the replica is behind is not known", succeeds: "how far the replica is behind is known again"}
 	for {
 		_, err := l.look(ctx)
 		log.note(ctx, err)
@@ -45,7 +45,7 @@ func (l *lag) follow(ctx context.Context, logger *slog.Logger) {
 	}
 }
 
-// look tells whether the replica misses anything.
+// look asks once and reports whether the replica lacks changes.
 func (l *lag) look(ctx context.Context) (behind bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -64,8 +64,8 @@ func (l *lag) look(ctx context.Context) (behind bool, err error) {
 	return behind, nil
 }
 
-// wait waits until the primary was asked, with or without success: else the first
-// answers would seem fresh.
+// wait waits until the primary was asked, successfully or not. Before, responses would
+// seem fresh.
 func (l *lag) wait(ctx context.Context) error {
 	if l == nil {
 		return nil
@@ -78,7 +78,7 @@ func (l *lag) wait(ctx context.Context) error {
 	}
 }
 
-// age is how old what the replica shows may be; 0 without a replica.
+// age is the greatest possible age of the state on the replica; 0 without a replica.
 func (l *lag) age() time.Duration {
 	if l == nil {
 		return 0

@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// lasting is the context of work whose answer goes to a client that may have closed its
-// sending side: over HTTP/1, net/http takes that for a client that has left, and ends
-// the request's own context. The work is bounded by times of its own.
+// lasting returns a context that outlives a half-closed connection. Over HTTP/1, net/http
+// cancels a request's context when the client closes its sending side, though it may still
+// read. Such work is bounded by its own timeouts.
 func lasting(r *http.Request) context.Context {
 	if r.ProtoMajor == 1 {
 		return context.WithoutCancel(r.Context())

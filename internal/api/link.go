@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// asGiven writes a query string like the one that it continues: a client that sent
-// names as plain UTF-8 gets them back so. Percent-encoded they are up to three times as
-// long, and the link might be longer than what the client, a proxy or this server takes.
+// asGiven writes a query string in the form of the one that it continues: a client that
+// sent plain UTF-8 gets plain UTF-8. Percent-encoding makes text up to three times as
+// long, and the link might exceed a limit of the client, a proxy or this server.
 func asGiven(query, given string) string {
 	if isASCII(given) {
 		return query
@@ -20,7 +20,8 @@ func asGiven(query, given string) string {
 		if len(escaped) < 2 {
 			break
 		}
-		// Only bytes of longer characters: the others have a meaning in URLs or JSON.
+		// Only bytes of multi-byte characters: all others may have a meaning in URLs or
+		// JSON.
 		if b, err := url.PathUnescape(query[:3]); err == nil && b[0] >= 0x80 {
 			out.WriteString(b)
 		} else {

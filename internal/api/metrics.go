@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// metrics of the answers that are kept.
+// metrics counts cached answers.
 type metrics struct{ hits, misses prometheus.Counter }
 
 func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
@@ -23,12 +23,12 @@ func newMetrics(r prometheus.Registerer, w *watcher) *metrics {
 	if w.lag != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "movies", Subsystem: "api", Name: "replica_lag_seconds",
-			Help: "How far the read replica is behind its primary; it grows while that cannot be found out, too.",
+			Help: "Seconds that the read replica may be behind its primary. It also grows while the primary cannot be asked.",
 		}, func() float64 { return w.lag.age().Seconds() })
 	}
 	requests := f.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "movies", Subsystem: "api", Name: "cache_requests_total",
-		Help: "Answers, by whether they were kept ready (hit) or had to be made (miss).",
+		Help: "Answers from the cache (hit), and answers that had to be computed or read (miss).",
 	}, []string{"result"})
 	return &metrics{hits: requests.WithLabelValues("hit"), misses: requests.WithLabelValues("miss")}
 }

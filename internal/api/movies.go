@@ -21,7 +21,7 @@ import (
 //	"next_url": "/movies?limit=2&start=11"}
 func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	key := pageKey(r.URL.RawQuery)
-	if a.sendKept(w, r, key) {
+	if a.sendCachedKey(w, r, key) {
 		return nil
 	}
 	q, err := parseQuery(r.URL.RawQuery, pageParameters)
@@ -32,7 +32,8 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// What is given as a key is found by sendKept the next time, without parsing.
+	// The link of the next page is the cache key of its answer, so sendCachedKey finds it
+	// without parsing.
 	next := func(last int64) string { return pageKey(asGiven(q.next(strconv.FormatInt(last, 10)), r.URL.RawQuery)) }
 	if s.index != nil {
 		return a.sendComputed(w, r, s, key, func(x *index.Index) (*answer, error) { return a.searchPage(x, q, next) })
@@ -40,7 +41,7 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	if !q.Simple() || q.Sort != movie.SortNewest {
 		return errOff
 	}
-	return a.sendCached(w, r, s, key, func(ctx context.Context) (*answer, error) {
+	return a.loaded(w, r, s, key, func(ctx context.Context) (*answer, error) {
 		rows, start, err := a.catalogue.Movies(ctx, q.Filter, q.Start, q.Limit)
 		if err != nil {
 			return nil, err
@@ -57,10 +58,10 @@ func (a *API) movies(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// pageKey is the key of a page, by the query string.
+// pageKey is the cache key of a page.
 func pageKey(query string) string { return "/movies?" + query }
 
-// searchPage is a page from the index; one of large movies is short.
+// searchPage returns a page from the index. A page of large movies is short.
 func (a *API) searchPage(x *index.Index, q query, next func(last int64) string) (*answer, error) {
 	found, err := x.Search(q.Filter, q.Sort, q.Start, q.Limit)
 	if errors.Is(err, index.ErrStart) {
@@ -78,25 +79,25 @@ func (a *API) searchPage(x *index.Index, q query, next func(last int64) string) 
 	if n < len(found.IDs) || found.More {
 		following = a.base + next(found.IDs[n-1])
 	}
-	return newAnswer(appendNext(appendEnd(body, n), following), following).of(found.Total), nil
+	return newAnswer(appendNext(appendEnd(body, n), following), following).withTotal(found.Total), nil
 }
 
-// appendMovie appends a movie that is in the index.
+// appendMovie appends a movie of the index.
 func (a *API) appendMovie(body []byte, x *index.Index, id int64) []byte {
 	body, _ = x.AppendFields(movie.AppendOpening(body, id), id)
 	return movie.AppendSelf(body, a.base, id)
 }
 
-// appendNext ends a page.
+// appendNext appends the end of a page.
 func appendNext(body []byte, next string) []byte {
 	body = append(body, `"next_url": `...)
 	if next == "" {
 		return append(body, "null}\n"...)
 	}
-	return append(append(append(body, '"'), next...), "\"}\n"...) // quotes and controls are percent-encoded
+	return append(append(append(body, '"'), next...), "\"}\n"...) // quotes and control characters are percent-encoded
 }
 
-// appendSeparator begins the line of the ith element of a list.
+// appendSeparator begins the line of element i of a list.
 func appendSeparator(body []byte, i int) []byte {
 	if i > 0 {
 		body = append(body, ',')
@@ -125,7 +126,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.index == nil {
-		return a.sendCached(w, r, s, movieKey(id), func(ctx context.Context) (*answer, error) {
+		return a.loaded(w, r, s, movieKey(id), func(ctx context.Context) (*answer, error) {
 			row, err := a.catalogue.Movie(ctx, id)
 			if err != nil {
 				return nil, err
@@ -139,14 +140,14 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 		return movie.ErrNotFound
 	}
 	made := newAnswer(append(movie.AppendSelf(body, a.base, id), '\n'), "")
-	if len(made.body) >= minCompressed { // making it costs less than keeping it, unless it is compressed
+	if len(made.body) >= minCompressed { // a small one is cheaper to compute than to cache
 		return a.sendComputed(w, r, s, movieKey(id), func(*index.Index) (*answer, error) { return made, nil })
 	}
 	a.sendMade(w, r, s, "index", started, made)
 	return nil
 }
 
-// movieID is the id in the path.
+// movieID parses the id in the path.
 func movieID(r *http.Request) (int64, error) {
 	text := r.PathValue("id")
 	id, err := strconv.ParseInt(text, 10, 64)

@@ -6,13 +6,13 @@ import (
 	"net/http"
 )
 
-// description is the OpenAPI document. Tests hold the routes, their parameters and
-// their answers to it.
+// description is the OpenAPI document. Tests compare the routes, their parameters and
+// their answers with it.
 //
 //go:embed openapi.json
 var description []byte
 
-// describe returns the document for an API below a path.
+// describe returns the document with the API's base path.
 func describe(base string) *answer {
 	if base == "" {
 		return newAnswer(description, "")
@@ -20,7 +20,7 @@ func describe(base string) *answer {
 	return newAnswer(bytes.Replace(description, []byte(`"url": "/"`), []byte(`"url": "`+base+`"`), 1), "")
 }
 
-// openapi answers with the description of this API.
+// openapi answers with the OpenAPI document.
 func (a *API) openapi(w http.ResponseWriter, r *http.Request) error {
 	return a.sendConstant(w, r, a.description)
 }

@@ -11,48 +11,50 @@ import (
 	"time"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// Records is what the database knows for operators.
+// Records reads the database for operators.
 type Records interface {
-	// Status is how fresh the catalogue is.
-	Status(ctx context.Context) (movie.Status, error)
+	// Status returns the freshness of the catalogue.
+	Status(ctx context.Context) (report.Status, error)
 	// Rejections returns the newest rejections, at most limit. With start above
 	// 0, only ids below it.
-	Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error)
-	// Origins says which updates set the parts of the movie with an id, or, when the id
-	// is 0, of the one with an identity. movie.ErrNotFound.
-	Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error)
+	Rejections(ctx context.Context, start int64, limit int) ([]report.Rejection, error)
+	// Origins returns the updates that set the parts of the movie with an id, or, when the
+	// id is 0, of the one with an identity. It returns movie.ErrNotFound when there never
+	// was one.
+	Origins(ctx context.Context, id int64, i movie.Identity) (report.Origins, error)
 	// History returns the newest changes of a movie, at most limit. With start above 0,
 	// only revisions below it.
-	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
+	History(ctx context.Context, id, start int64, limit int) ([]report.Event, error)
 }
 
 // Tracer traces objects.
 type Tracer interface {
-	// Trace tells what is known about the objects of a key.
-	Trace(ctx context.Context, key string) (movie.Trace, error)
+	// Trace reports what is known about the objects of a key.
+	Trace(ctx context.Context, key string) (report.Trace, error)
 }
 
-// Operations answers operators on the admin port, of the API and of the worker alike: keys
-// and reasons are not for strangers. It reads only.
+// Operations serves operators on the admin port of the API and of the worker. It is
+// read-only. Keys and reasons are not for the public.
 type Operations struct {
 	Records Records
 	Tracer  Tracer
 	Logger  *slog.Logger
-	// Waiting finds an object in the bucket, nil when it is not there. The process has no
-	// bucket when Waiting is nil.
-	Waiting func(ctx context.Context, key string) (*movie.Waiting, error)
+	// Waiting looks an object up in the bucket; nil when it is not there. Waiting itself
+	// is nil when the process has no bucket.
+	Waiting func(ctx context.Context, key string) (*report.Waiting, error)
 }
 
-// Routes are what it answers, by path.
+// Routes returns the handlers by path.
 func (o *Operations) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/rejections": o.read(o.rejections), "/rejections/reasons": o.read(o.reasons), "/objects": o.read(o.object), "/movie": o.read(o.movie),
 	}
 }
 
-// read serves GET and HEAD to this origin alone.
+// read serves GET and HEAD, without CORS.
 func (o *Operations) read(handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()[contentOptions] = nosniff
@@ -69,7 +71,7 @@ func (o *Operations) read(handle handler) http.Handler {
 	})
 }
 
-// fail tells operators the cause.
+// fail answers with the cause of an error, which operators may see.
 func (o *Operations) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var parameter *parameterError
 	p := problem{Status: http.StatusServiceUnavailable, retryAfter: retryAfter, Detail: fmt.Sprintf("the database cannot be read: %v", err)}
@@ -84,7 +86,7 @@ func (o *Operations) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.send(w)
 }
 
-// shownReport is what a worker reported last.
+// shownReport is the JSON form of a worker's last report.
 type shownReport struct {
 	Shard          string     `json:"shard"`
 	LastPass       *time.Time `json:"last_pass"`
@@ -93,7 +95,7 @@ type shownReport struct {
 	OldestWaiting  *time.Time `json:"oldest_waiting"`
 }
 
-// Catalogue is a section of /overview: /status, with all that the workers have reported.
+// Catalogue returns a section of /overview: /status with the full reports of the workers.
 func (o *Operations) Catalogue(ctx context.Context) (any, error) {
 	s, err := o.Records.Status(ctx)
 	if err != nil {
@@ -103,13 +105,13 @@ func (o *Operations) Catalogue(ctx context.Context) (any, error) {
 		shownStatus
 		Workers []shownReport `json:"workers"`
 	}{newStatus(s, time.Now()), []shownReport{}}
-	for _, w := range movie.Current(s.Workers) {
+	for _, w := range report.Current(s.Workers) {
 		shown.Workers = append(shown.Workers, shownReport{w.Shard, orNull(w.LastPass), orNull(w.LastCommit), w.ObjectsWaiting, w.OldestWaiting})
 	}
 	return shown, nil
 }
 
-// Overview is a section of /overview: what this process answers from.
+// Overview returns a section of /overview: the state that this process answers from.
 func (a *API) Overview(context.Context) (any, error) {
 	type shownIndex struct {
 		Movies      int     `json:"movies"`
@@ -120,9 +122,10 @@ func (a *API) Overview(context.Context) (any, error) {
 	}
 	var shown struct {
 		Revision *int64 `json:"revision"`
-		// Confirmed is how long ago the database last confirmed the revision.
+		// Confirmed is the number of seconds since the database last confirmed the
+		// revision.
 		Confirmed *float64 `json:"confirmed_seconds"`
-		// Lag is how far a read replica is behind; null without one.
+		// Lag is how far the read replica is behind; null without one.
 		Lag   *float64    `json:"replica_lag_seconds"`
 		Index *shownIndex `json:"index"` // null when it is off
 	}
@@ -155,8 +158,8 @@ var objectParameters = []parameter[string]{
 	}},
 }
 
-// object tells what has become of an object. A bucket that does not answer does not keep
-// back what the database knows.
+// object answers with the trace of an object. When the bucket does not answer, it still
+// tells what the database knows.
 func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 	var key string
 	if _, err := parse(r.URL.RawQuery, objectParameters, &key); err != nil {
@@ -166,14 +169,15 @@ func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 		return &parameterError{parameter: "key", detail: "key is missing, expected the key of an object"}
 	}
 	var shown struct {
-		movie.Trace
-		// Searched: the bucket was searched, and has the object if Waiting says so.
+		report.Trace
+		// Searched reports that the bucket was asked; Waiting holds the object if it is
+		// there.
 		Searched bool   `json:"bucket_searched"`
 		Error    string `json:"bucket_error,omitempty"`
 	}
-	// The bucket first: what is committed and deleted in between is then told twice, not
-	// missed.
-	var waiting *movie.Waiting
+	// Ask the bucket first: an object committed and deleted in between is then reported
+	// twice instead of not at all.
+	var waiting *report.Waiting
 	if o.Waiting != nil {
 		found, err := o.Waiting(r.Context(), key)
 		if err != nil {
@@ -191,7 +195,7 @@ func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, shown)
 }
 
-// wanted is the movie that is asked for: by id, or by title and year.
+// wanted names a movie by id, or by title and year.
 type wanted struct {
 	id, year int64
 	title    string
@@ -203,16 +207,17 @@ var wantedParameters = []parameter[wanted]{
 	{name: "year", set: func(q *wanted, v string) string { return setNumber(&q.year, v, movie.MinYear, movie.MaxYear) }},
 }
 
-// shownEvent is a change of a movie.
+// shownEvent is the JSON form of a change of a movie.
 type shownEvent struct {
 	Revision int64     `json:"revision"`
 	Time     time.Time `json:"time"`
 	Changed  []string  `json:"changed"`
-	// Object is the key of the object that made it, if it is known cheaply.
+	// Object is the key of the object that caused the change; null when no part of the
+	// movie still comes from it.
 	Object *string `json:"object"`
 }
 
-// movie tells which object set each part of a movie, and its newest changes.
+// movie answers with the objects that set each part of a movie, and its newest changes.
 func (o *Operations) movie(w http.ResponseWriter, r *http.Request) error {
 	var q wanted
 	if _, err := parse(r.URL.RawQuery, wantedParameters, &q); err != nil {
@@ -234,7 +239,7 @@ func (o *Operations) movie(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := struct {
-		movie.Origins
+		report.Origins
 		History []shownEvent `json:"history"`
 	}{origins, []shownEvent{}}
 	for _, e := range events {
@@ -247,9 +252,10 @@ func (o *Operations) movie(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, shown)
 }
 
-// changed maps revisions of a movie to the keys of the objects that made them, as far as
-// the objects that set its parts tell: four at most. The ingest log has no index of movies.
-func (o *Operations) changed(ctx context.Context, origins movie.Origins) (map[int64]string, error) {
+// changed maps revisions of a movie to the keys of the objects that caused them. It only
+// traces the objects that set its parts, four at most, because the ingest log has no index
+// by movie.
+func (o *Operations) changed(ctx context.Context, origins report.Origins) (map[int64]string, error) {
 	objects, asked := map[int64]string{}, map[string]bool{}
 	for _, part := range origins.Parts {
 		if asked[part.Key] {
@@ -271,7 +277,7 @@ func (o *Operations) changed(ctx context.Context, origins movie.Origins) (map[in
 	return objects, nil
 }
 
-// sendJSON answers with what is never kept.
+// sendJSON sends an answer that must not be stored.
 func sendJSON(w http.ResponseWriter, value any) error {
 	body, err := marshal(value)
 	if err != nil {
@@ -280,6 +286,6 @@ func sendJSON(w http.ResponseWriter, value any) error {
 	header := w.Header()
 	header[contentType], header[cacheControl] = jsonType, noStore
 	header.Set(contentLength, strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // the client went away: nobody is left to tell
+	_, _ = w.Write(body) // nobody is left to hear of a write error
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 // deliver commits an object with updates.
@@ -151,7 +152,7 @@ func TestCatalogueSection(t *testing.T) {
 	deliver(t, db, 1, "a", movie.Update{Identity: movie.Identity{Title: "One", Year: 2000}})
 	oldest := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
 	pass := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for i, w := range []movie.WorkerStatus{
+	for i, w := range []report.Worker{
 		{Shard: "", LastPass: pass.Add(-time.Hour), ObjectsWaiting: 9}, // before the bucket was divided
 		{Shard: "0/2", LastPass: pass, LastCommit: pass.Add(-time.Second), ObjectsWaiting: 3, OldestWaiting: &oldest},
 		{Shard: "1/2", LastPass: pass},
@@ -210,16 +211,16 @@ func TestAPISection(t *testing.T) {
 // records that cannot be read.
 type awayRecords struct{ api.Records }
 
-func (awayRecords) Rejections(context.Context, int64, int) ([]movie.StoredRejection, error) {
+func (awayRecords) Rejections(context.Context, int64, int) ([]report.Rejection, error) {
 	return nil, errSecrets
 }
-func (awayRecords) Trace(context.Context, string) (movie.Trace, error) {
-	return movie.Trace{}, errSecrets
+func (awayRecords) Trace(context.Context, string) (report.Trace, error) {
+	return report.Trace{}, errSecrets
 }
-func (awayRecords) Origins(context.Context, int64, movie.Identity) (movie.Origins, error) {
-	return movie.Origins{}, errSecrets
+func (awayRecords) Origins(context.Context, int64, movie.Identity) (report.Origins, error) {
+	return report.Origins{}, errSecrets
 }
-func (awayRecords) Status(context.Context) (movie.Status, error) { return movie.Status{}, errSecrets }
+func (awayRecords) Status(context.Context) (report.Status, error) { return report.Status{}, errSecrets }
 
 // TestRecordsAway: operators are told the cause.
 func TestRecordsAway(t *testing.T) {

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Limits for a client of a long answer. One that takes less than slowest on average is
-// cut off once it has used up its patience: its answer keeps memory, a connection to
-// the database or a snapshot there.
+// Limits for a client of a long answer. A client that reads more slowly than slowest on
+// average is disconnected once its patience is used up, because its answer holds memory, a
+// database connection or a snapshot.
 const (
 	patience = 20 * time.Second
 	slowest  = 16 << 10 // bytes a second
-	// pieces of this size are written at once, so that a slow client is told from a
-	// stalled one.
+	// pieceBytes are written at once, so that a slow client can be told from a stalled
+	// one.
 	pieceBytes = 16 << 10
 )
 
-// paced writes a long answer. Only the time that the client takes counts, not the time
-// that the answer takes to be made.
+// paced writes a long answer. It counts the time that the client takes, not the time to
+// produce the answer.
 type paced struct {
 	out     http.ResponseWriter
 	control *http.ResponseController
-	left    time.Duration // of the client's patience
+	left    time.Duration // what remains of the client's patience
 }
 
 func newPaced(w http.ResponseWriter) *paced {
@@ -42,14 +42,14 @@ func (p *paced) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// Flush sends what has been written.
+// Flush sends buffered bytes.
 func (p *paced) Flush() error { return p.timed(p.control.Flush) }
 
-// timed does something that waits for the client. There is no deadline in between:
-// over HTTP/2 it would end an answer that has nothing to send.
+// timed runs a send that waits for the client. Between sends there is no deadline: over
+// HTTP/2 it would end an idle stream.
 func (p *paced) timed(send func() error) error {
 	start := time.Now()
-	_ = p.control.SetWriteDeadline(start.Add(p.left)) // a writer without deadlines has none to set
+	_ = p.control.SetWriteDeadline(start.Add(p.left)) // not every writer has deadlines
 	err := send()
 	p.left -= time.Since(start)
 	if err == nil {
@@ -58,5 +58,5 @@ func (p *paced) timed(send func() error) error {
 	return err
 }
 
-// end bounds what net/http writes after the handler.
+// end bounds the final writes of net/http after the handler returns.
 func (p *paced) end() { _ = p.control.SetWriteDeadline(time.Now().Add(writeTimeout)) }

@@ -8,12 +8,12 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// snapshotTimeout is how long the first rows of a snapshot may take: the server may have
-// to sort or to wake up.
+// snapshotTimeout bounds the wait for the first rows of a snapshot: the server may have to
+// sort them.
 const snapshotTimeout = time.Minute
 
-// patient is a source that ends a read once the database has been silent for too long.
-// Reading all movies may take minutes, so the whole has no limit.
+// patient is a source that ends a read when the database has been silent for too long. A
+// whole load has no time limit, because reading all movies may take minutes.
 type patient struct{ index.Source }
 
 // Snapshot implements index.Source.
@@ -32,7 +32,7 @@ func (p patient) Since(ctx context.Context, mark movie.Mark, each func([]movie.S
 	return p.Source.Since(l.ctx, mark, func(s []movie.State) error { return l.heard(func() error { return each(s) }) })
 }
 
-// listener cancels ctx when nothing was heard for a time.
+// listener cancels ctx after a time without rows.
 type listener struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -47,7 +47,7 @@ func listen(ctx context.Context, silence time.Duration) *listener {
 	return l
 }
 
-// heard does something with what came; only the time of the database counts.
+// heard runs do with received rows; do's own time does not count.
 func (l *listener) heard(do func() error) error {
 	l.timer.Stop()
 	err := do()

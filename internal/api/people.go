@@ -9,7 +9,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// people answers with a page of the people in the movies that match, those with the most
+// people answers with a page of the people in the matching movies, those with the most
 // movies first:
 //
 //	{"people": [
@@ -39,11 +39,11 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 		if found.More {
 			next = a.base + "/people?" + asGiven(q.next(found.People[len(found.People)-1].Name), r.URL.RawQuery)
 		}
-		return newAnswer(appendNext(appendEnd(body, len(found.People)), next), next).of(found.Total), nil
+		return newAnswer(appendNext(appendEnd(body, len(found.People)), next), next).withTotal(found.Total), nil
 	})
 }
 
-// suggest answers with what somebody who types may mean, the best first:
+// suggest answers with completions of typed text, the best first:
 //
 //	{"suggestions": [
 //	{"kind": "movie", "text": "Interstellar", "year": 2014, "url": "/movies/35"},
@@ -70,7 +70,7 @@ func (a *API) suggest(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// appendSuggested appends what is told of the kind of a suggestion, and its link.
+// appendSuggested appends the fields that depend on the kind of a suggestion, and its URL.
 func (a *API) appendSuggested(body []byte, s index.Suggestion) []byte {
 	parameter := "cast"
 	switch s.Kind {

@@ -10,13 +10,13 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// problem is an error document of RFC 9457, and the error that asks for one.
+// problem is an error document (RFC 9457), and the error that asks for one.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Parameter is the query parameter at fault, if one is.
+	// Parameter is the query parameter at fault, if any.
 	Parameter string `json:"parameter,omitempty"`
 
 	retryAfter string // seconds after which the same may be asked again; "" for never
@@ -24,14 +24,14 @@ type problem struct {
 
 func (p problem) Error() string { return p.Detail }
 
-// errOff: the database alone does not answer that.
+// errOff answers requests that need the index while it is off.
 var errOff = problem{
 	Status: http.StatusNotImplemented,
 	Detail: "only the index answers that, and it is switched off here by MOVIES_API_INDEX=off; without it there are /movies with title, " +
 		"year, cast, genre, year_from, year_to, limit and start, /movies/{id}, /export and /changes",
 }
 
-// loading says how far the index is while there is none.
+// loading answers while the index is loaded for the first time.
 func loading(p index.Progress) problem {
 	return problem{
 		Status: http.StatusServiceUnavailable, retryAfter: retryAfter,
@@ -39,12 +39,12 @@ func loading(p index.Progress) problem {
 	}
 }
 
-// retryAfter is when to ask again while the database is away, in seconds.
+// retryAfter is the Retry-After header, in seconds, while the database is away.
 const retryAfter = "5"
 
-// fail answers with what err means to a stranger. What only operators should
-// know goes to the log. A client that went away gets no answer: an empty one would
-// look like a success to whoever has only closed its sending side.
+// fail answers with the public meaning of err; details go to the log. A client that
+// disconnected gets no response: an empty one would look like a success to a client that
+// has only closed its sending side.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var parameter *parameterError
 	var p problem
@@ -57,7 +57,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, movie.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
 	case r.Context().Err() != nil:
-		panic(http.ErrAbortHandler) // the client went away; drivers have many words for that
+		panic(http.ErrAbortHandler) // the client went away; each driver returns another error for that
 	default:
 		a.logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "query", r.URL.RawQuery, "error", err)
 		p = problem{Status: http.StatusServiceUnavailable, Detail: "the catalogue cannot be read at the moment, try again later", retryAfter: retryAfter}
@@ -65,7 +65,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.send(w)
 }
 
-// send answers with the document.
+// send writes the document.
 func (p problem) send(w http.ResponseWriter) {
 	if p.retryAfter != "" {
 		w.Header().Set("Retry-After", p.retryAfter)
@@ -83,9 +83,9 @@ func (p problem) send(w http.ResponseWriter) {
 	_, _ = w.Write(body) // the client went away: nobody is left to tell
 }
 
-// beyond says that a revision is asked for which the catalogue does not have: it
-// was restored from a copy, or the number is wrong. Waiting for it would skip
-// what happens until then.
+// beyond answers a request for a revision that the catalogue does not have: the catalogue
+// was restored from a copy, or the number is wrong. To wait for it would skip the changes
+// until then.
 func beyond(revision, current int64) problem {
 	return problem{
 		Status: http.StatusGone, Parameter: "since",

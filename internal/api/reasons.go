@@ -1,16 +1,15 @@
 package api
 
 import (
+	"jpmovies/internal/report"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
-
-	"jpmovies/internal/movie"
 )
 
-// The newest rejections are grouped, so many of them at most, into so many groups with so
-// many examples each.
+// Limits of the summary: how many of the newest rejections are grouped, into how many
+// groups, with how many examples each.
 const (
 	maxGrouped  = 1000
 	maxGroups   = 25
@@ -21,16 +20,16 @@ const (
 type shownReason struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
-	// Rejections are the newest of them.
-	Rejections []movie.StoredRejection `json:"rejections"`
+	// Rejections are the newest examples.
+	Rejections []report.Rejection `json:"rejections"`
 }
 
 var reasonsParameters = []parameter[string]{
 	{name: "q", set: func(q *string, v string) string { *q = strings.ToLower(v); return "" }},
 }
 
-// reasons groups the newest rejections by what is wrong, the most common first. q finds
-// those that have the text in their key or reason, whatever its case.
+// reasons groups the newest rejections by kind of reason, the most frequent first. q
+// selects those with the text in their key or reason, ignoring case.
 //
 //	{"searched": 1000, "matched": 14, "reasons": [{"reason": "...", "count": 12, "rejections": [...]}]}
 func (o *Operations) reasons(w http.ResponseWriter, r *http.Request) error {
@@ -42,7 +41,7 @@ func (o *Operations) reasons(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	matching := slices.DeleteFunc(slices.Clone(found), func(r movie.StoredRejection) bool {
+	matching := slices.DeleteFunc(slices.Clone(found), func(r report.Rejection) bool {
 		return !strings.Contains(strings.ToLower(r.Key+"\n"+r.Reason), q)
 	})
 	return sendJSON(w, struct {
@@ -52,8 +51,8 @@ func (o *Operations) reasons(w http.ResponseWriter, r *http.Request) error {
 	}{len(found), len(matching), group(matching)})
 }
 
-// group keeps the order of the rejections, the newest first, among equal counts.
-func group(rejections []movie.StoredRejection) []shownReason {
+// group keeps rejections in order, the newest first, among groups of equal counts.
+func group(rejections []report.Rejection) []shownReason {
 	groups := []shownReason{}
 	at := map[string]int{}
 	for _, r := range rejections {
@@ -78,8 +77,8 @@ var (
 	unquote = regexp.MustCompile(`: write [0-9]+ without quotes$`)
 )
 
-// kindOf leaves out of a reason what is of one update alone: the texts and numbers that
-// were found. What was expected stays.
+// kindOf removes the texts and numbers found in one update from a reason. The expectation
+// stays.
 func kindOf(reason string) string {
 	found, expected := unquote.ReplaceAllString(reason, ""), ""
 	if i := strings.LastIndex(found, ", expected "); i >= 0 {

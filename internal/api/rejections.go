@@ -1,15 +1,14 @@
 package api
 
 import (
+	"jpmovies/internal/report"
 	"math"
 	"net/http"
 	"net/url"
 	"strconv"
-
-	"jpmovies/internal/movie"
 )
 
-// keyset is the query string of a page without filters: what is below start.
+// keyset is the parsed query string of a page without filters: the entries below start.
 type keyset struct {
 	start int64
 	limit int
@@ -37,9 +36,9 @@ func (o *Operations) rejections(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := struct {
-		Rejections []movie.StoredRejection `json:"rejections"`
-		Next       *string                 `json:"next_url"`
-	}{Rejections: append([]movie.StoredRejection{}, found[:min(len(found), q.limit)]...)} // a list, not null, when empty
+		Rejections []report.Rejection `json:"rejections"`
+		Next       *string            `json:"next_url"`
+	}{Rejections: append([]report.Rejection{}, found[:min(len(found), q.limit)]...)} // an empty list is [], not null
 	if len(found) > q.limit {
 		given.Set("start", strconv.FormatInt(found[q.limit-1].ID, 10))
 		next := "/rejections?" + given.Encode()

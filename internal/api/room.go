@@ -8,19 +8,19 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Bounds of the memory that answers take while they are made and sent. Small ones are
-// not counted: the system's own buffers take them, however slow the client is.
+// Bounds of the memory for answers that are being computed and sent. Small answers are not
+// counted: they fit into the system's own buffers, however slow the client is.
 const (
 	maxLoads    = 16
 	roomBytes   = 48 << 20
 	smallAnswer = 64 << 10
-	roomTimeout = 10 * time.Second // to wait for room
+	roomTimeout = 10 * time.Second // how long a request waits
 )
 
-// room is what is left of these bounds.
+// room holds the semaphores of these bounds.
 type room struct {
-	loads *semaphore.Weighted // answers that are being read from the database
-	bytes *semaphore.Weighted // of answers on their way to clients
+	loads *semaphore.Weighted // concurrent reads of answers from the database
+	bytes *semaphore.Weighted // bytes of answers being sent
 }
 
 func newRoom() room {
@@ -29,11 +29,12 @@ func newRoom() room {
 
 var errBusy = problem{
 	Status: http.StatusServiceUnavailable, retryAfter: "1",
-	Detail: "too many large answers are under way, try again later",
+	Detail: "too many large answers are being sent, try again later",
 }
 
-// hold gets an answer and the room to send it. One that finds no room is dropped while
-// it waits, and got again: what waits takes no memory. release gives the room back.
+// hold gets an answer and reserves its bytes. If it has to wait for room, it drops the
+// answer and gets it again afterwards, because a waiting answer would take memory. The
+// caller must call release.
 func (r room) hold(ctx context.Context, get func() (*answer, error)) (a *answer, release func(), err error) {
 	if a, err = get(); err != nil || len(a.body) <= smallAnswer {
 		return a, func() {}, err

@@ -1,8 +1,9 @@
-// Package api serves the catalogue over HTTP, as JSON.
+// Package api serves the catalogue over HTTP as JSON.
 //
-// Answers are made of an index of the catalogue in memory, which a watcher keeps up to
-// date, and kept ready to be sent until the catalogue changes. Exports, histories and
-// changes, and movies when the index is off, come from the database. Whatever goes wrong is told as a problem document (RFC 9457).
+// A watcher keeps an index of the catalogue in memory up to date. Answers are computed
+// from the index and cached until the catalogue changes. Exports, histories, old changes,
+// and movies when the index is off, come from the database. Errors are problem documents
+// (RFC 9457).
 package api
 
 import (
@@ -21,88 +22,91 @@ import (
 
 	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// Reader reads movies from the database: those that the index does not have or does not
-// answer.
+// Reader reads movies from the database that the index does not hold.
 type Reader interface {
 	// Movie returns a visible movie, or movie.ErrNotFound.
 	Movie(ctx context.Context, id int64) (movie.Row, error)
-	// Movies returns a page of the movies that match, at most limit, the highest id
-	// first. With start above 0, the page has only ids below start. next is the start
-	// of the page that follows, 0 at the end. Asked only when the index is off.
+	// Movies returns a page of the matching movies, at most limit, the highest id first.
+	// With start above 0, the page has only ids below start. next is the start of the next
+	// page, 0 at the end. It is called only when the index is off.
 	Movies(ctx context.Context, filter movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error)
-	// History returns the newest changes of a movie, deleted or not, at most limit.
-	// With start above 0, only revisions below it. movie.ErrNotFound.
-	History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error)
-	// Export gives all movies that match as they are at one revision: begin is
-	// told which, and then each gets some of them, about movie.MaxBytes at most. An
-	// error of theirs ends it.
+	// History returns the newest changes of a movie, deleted or not, at most limit. With
+	// start above 0, only revisions below it. It returns movie.ErrNotFound when there
+	// never was such a movie.
+	History(ctx context.Context, id, start int64, limit int) ([]report.Event, error)
+	// Export calls begin with a revision, and then each with groups of the movies that
+	// match at that revision, about movie.MaxBytes at most. It stops at the first error
+	// from begin or each.
 	Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error
 }
 
-// Feed reads what has changed, and how fresh that is.
+// Feed reads the change feed and the freshness of the catalogue.
 type Feed interface {
 	// Status is how fresh the catalogue is.
-	Status(ctx context.Context) (movie.Status, error)
-	// Revision is the number of changes so far.
+	Status(ctx context.Context) (report.Status, error)
+	// Revision returns the number of changes so far.
 	Revision(ctx context.Context) (int64, error)
-	// Changes returns the first changes after a revision, at most limit, in
-	// commit order, and none after those that hold movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
+	// Changes returns the first changes after a revision in commit order, at most limit,
+	// and stops once they hold movie.MaxBytes. It returns movie.ErrPruned when some of
+	// them are no longer kept.
 	Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error)
 }
 
-// Catalogue is what the API serves.
+// Catalogue is the database that the API serves.
 type Catalogue interface {
 	Reader
 	Feed
 }
 
-// Options of the API.
+// Options configure the API.
 type Options struct {
 	Catalogue Catalogue
-	// Source is what the index is made of: the same catalogue. Nil when the index is off.
+	// Source feeds the index; nil when the index is off.
 	Source index.Source
 	Logger *slog.Logger
-	// Staleness is how long an answer may be behind the database, while that can
-	// be reached.
+	// Staleness is how far an answer may be behind the database while that can be reached.
 	Staleness time.Duration
-	// Missing is when the first change was committed that the catalogue, a replica,
-	// does not show yet; zero when it shows all. Nil if it is none.
+	// Missing returns the commit time of the first change that the read replica lacks;
+	// zero when it lacks none. Nil without a replica.
 	Missing func(context.Context) (time.Time, error)
-	// CacheBytes bounds the answers that are kept.
+	// CacheBytes bounds the cached answers.
 	CacheBytes int64
-	// Exports is how many exports may run at once; at least one.
+	// Exports bounds the concurrent exports; at least one.
 	Exports int
-	// BasePath is in front of every link: the prefix that a proxy takes from requests.
+	// BasePath is the prefix that a proxy removes from requests. It goes in front of every
+	// link.
 	BasePath string
-	// Metrics are registered here; nil for none.
+	// Metrics registers the API's metrics; nil for none.
 	Metrics prometheus.Registerer
 }
 
-// API answers requests.
+// API is the HTTP handler. It is safe for concurrent use.
 type API struct {
 	catalogue Catalogue
 	logger    *slog.Logger
 	watcher   *watcher
 	cache     *cache
 	room      room
-	exports   *semaphore.Weighted // that run
+	exports   *semaphore.Weighted // bounds concurrent exports
 	metrics   *metrics
 	mux       *http.ServeMux
 	base      string // in front of every link
 	// first is the answer to /, description the OpenAPI document.
 	first, description *answer
-	ending             chan struct{} // closed when long answers are to end
+	ending             chan struct{} // closed to end streams and long polls
 }
 
-// queryTimeout bounds the work for one answer.
+// queryTimeout bounds the database's work for one answer.
 const queryTimeout = 10 * time.Second
 
-// handler answers GET and HEAD; an error that it returns becomes the answer.
+// handler answers GET and HEAD. The API turns the error that it returns into a problem
+// document.
 type handler func(http.ResponseWriter, *http.Request) error
 
-// New makes an API. Run must run beside it.
+// New returns an API. Run must run beside it.
 func New(o Options) *API {
 	a := &API{
 		catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), room: newRoom(), base: o.BasePath,
@@ -131,9 +135,9 @@ func New(o Options) *API {
 	return a
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The mux would answer a path that is not clean with a page of HTML.
+	// ServeMux redirects an unclean path with a page of HTML.
 	if !isClean(r.URL.Path) {
 		a.nothing(w, r)
 		return
@@ -147,13 +151,13 @@ func isClean(p string) bool {
 }
 
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
-	a.introduce(w)
+	a.setCommonHeaders(w)
 	allowOrigins(w)
 	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; " + a.base + "/openapi.json names what there is"})
 }
 
-// Run follows the catalogue until ctx is done; then it ends streams and long
-// polls, so that the server can drain.
+// Run follows the catalogue until ctx is done. Then it ends streams and long polls, so
+// that the server can drain.
 func (a *API) Run(ctx context.Context) {
 	context.AfterFunc(ctx, func() { close(a.ending) })
 	var following sync.WaitGroup
@@ -165,8 +169,8 @@ func (a *API) Run(ctx context.Context) {
 	<-a.ending
 }
 
-// Loading says how far a load of the index is, if one is under way or none has
-// succeeded so far. ready: there is an index all the same, which answers.
+// Loading returns the progress of loading the index as an error, nil when it is loaded.
+// ready reports that an older index answers meanwhile.
 func (a *API) Loading() (ready bool, err error) {
 	m := a.watcher.mirror
 	if m == nil {
@@ -184,11 +188,11 @@ func (a *API) Loading() (ready bool, err error) {
 	return true, nil
 }
 
-// read serves what anyone may read, scripts of other origins included.
+// read serves a public route, to scripts of other origins too (CORS).
 func (a *API) read(handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		allowOrigins(w)
-		a.introduce(w)
+		a.setCommonHeaders(w)
 		switch r.Method {
 		case http.MethodOptions:
 			preflight(w)
@@ -203,14 +207,14 @@ func (a *API) read(handle handler) http.Handler {
 	})
 }
 
-// introduce sets the headers of every answer.
-func (a *API) introduce(w http.ResponseWriter) {
+// setCommonHeaders sets the headers of every response.
+func (a *API) setCommonHeaders(w http.ResponseWriter) {
 	header := w.Header()
 	header[contentOptions] = nosniff
 	if s := a.watcher.peek(); s.moved != nil {
 		header[catalogueRevision] = s.text
 	}
-	tellAge(header, a.watcher.lag.age())
+	setAge(header, a.watcher.lag.age())
 }
 
 func allowOrigins(w http.ResponseWriter) {
@@ -219,14 +223,14 @@ func allowOrigins(w http.ResponseWriter) {
 	header[exposeHeaders] = exposed
 }
 
-// allowedHeaders are those of requests that scripts of other origins may set: what HTTP
-// clients, tracing and monitoring send by themselves. The star, which older browsers do
-// not know, takes in all others; no header changes more than the form of an answer.
+// allowedHeaders lists the request headers that HTTP clients, tracing and monitoring add
+// by themselves. The star covers all others; older browsers do not know it. No header
+// changes more than the form of an answer.
 const allowedHeaders = "*, Accept, Accept-Language, B3, Baggage, Cache-Control, Content-Type, If-Modified-Since, If-None-Match, Last-Event-ID, " +
 	"Pragma, Range, Sentry-Trace, Traceparent, Tracestate, X-B3-ParentSpanId, X-B3-Sampled, X-B3-SpanId, X-B3-TraceId, " +
 	"X-Correlation-Id, X-Request-Id, X-Requested-With"
 
-// preflight tells browsers what scripts of other origins may do.
+// preflight answers a CORS preflight request.
 func preflight(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Allow", "GET, HEAD, OPTIONS")
@@ -236,8 +240,7 @@ func preflight(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// state is what the watcher knows; the answer, also one that is an error, names its
-// revision.
+// state returns the current state and sets Catalogue-Revision, which errors carry too.
 func (a *API) state(w http.ResponseWriter, r *http.Request) (state, error) {
 	s, err := a.watcher.state(lasting(r))
 	if err == nil {
@@ -246,7 +249,7 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) (state, error) {
 	return s, err
 }
 
-// computed answers from the index, or with an answer that is kept.
+// computed sends an answer from the cache or from the index.
 func (a *API) computed(w http.ResponseWriter, r *http.Request, key string, make func(*index.Index) (*answer, error)) error {
 	if a.watcher.mirror == nil {
 		return errOff
@@ -262,12 +265,13 @@ func (a *API) sendComputed(w http.ResponseWriter, r *http.Request, s state, key 
 	return a.sendHeld(w, r, s, "index", func() (*answer, bool, error) { return a.compute(s, key, make) })
 }
 
-// sendCached answers from the database, or with an answer that is kept.
-func (a *API) sendCached(w http.ResponseWriter, r *http.Request, s state, key string, load func(context.Context) (*answer, error)) error {
+// loaded sends an answer from the cache or from the database.
+func (a *API) loaded(w http.ResponseWriter, r *http.Request, s state, key string, load func(context.Context) (*answer, error)) error {
 	return a.sendHeld(w, r, s, "db", func() (*answer, bool, error) { return a.get(lasting(r), s, key, load) })
 }
 
-// sendHeld sends an answer once there is room for it. The name is that of the time it takes.
+// sendHeld sends an answer once there is room for it. name is its name in the header
+// Server-Timing.
 func (a *API) sendHeld(w http.ResponseWriter, r *http.Request, s state, name string, get func() (found *answer, hit bool, err error)) error {
 	start := time.Now()
 	hit := false
@@ -287,22 +291,22 @@ func (a *API) sendHeld(w http.ResponseWriter, r *http.Request, s state, name str
 	return nil
 }
 
-// sendMade sends an answer that has just been made, and tells how long that took.
+// sendMade sends an answer that was not cached, with the time that it took.
 func (a *API) sendMade(w http.ResponseWriter, r *http.Request, s state, name string, start time.Time, made *answer) {
 	a.metrics.misses.Inc()
 	w.Header()[serverTiming] = []string{name + ";dur=" + milliseconds(time.Since(start))}
 	send(w, r, made, s)
 }
 
-// sendKept answers a request whose text is the very key of an answer that is
-// kept: nothing needs to be read, parsed or checked. It tells whether it has.
-func (a *API) sendKept(w http.ResponseWriter, r *http.Request, key string) bool {
+// sendCachedKey answers a request whose text is the cache key of an answer, without
+// parsing it. It reports whether there was one.
+func (a *API) sendCachedKey(w http.ResponseWriter, r *http.Request, key string) bool {
 	s := a.watcher.peek()
 	if s.moved == nil {
 		return false
 	}
 	found, hit := a.cache.find(s, key)
-	if !hit || len(found.body) > smallAnswer { // a large one waits for room
+	if !hit || len(found.body) > smallAnswer { // a large answer has to wait for room
 		return false
 	}
 	a.sendHit(w, r, s, found)
@@ -315,7 +319,7 @@ func (a *API) sendHit(w http.ResponseWriter, r *http.Request, s state, found *an
 	send(w, r, found, s)
 }
 
-// sendConstant answers with what needs no database, and never waits for it.
+// sendConstant sends an answer that needs no database.
 func (a *API) sendConstant(w http.ResponseWriter, r *http.Request, constant *answer) error {
 	if err := noParameters(r.URL.RawQuery); err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 // shelf is a catalogue in memory. It also checks how it is called, and counts
@@ -43,7 +44,7 @@ type shelf struct {
 	known   map[int64]movie.Identity // of all that ever were put
 	feed    []int64                  // the movie that each revision changed, from 1 on
 	pruned  int64                    // changes up to this revision are no longer kept
-	workers []movie.WorkerStatus
+	workers []report.Worker
 	calls   map[string]int
 }
 
@@ -277,17 +278,17 @@ func (s *shelf) Since(ctx context.Context, mark movie.Mark, each func([]movie.St
 	return next, nil
 }
 
-func (s *shelf) Status(ctx context.Context) (movie.Status, error) {
+func (s *shelf) Status(ctx context.Context) (report.Status, error) {
 	end, err := s.called(ctx, "Status")
 	if err != nil {
-		return movie.Status{}, err
+		return report.Status{}, err
 	}
 	defer end()
-	return movie.Status{Revision: int64(len(s.feed)), Movies: int64(len(s.movies)), Workers: slices.Clone(s.workers)}, nil
+	return report.Status{Revision: int64(len(s.feed)), Movies: int64(len(s.movies)), Workers: slices.Clone(s.workers)}, nil
 }
 
 // History knows of three ways to change.
-func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
+func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]report.Event, error) {
 	if limit < 1 || limit > 101 || start < 0 {
 		s.t.Errorf("%d changes below %d are asked for", limit, start)
 	}
@@ -296,11 +297,11 @@ func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movi
 		return nil, err
 	}
 	defer end()
-	var events []movie.Event
+	var events []report.Event
 	_, shown := s.movies[id]
 	for i, changed := range s.feed {
 		if changed == id {
-			e := movie.Event{Revision: int64(i + 1), Time: time.UnixMilli(int64(i)).UTC(), Changed: movie.CastChanged | movie.GenresChanged}
+			e := report.Event{Revision: int64(i + 1), Time: time.UnixMilli(int64(i)).UTC(), Changed: movie.CastChanged | movie.GenresChanged}
 			if len(events) == 0 {
 				e.Changed = movie.Created
 			}
@@ -314,7 +315,7 @@ func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]movi
 		events[len(events)-1].Changed = movie.Deleted
 	}
 	slices.Reverse(events)
-	events = slices.DeleteFunc(events, func(e movie.Event) bool { return start > 0 && e.Revision >= start })
+	events = slices.DeleteFunc(events, func(e report.Event) bool { return start > 0 && e.Revision >= start })
 	return events[:min(len(events), limit)], nil
 }
 

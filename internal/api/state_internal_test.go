@@ -28,7 +28,7 @@ func TestAnswerOfItsState(t *testing.T) {
 		b = x.Change()
 	}
 	ask := func(s state) (movies string, hit bool) {
-		found, hit, err := a.compute(s, "/movies?", func(x *index.Index) (*answer, error) { return newBriefAnswer(nil, "").of(x.Len()), nil })
+		found, hit, err := a.compute(s, "/movies?", func(x *index.Index) (*answer, error) { return newBriefAnswer(nil, "").withTotal(x.Len()), nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// heartbeat: a stream says that it lives this often.
+	// heartbeat is the interval at which an idle stream sends a comment.
 	heartbeat = 15 * time.Second
-	// writeTimeout is how long a client may take for the end of an answer.
+	// writeTimeout bounds the final write of an answer.
 	writeTimeout = 10 * time.Second
-	// piece is how many changes are sent to a stream at once, at most.
+	// piece is the most changes sent to a stream at once.
 	piece = 100
 )
 
-// stream sends changes as server-sent events until the client goes away: each
-// with its revision as id, so that Last-Event-ID resumes; so does lastEventId, which
-// clients send that cannot set headers.
+// stream sends changes as server-sent events until the client disconnects. The id of an
+// event is its revision, so Last-Event-ID resumes (HTML Standard, section 9.2). The
+// parameter lastEventId does the same for clients that cannot set headers.
 func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) error {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		if wrong := setNumber(&q.since, last, 0, math.MaxInt64); wrong != "" {
@@ -34,23 +34,23 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 		return err
 	}
 	f := follower{api: a, ctx: r.Context(), out: newPaced(w), state: s, since: q.since}
-	// What is wrong at the start is still told by the status.
+	// An error before the first event can still be reported by the status.
 	if err := f.read(); err != nil {
 		return err
 	}
 	defer f.release()
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
-	// A proxy that changes or buffers a stream holds back its events.
+	// A proxy that transforms or buffers a stream delays its events.
 	header.Set("Cache-Control", "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
 	header.Set("Catalogue-Revision", strconv.FormatInt(s.revision, 10))
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	takeTime(w, r, 0)
+	extendDeadlines(w, r, 0)
 	if !f.follow() {
-		panic(http.ErrAbortHandler) // a part of an event must not look like the end
+		panic(http.ErrAbortHandler) // so that a cut event does not look like the end
 	}
 	return nil
 }
@@ -58,17 +58,17 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 // follower is one client of the stream.
 type follower struct {
 	api     *API
-	ctx     context.Context // the request's
+	ctx     context.Context // of the request
 	out     *paced
 	beat    *time.Ticker
 	state   state
-	since   int64   // the last change that was sent
-	next    *answer // to be sent
-	release func()  // gives back the room that it takes
+	since   int64   // revision of the last change sent
+	next    *answer // pending events
+	release func()  // releases the room that next takes
 }
 
-// follow sends events, and heartbeats while there are none. It returns whether the
-// stream ends between two events.
+// follow sends events, and heartbeats while there are none. It reports whether the stream
+// ended between two events.
 func (f *follower) follow() bool {
 	f.beat = time.NewTicker(heartbeat)
 	defer f.beat.Stop()
@@ -78,7 +78,7 @@ func (f *follower) follow() bool {
 	}
 	for len(f.next.body) == 0 || f.write(f.next.body) {
 		if len(f.next.body) == 0 && f.state.revision > f.since {
-			return true // the catalogue went back; the client comes again, and is told then
+			return true // the catalogue was restored from a copy: the client reconnects and gets 410
 		}
 		f.since = f.next.last
 		f.drop()
@@ -87,10 +87,10 @@ func (f *follower) follow() bool {
 		}
 		switch err := f.read(); {
 		case errors.Is(err, movie.ErrPruned):
-			return true // the client comes again, and is told then
+			return true // the client reconnects and gets 410
 		case err != nil:
-			// The database is away: the missing changes are read after the next heartbeat,
-			// and the client need not come again.
+			// The database is away. The missing changes are read after the next heartbeat,
+			// so the client need not reconnect.
 			f.next, f.release = &answer{last: f.since}, func() {}
 			f.state.revision = f.since
 		}
@@ -98,7 +98,7 @@ func (f *follower) follow() bool {
 	return false
 }
 
-// read gets the next events. An error leaves nothing to release.
+// read reads the next events. After an error there is nothing to release.
 func (f *follower) read() (err error) {
 	f.next, f.release, err = f.api.room.hold(f.ctx, func() (*answer, error) { return f.api.events(f.ctx, f.state, f.since) })
 	if err != nil {
@@ -107,7 +107,7 @@ func (f *follower) read() (err error) {
 	return err
 }
 
-// drop forgets the events that were sent: a stream that waits keeps nothing.
+// drop releases the sent events, so that an idle stream holds no memory.
 func (f *follower) drop() {
 	f.release()
 	f.next, f.release = nil, func() {}
@@ -118,8 +118,8 @@ func (f *follower) write(b []byte) bool {
 	return err == nil && f.out.Flush() == nil
 }
 
-// wait waits until there is more to send, or the stream is to end; whole tells
-// whether the client has got all until then.
+// wait waits until there are changes to send or the stream has to end. whole reports
+// whether everything so far was sent.
 func (f *follower) wait() (ended, whole bool) {
 	behind := false
 	for {
@@ -136,8 +136,8 @@ func (f *follower) wait() (ended, whole bool) {
 		select {
 		case <-f.state.moved:
 		case <-f.beat.C:
-			// A catalogue that stays behind was restored from a copy: the client
-			// comes again, and is told then.
+			// A catalogue that stays behind the client was restored from a copy: the
+			// client reconnects and gets 410.
 			if behind && f.state.revision < f.since {
 				return true, true
 			}
@@ -152,8 +152,8 @@ func (f *follower) wait() (ended, whole bool) {
 	}
 }
 
-// events are the changes after a revision as server-sent events; all streams at
-// the same place share them.
+// events returns the changes after a revision as server-sent events. Streams at the same
+// revision share them.
 func (a *API) events(ctx context.Context, s state, since int64) (*answer, error) {
 	found, _, err := a.get(ctx, s, "events?since="+strconv.FormatInt(since, 10), func(ctx context.Context) (*answer, error) {
 		changes, err := a.readChanges(ctx, since, piece)

@@ -115,7 +115,7 @@ func (w *walker) learn(raw *sql.DB) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer func() { _ = rows.Close() }()
+	defer rows.Close()
 	for rows.Next() {
 		var id int64
 		var i movie.Identity

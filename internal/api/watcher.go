@@ -13,12 +13,11 @@ import (
 	"jpmovies/internal/index"
 )
 
-// lookTimeout bounds the question for the revision, and how long a source of the index
-// may be silent: a database that takes longer is as good as away, and answers must tell
-// their age.
+// lookTimeout bounds one read of the revision, and the silence of the index's source. A
+// slower database counts as away, and responses carry their age.
 const lookTimeout = 3 * time.Second
 
-// watcher follows the catalogue's revision, and with it the index, so that requests need
+// watcher follows the catalogue's revision and updates the index, so that requests need
 // not ask the database.
 type watcher struct {
 	feed      Feed
@@ -27,41 +26,42 @@ type watcher struct {
 	staleness time.Duration
 	now       func() time.Time
 	lag       *lag // nil without a replica
-	// renewed is called at each new state, under the watcher's lock.
+	// renewed is called at each new state, with mu locked.
 	renewed func()
-	// looking: one look at a time, shared by all who want one. The answers of two
-	// might cross, and the revision go back.
+	// looking shares one look among all who want one. Two concurrent looks could return in
+	// the wrong order, and the revision would go back.
 	looking singleflight.Group
 
 	mu      sync.Mutex
-	current state     // without its ages
-	seen    time.Time // when the database last confirmed it
+	current state     // its ages are not set
+	seen    time.Time // when the database last confirmed current
 	moved   chan struct{}
 }
 
-// state is what the watcher knows.
+// state is the catalogue as the watcher last saw it.
 type state struct {
 	revision int64
-	text     []string     // the revision as a header's value
+	text     []string     // the revision as a header value
 	index    *index.Index // the catalogue at that revision; nil when the index is off
-	// number tells states apart, also those of equal revisions before and after a restore.
+	// number identifies the state: after a restore, another state may have the same
+	// revision.
 	number uint64
-	// confirmed is how long ago the database last said so.
+	// confirmed is the time since the database confirmed the state.
 	confirmed time.Duration
-	// age is that, or how far the replica is behind, whichever is more.
+	// age is confirmed or the lag of the replica, whichever is greater.
 	age   time.Duration
-	moved <-chan struct{} // closed when there is a new state; nil when nothing is known
+	moved <-chan struct{} // closed at the next state; nil before the first one
 }
 
-// watch follows the revision until ctx is done. It looks twice as often as the
-// staleness asks for: a look takes time, too.
+// watch follows the revision until ctx is done. It looks twice per staleness, because a
+// look takes time too.
 func (w *watcher) watch(ctx context.Context) {
 	if w.lag.wait(ctx) != nil {
 		return
 	}
 	ticker := time.NewTicker(max(w.staleness/2, time.Millisecond))
 	defer ticker.Stop()
-	log := reminder{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
+	log := failureLog{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
 	for {
 		result := <-w.begin(ctx)
 		log.note(ctx, result.Err)
@@ -73,8 +73,8 @@ func (w *watcher) watch(ctx context.Context) {
 	}
 }
 
-// look asks the database; others may be glad of the answer when ctx is done. Loading the
-// index may take longer than requests wait.
+// look asks the database. It returns early when loading the index takes longer than
+// requests wait; the load goes on.
 func (w *watcher) look(ctx context.Context) error {
 	patience := time.NewTimer(lookTimeout)
 	defer patience.Stop()
@@ -82,7 +82,7 @@ func (w *watcher) look(ctx context.Context) error {
 		select {
 		case result := <-w.begin(context.WithoutCancel(ctx)):
 			if errors.Is(result.Err, context.Canceled) && !again {
-				continue // it may have been the watch's, which ends with the process
+				continue // canceled by watch, which shared the look and has ended
 			}
 			return result.Err
 		case <-patience.C:
@@ -93,7 +93,7 @@ func (w *watcher) look(ctx context.Context) error {
 	}
 }
 
-// loading is why a look takes so long.
+// loading returns why a look takes so long.
 func (w *watcher) loading() error {
 	if w.mirror != nil {
 		if p := w.mirror.Progress(); p.Loading {
@@ -103,7 +103,7 @@ func (w *watcher) loading() error {
 	return errSlow
 }
 
-// begin begins a look, or joins the one that has begun.
+// begin starts a look, or joins the one in flight.
 func (w *watcher) begin(ctx context.Context) <-chan singleflight.Result {
 	return w.looking.DoChan("", func() (any, error) {
 		return nil, guard(func() error { return w.ask(ctx) })
@@ -129,7 +129,7 @@ func (w *watcher) ask(ctx context.Context) error {
 	return err
 }
 
-// learn notes what the database has said: the same as before, or a new state.
+// learn stores the result of a look: a confirmation of the current state, or a new state.
 func (w *watcher) learn(revision int64, x *index.Index, asked time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,7 +148,7 @@ func (w *watcher) learn(revision int64, x *index.Index, asked time.Time) {
 	w.renewed()
 }
 
-// state is what is known; before anything is, the database is asked.
+// state returns the current state. Before the first one, it asks the database.
 func (w *watcher) state(ctx context.Context) (state, error) {
 	if s := w.peek(); s.moved != nil {
 		return s, nil
@@ -162,7 +162,7 @@ func (w *watcher) state(ctx context.Context) (state, error) {
 	return w.peek(), nil
 }
 
-// peek is what is known, if anything is.
+// peek returns the current state; its moved is nil before the first one.
 func (w *watcher) peek() state {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -174,16 +174,16 @@ func (w *watcher) peek() state {
 	return s
 }
 
-// errBehind: another process, which reads elsewhere, has shown more.
+// errBehind answers a client that has seen a revision that this replica lacks.
 var errBehind = errors.New("the replica does not have that revision yet")
 
 var errSlow = errors.New("the database does not answer in time")
 
-// reach makes sure that the catalogue has a revision: another process may have
-// seen more of it.
+// reach returns a state that has at least a revision: the client may have seen more at
+// another process.
 func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	s, err := w.state(ctx)
-	// The first look may have begun before us, the second did not.
+	// The first look may have started before the request did; the second has not.
 	for range 2 {
 		if err != nil || revision <= s.revision {
 			return s, err
@@ -206,8 +206,7 @@ func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	return s, beyond(revision, s.revision)
 }
 
-// unmoved runs do if the state is still the current one: what was made of an older one
-// must not be kept.
+// unmoved runs do if the state is still the current one, so that nothing stale is cached.
 func (w *watcher) unmoved(since state, do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

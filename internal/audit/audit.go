@@ -1,5 +1,5 @@
-// Package audit looks through the whole catalogue: whether its tables agree with each
-// other, and what became of an object.
+// Package audit examines the whole catalogue: whether its tables agree with each other,
+// and what became of an object.
 package audit
 
 import (

@@ -12,10 +12,10 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Repair corrects the differences that Verify found in link tables and in the number
-// of movies. Workers may go on: each link is corrected under the lock of its movie's
-// row. Repair does not touch what no row implies: the rows themselves and the change
-// log. It returns how many differences it repaired.
+// Repair repairs the differences that Verify found in link tables and in the number of
+// movies, and returns how many it repaired. Workers may run meanwhile: it repairs each
+// link under the lock of its movie's row. It does not touch the movies' rows and the
+// change log, which nothing else implies.
 func (a *Auditor) Repair(ctx context.Context, differences []Difference) (repaired int, err error) {
 	for _, d := range differences {
 		fix := a.fixOf(d)
@@ -30,7 +30,7 @@ func (a *Auditor) Repair(ctx context.Context, differences []Difference) (repaire
 	return repaired, nil
 }
 
-// fixOf returns what repairs a difference, nil when nothing does.
+// fixOf returns the function that repairs a difference, nil if it cannot be repaired.
 func (a *Auditor) fixOf(d Difference) func(context.Context, *sql.Tx) error {
 	if d.Table == "catalogue" && d.Row == "movies" {
 		return a.recount
@@ -43,7 +43,7 @@ func (a *Auditor) fixOf(d Difference) func(context.Context, *sql.Tx) error {
 	return nil
 }
 
-// repairLink reads the movie's row again, under its lock: a worker may have changed
+// repairLink reads the movie's row again under its lock, because a worker may have changed
 // it since Verify.
 func (a *Auditor) repairLink(ctx context.Context, tx *sql.Tx, t catalogue.LinkTable, d Difference) error {
 	var hidden bool
@@ -66,8 +66,8 @@ func (a *Auditor) repairLink(ctx context.Context, tx *sql.Tx, t catalogue.LinkTa
 	return database.Insert(ctx, tx, t.Insertion(a.db), catalogue.LinkArguments(all[i:i+1]))
 }
 
-// recount counts the visible movies. Every writer with changes needs the lock that the
-// first statement takes, so none commits before the count is stored.
+// recount counts the visible movies. Its first statement takes the lock that every writer
+// with changes needs, so none commits before the count is stored.
 func (a *Auditor) recount(ctx context.Context, tx *sql.Tx) error {
 	var id int
 	if err := tx.QueryRowContext(ctx, "SELECT id FROM catalogue WHERE id = 1"+a.db.ForUpdate()).Scan(&id); err != nil {

@@ -6,12 +6,13 @@ import (
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// Trace tells what is known about the objects of a key: the newest entries of the
-// ingest log, what has become of their movies, and rejections.
-func (a *Auditor) Trace(ctx context.Context, key string) (movie.Trace, error) {
-	t := movie.Trace{Key: key, Rejections: []movie.StoredRejection{}}
+// Trace reports what is known about the objects of a key: the newest entries of the ingest
+// log, the state of their movies, and rejections.
+func (a *Auditor) Trace(ctx context.Context, key string) (report.Trace, error) {
+	t := report.Trace{Key: key, Rejections: []report.Rejection{}}
 	var err error
 	if t.Applied, err = a.catalogue.Ingests(ctx, key); err != nil {
 		return t, err
@@ -28,8 +29,8 @@ func (a *Auditor) Trace(ctx context.Context, key string) (movie.Trace, error) {
 	return t, nil
 }
 
-// supersede looks at the stamps of the movies that entries name.
-func (a *Auditor) supersede(ctx context.Context, t *movie.Trace) error {
+// supersede sets SupersededBy of the movies that entries list, from the movies' stamps.
+func (a *Auditor) supersede(ctx context.Context, t *report.Trace) error {
 	var ids []any
 	for _, i := range t.Applied {
 		for _, m := range i.Movies {
@@ -43,7 +44,7 @@ func (a *Auditor) supersede(ctx context.Context, t *movie.Trace) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	records := make(map[int64]movie.Record)
 	for rows.Next() {
 		var id int64
@@ -60,7 +61,7 @@ func (a *Auditor) supersede(ctx context.Context, t *movie.Trace) error {
 	for _, i := range t.Applied {
 		for n := range i.Movies {
 			m := &i.Movies[n]
-			m.SupersededBy = records[m.ID].SupersededBy(t.Key, movie.At(i.ObjectTime))
+			m.SupersededBy = report.SupersededBy(records[m.ID], t.Key, movie.At(i.ObjectTime))
 		}
 	}
 	return rows.Err()

@@ -13,6 +13,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 // object holds updates; their stamps become the object's.
@@ -31,7 +32,7 @@ func commit(t *testing.T, db fixture, b movie.Batch) {
 	}
 }
 
-func trace(t *testing.T, db fixture, key string) movie.Trace {
+func trace(t *testing.T, db fixture, key string) report.Trace {
 	t.Helper()
 	found, err := db.Trace(t.Context(), key)
 	if err != nil {
@@ -41,7 +42,7 @@ func trace(t *testing.T, db fixture, key string) movie.Trace {
 }
 
 // outcome is a trace in short.
-func outcome(t movie.Trace) string {
+func outcome(t report.Trace) string {
 	lines := []string{strings.Join(t.States, " ")}
 	for _, i := range t.Applied {
 		line := fmt.Sprintf("%s %d-%d: %d updates, %d changes, %d rejections;", i.ObjectETag, i.First, i.Last, i.Updates, i.Changes, i.Rejections)

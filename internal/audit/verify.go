@@ -16,12 +16,12 @@ import (
 
 // Difference is a row or counter that disagrees with the movies' rows.
 type Difference struct {
-	// Table that is wrong, and the row in it: a link's name, or a counter.
+	// Table names the table, Row the row in it: the name of a link, or a counter.
 	Table string `json:"table"`
 	Row   string `json:"row"`
-	// MovieID is of a link or a movie, else 0.
+	// MovieID is the movie of a link or a row; else 0.
 	MovieID int64 `json:"movie_id,omitempty"`
-	// Found and Expected say what is wrong.
+	// Found and Expected describe the difference.
 	Found    string `json:"found"`
 	Expected string `json:"expected"`
 
@@ -45,9 +45,9 @@ const (
 const verifyRows = 500
 
 // Verify compares the link tables and the number of movies with the movies' rows, and
-// looks for holes in the change log. It reads one snapshot, so workers may go on. It
-// calls found for each difference, and checked now and then with the number of movies
-// read so far.
+// looks for holes in the change log. It reads one snapshot, so workers may run meanwhile.
+// It calls found for each difference, and checked from time to time with the number of
+// movies read so far.
 func (a *Auditor) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) error {
 	err := a.db.Snapshot(ctx, func(tx *sql.Tx) error {
 		v := &verification{db: a.db, tx: tx, found: found, links: map[string]int64{}}
@@ -75,13 +75,13 @@ type verification struct {
 	shown int64            // visible movies
 }
 
-// visible is a movie that readers see.
+// visible is a visible movie.
 type visible struct {
 	id int64
 	movie.Movie
 }
 
-// movies walks through all rows, and looks for the links of each.
+// movies reads all rows and checks the links of each.
 func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 	total := int64(0)
 	for start := int64(0); ; {
@@ -106,7 +106,7 @@ func (v *verification) read(ctx context.Context, after int64) (some []visible, l
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for rows.Next() {
 		var title string
 		var year int
@@ -132,7 +132,7 @@ func (v *verification) read(ctx context.Context, after int64) (some []visible, l
 	return some, last, n, rows.Err()
 }
 
-// missing looks for the links that movies should have.
+// missing reports links that movies should have and have not.
 func (v *verification) missing(ctx context.Context, t catalogue.LinkTable, some []visible) error {
 	var wanted []catalogue.Link
 	for _, m := range some {
@@ -161,13 +161,13 @@ func (v *verification) there(ctx context.Context, t catalogue.LinkTable, group [
 	return readLinks(ctx, v.tx, t, v.db.In("name", "movie_id", len(group)), catalogue.LinkArguments(slices.Clone(group))...)
 }
 
-// readLinks reads the rows of a link table for which a condition holds.
+// readLinks reads the rows of a link table that meet a condition.
 func readLinks(ctx context.Context, q database.Querier, t catalogue.LinkTable, condition string, args ...any) (map[catalogue.Link]bool, error) {
 	rows, err := q.QueryContext(ctx, "SELECT name, movie_id FROM "+t.Name+" WHERE "+condition, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	links := make(map[catalogue.Link]bool)
 	for rows.Next() {
 		var l catalogue.Link
@@ -179,8 +179,8 @@ func readLinks(ctx context.Context, q database.Querier, t catalogue.LinkTable, c
 	return links, rows.Err()
 }
 
-// surplus looks for links that no movie has. There are some in a table only if
-// it has more rows than were found: then all of it is read.
+// surplus reports links that no movie should have. It reads a table only if the table has
+// more rows than the movies have links.
 func (v *verification) surplus(ctx context.Context) error {
 	for _, t := range catalogue.LinkTables() {
 		var rows int64
@@ -210,14 +210,14 @@ func (v *verification) readAll(ctx context.Context, t catalogue.LinkTable) error
 	}
 }
 
-// linksAfter are the next rows of a link table, by key.
+// linksAfter returns the next rows of a link table by primary key.
 func linksAfter(ctx context.Context, q database.Querier, t catalogue.LinkTable, last catalogue.Link) ([]catalogue.Link, error) {
 	some, err := readLinks(ctx, q, t,
 		"name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.Name, last.Name, last.MovieID, verifyRows)
 	return slices.SortedFunc(maps.Keys(some), catalogue.Link.Compare), err
 }
 
-// owned looks whether movies have these links.
+// owned reports those of the links that no movie should have.
 func (v *verification) owned(ctx context.Context, t catalogue.LinkTable, links []catalogue.Link) error {
 	for _, l := range links {
 		var hidden bool
@@ -252,7 +252,7 @@ func (v *verification) counters(ctx context.Context) error {
 	return nil
 }
 
-// changes looks for holes in the change log, and for changes of no movie.
+// changes reports holes in the change log, and changes of movies that do not exist.
 func (v *verification) changes(ctx context.Context) error {
 	var first, last, rows, orphans sql.NullInt64
 	if err := v.tx.QueryRowContext(ctx, "SELECT MIN(revision), MAX(revision), COUNT(*) FROM change_log").Scan(&first, &last, &rows); err != nil {

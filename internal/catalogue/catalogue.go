@@ -1,5 +1,5 @@
-// Package catalogue is the truth, in SQL: what workers write, and what readers of the
-// database see.
+// Package catalogue stores the catalogue in SQL tables. They are the truth; everything
+// else is derived from them.
 //
 //	movie        one row per movie ever heard of: its JSON, ready to send, and its stamps
 //	movie_cast   (name, movie)
@@ -28,7 +28,7 @@ type Catalogue struct {
 // New returns the catalogue in a database whose schema is migrated before it is used.
 func New(db *database.DB) *Catalogue { return &Catalogue{db} }
 
-// Times are stored as milliseconds since 1970; 0 is none.
+// Times are stored as milliseconds since 1970; 0 means none.
 
 func fromMilli(ms int64) time.Time {
 	if ms == 0 {

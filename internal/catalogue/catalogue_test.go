@@ -20,6 +20,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 func TestEngines(t *testing.T) {
@@ -416,7 +417,7 @@ func TestReport(t *testing.T) {
 		db := cataloguetest.Open(t, o)
 		at := time.UnixMilli
 		oldest := time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)
-		for _, s := range []movie.WorkerStatus{
+		for _, s := range []report.Worker{
 			{Shard: "0/2", LastPass: at(10), LastCommit: at(9), ObjectsWaiting: 3, OldestWaiting: &oldest},
 			{Shard: "0/2", LastPass: at(20)},
 			{LastPass: at(30), OldestWaiting: &oldest},
@@ -452,10 +453,10 @@ func TestFileReplaced(t *testing.T) {
 			if err := replace(o.File); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := db.Apply(t.Context(), batch("two")); err == nil || !strings.Contains(err.Error(), "start anew") {
+			if _, err := db.Apply(t.Context(), batch("two")); err == nil || !strings.Contains(err.Error(), "restart") {
 				t.Errorf("apply: %v", err)
 			}
-			if err := engine.CheckSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "start anew") {
+			if err := engine.CheckSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "restart") {
 				t.Errorf("check: %v", err)
 			}
 		})

@@ -8,9 +8,9 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Changes returns the first changes after a revision, at most limit, in commit
-// order, each with the movie as it is now; none after those that hold
-// movie.MaxBytes. movie.ErrPruned when some of them are no longer kept.
+// Changes returns the first changes after a revision in commit order, at most limit, each
+// with the movie as it is now. It stops once they hold movie.MaxBytes. It returns
+// movie.ErrPruned when some of them are no longer kept.
 func (c *Catalogue) Changes(ctx context.Context, since int64, limit int) ([]movie.Change, error) {
 	query := "SELECT " + c.db.Straight() + "c.revision, c.movie_id, m.hidden, m.fields FROM change_log c" + c.db.Force("PRIMARY") +
 		" CROSS JOIN movie m" + c.db.Force("PRIMARY") + " ON m.id = c.movie_id WHERE c.revision > ? ORDER BY c.revision LIMIT ?"
@@ -18,7 +18,7 @@ func (c *Catalogue) Changes(ctx context.Context, since int64, limit int) ([]movi
 	if err != nil {
 		return nil, fmt.Errorf("read changes: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	var changes []movie.Change
 	for size := 0; size < movie.MaxBytes && rows.Next(); {
 		var c movie.Change
@@ -41,8 +41,8 @@ func (c *Catalogue) Changes(ctx context.Context, since int64, limit int) ([]movi
 	return changes, c.checkKept(ctx, since, len(changes) > 0)
 }
 
-// checkKept finds out why the change after a revision is not there: it has not
-// happened yet, or it is no longer kept.
+// checkKept finds out why the change after a revision is missing: it has not happened yet,
+// or it is no longer kept.
 func (c *Catalogue) checkKept(ctx context.Context, since int64, later bool) error {
 	if later {
 		return movie.ErrPruned
@@ -52,7 +52,7 @@ func (c *Catalogue) checkKept(ctx context.Context, since int64, later bool) erro
 		return err
 	}
 	var next sql.NullInt64
-	// Read after the revision: a change committed in between is then seen, too.
+	// Read the log after the revision, so that a change committed in between is seen.
 	err = c.db.Reader().QueryRowContext(ctx, "SELECT MIN(revision) FROM change_log WHERE revision > ?", since).Scan(&next)
 	if err != nil {
 		return fmt.Errorf("read changes: %w", err)

@@ -8,20 +8,19 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// A statement of an export or a snapshot reads at most streamRows rows, so that a
-// server's limit of the time of a statement does not end it. The caller gets at most
-// groupRows rows at a time, and about groupBytes.
+// A statement of an export or a snapshot reads at most streamRows rows, so that no
+// server's statement timeout ends it. The caller gets at most groupRows rows and about
+// groupBytes at a time.
 const (
 	streamRows = 10_000
 	groupRows  = 1000
 	groupBytes = movie.MaxBytes
 )
 
-// Export gives all movies that match, the highest id first, as they are at one
-// revision: it calls begin with the revision, and then each with groups of movies. It
-// stops at the first error from begin or each. At most Options.Exports run at once;
-// more of them wait. An export holds no locks, but the server keeps old rows until it
-// ends, so each must not stall.
+// Export passes all matching movies of one snapshot, the highest id first: it calls begin
+// with the revision, and then each with groups of movies. It stops at the first error from
+// begin or each. At most Options.Exports run at once; more of them wait. An export holds
+// no locks, but the server keeps old rows until it ends, so each must not stall.
 func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
 	err := c.db.LongSnapshot(ctx, func(tx *sql.Tx) error {
 		var revision int64
@@ -46,7 +45,7 @@ func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revis
 	return nil
 }
 
-// exporter groups the movies that match.
+// exporter groups matching movies.
 type exporter struct {
 	filter movie.Filter
 	each   func([]movie.Row) error

@@ -7,12 +7,13 @@ import (
 	"fmt"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// History returns the newest changes of a movie that are kept, at most limit,
-// also of one that is deleted. With start above 0, only revisions below it.
-// movie.ErrNotFound when there never was such a movie.
-func (c *Catalogue) History(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
+// History returns the newest kept changes of a movie, visible or deleted, at most limit.
+// With start above 0, only revisions below it. It returns movie.ErrNotFound when there
+// never was such a movie.
+func (c *Catalogue) History(ctx context.Context, id, start int64, limit int) ([]report.Event, error) {
 	events, err := c.readHistory(ctx, id, start, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read history of movie %d: %w", id, err)
@@ -27,7 +28,7 @@ func (c *Catalogue) History(ctx context.Context, id, start int64, limit int) ([]
 	return nil, err
 }
 
-func (c *Catalogue) readHistory(ctx context.Context, id, start int64, limit int) ([]movie.Event, error) {
+func (c *Catalogue) readHistory(ctx context.Context, id, start int64, limit int) ([]report.Event, error) {
 	query, args := "SELECT revision, changed_at, changed FROM change_log"+c.db.Force("by_movie")+" WHERE movie_id = ?", []any{id}
 	if start > 0 {
 		query, args = query+" AND revision < ?", append(args, start)
@@ -36,10 +37,10 @@ func (c *Catalogue) readHistory(ctx context.Context, id, start int64, limit int)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	var events []movie.Event
+	defer rows.Close()
+	var events []report.Event
 	for rows.Next() {
-		var e movie.Event
+		var e report.Event
 		var at int64
 		if err := rows.Scan(&e.Revision, &at, &e.Changed); err != nil {
 			return nil, err

@@ -13,29 +13,30 @@ import (
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// maxTouched is how many movies an entry names.
+// maxTouched is how many movies an entry lists.
 const maxTouched = 20
 
-// ingestion is an entry of the ingest log under construction.
+// ingestion is an entry of the ingest log being built.
 type ingestion struct {
 	movie.Object
 	first, last                  int64
 	updates, changes, rejections int
-	movies                       []byte // the first ones, see outcome
-	touched                      int    // how many that are
+	movies                       []byte // the first maxTouched movies, see outcome
+	touched                      int    // number of movies in movies
 }
 
-// source names an object as stamps do.
+// source identifies an object as stamps do.
 type source struct {
 	key  string
 	time movie.Time
 }
 
-// ingestions are the entries of a batch, sorted by their keys. touched are the
-// movies of its updates.
-func ingestions(batch movie.Batch, touched map[movie.Identity]movie.Touched) []ingestion {
+// ingestions returns the entries of a batch, sorted by key. touched holds the movies of
+// its updates.
+func ingestions(batch movie.Batch, touched map[movie.Identity]report.Touched) []ingestion {
 	all := make([]ingestion, len(batch.Objects))
 	at := make(map[source]int, len(all))
 	generations := make(map[[2]string]int, len(all)) // by key and ETag, as rejections name them
@@ -78,7 +79,7 @@ func (e *ingestion) extend(position int64) {
 	e.last = max(e.last, position)
 }
 
-func (e *ingestion) touch(t movie.Touched) {
+func (e *ingestion) touch(t report.Touched) {
 	if t.Revision > 0 {
 		e.changes++
 	}
@@ -89,24 +90,24 @@ func (e *ingestion) touch(t movie.Touched) {
 	}
 }
 
-// touched are the movies of a batch. The changes have the revisions up to last.
-func touched(known map[movie.Identity]row, p *plan, changed []change, last int64) map[movie.Identity]movie.Touched {
-	all := make(map[movie.Identity]movie.Touched, len(known)+len(p.steps))
+// touched returns the movies of a batch. The changes have the revisions up to last.
+func touched(known map[movie.Identity]row, p *plan, changed []change, last int64) map[movie.Identity]report.Touched {
+	all := make(map[movie.Identity]report.Touched, len(known)+len(p.steps))
 	for identity, r := range known {
-		all[identity] = movie.Touched{ID: r.id}
+		all[identity] = report.Touched{ID: r.id}
 	}
 	for _, s := range p.steps {
-		all[s.after.Identity] = movie.Touched{ID: s.id}
+		all[s.after.Identity] = report.Touched{ID: s.id}
 	}
 	for i, c := range changed {
-		all[c.identity] = movie.Touched{ID: c.id, Revision: last - int64(len(changed)-1-i)}
+		all[c.identity] = report.Touched{ID: c.id, Revision: last - int64(len(changed)-1-i)}
 	}
 	return all
 }
 
-// writeIngest logs the objects of a batch. What is delivered again on the same
-// day is logged once, so that an object that cannot be deleted does not fill the
-// table; the entry tells of the first time.
+// writeIngest logs the objects of a batch. An object that is delivered again on the same
+// day is logged once, with its first time, so that one that cannot be deleted does not
+// fill the table.
 func (c *Catalogue) writeIngest(ctx context.Context, tx *sql.Tx, entries []ingestion) error {
 	now := c.db.Now()
 	day, at := dayOf(now), now.UnixMilli()
@@ -117,8 +118,9 @@ func (c *Catalogue) writeIngest(ctx context.Context, tx *sql.Tx, entries []inges
 	return database.Insert(ctx, tx, c.insertIngest(), args)
 }
 
-// part says which part of which generation the entry is about, so that later
-// parts sort behind: first and last position, ETag. It is part of the key.
+// part returns the part of the generation that the entry concerns: first and last
+// position, and ETag. It belongs to the primary key, and later parts sort behind earlier
+// ones.
 func (e *ingestion) part() string {
 	return pad(e.first) + "-" + pad(e.last) + " " + e.ETag
 }
@@ -128,8 +130,8 @@ func pad(position int64) string {
 	return "0000000000"[min(len(text), 10):] + text
 }
 
-// outcome is time, updates, changes, rejections, and movies as id@revision: one
-// column, since each costs a writer something and none is searched.
+// outcome returns time, updates, changes, rejections, and movies as id@revision. One
+// column holds them because each column costs writers time and none of these is searched.
 func (e *ingestion) outcome(at int64) string {
 	text := make([]byte, 0, 40+len(e.movies))
 	for i, n := range []int64{at, int64(e.updates), int64(e.changes), int64(e.rejections)} {
@@ -143,9 +145,9 @@ func (e *ingestion) outcome(at int64) string {
 
 var errIngest = errors.New("an entry of the ingest log is damaged")
 
-// parseIngest reads what part and outcome wrote.
-func parseIngest(part, outcome string) (movie.Ingest, error) {
-	i := movie.Ingest{Movies: []movie.Touched{}}
+// parseIngest parses the outputs of part and outcome.
+func parseIngest(part, outcome string) (report.Ingest, error) {
+	i := report.Ingest{Movies: []report.Touched{}}
 	positions, etag, found := strings.Cut(part, " ")
 	i.ObjectETag = etag
 	if _, err := fmt.Sscanf(positions, "%d-%d", &i.First, &i.Last); err != nil || !found {
@@ -157,7 +159,7 @@ func parseIngest(part, outcome string) (movie.Ingest, error) {
 	}
 	i.Time = fromMilli(at)
 	for _, field := range strings.Fields(outcome)[4:] {
-		var t movie.Touched
+		var t report.Touched
 		if _, err := fmt.Sscanf(field, "%d@%d", &t.ID, &t.Revision); err != nil {
 			return i, errIngest
 		}
@@ -166,7 +168,7 @@ func parseIngest(part, outcome string) (movie.Ingest, error) {
 	return i, nil
 }
 
-// dayOf numbers the days since 1970.
+// dayOf returns the number of days since 1970.
 func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
 func (c *Catalogue) insertIngest() database.Insertion {
@@ -181,7 +183,7 @@ const (
 )
 
 // Ingests returns the newest entries of the ingest log for a key.
-func (c *Catalogue) Ingests(ctx context.Context, key string) ([]movie.Ingest, error) {
+func (c *Catalogue) Ingests(ctx context.Context, key string) ([]report.Ingest, error) {
 	entries, err := c.ingests(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("read ingest log: %w", err)
@@ -189,9 +191,9 @@ func (c *Catalogue) Ingests(ctx context.Context, key string) ([]movie.Ingest, er
 	return entries, nil
 }
 
-// ingests looks the key up on each day that is kept.
-func (c *Catalogue) ingests(ctx context.Context, key string) ([]movie.Ingest, error) {
-	all := []movie.Ingest{}
+// ingests looks the key up on each kept day.
+func (c *Catalogue) ingests(ctx context.Context, key string) ([]report.Ingest, error) {
+	all := []report.Ingest{}
 	days, err := loggedDays(ctx, c.db.Reader(), maxDays)
 	if err != nil || len(days) == 0 {
 		return all, err
@@ -203,7 +205,7 @@ func (c *Catalogue) ingests(ctx context.Context, key string) ([]movie.Ingest, er
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for rows.Next() {
 		var modified, part, outcome string
 		if err := rows.Scan(&modified, &part, &outcome); err != nil {
@@ -223,7 +225,7 @@ func (c *Catalogue) ingests(ctx context.Context, key string) ([]movie.Ingest, er
 	return all, rows.Err()
 }
 
-// loggedDays are the days of the ingest log, the last ones, the latest first.
+// loggedDays returns the last days of the ingest log, the latest first, at most most.
 func loggedDays(ctx context.Context, q database.Querier, most int) ([]any, error) {
 	var first, last sql.NullInt64
 	err := q.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last)

@@ -9,15 +9,16 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// LinkTable is one of the tables that list the movies of a name.
+// LinkTable is a table that maps names to movies.
 type LinkTable struct {
 	Name string
-	// Names returns the names of a visible movie. They change with dependsOn.
+	// Names returns the names of a visible movie. dependsOn is the change that alters
+	// them.
 	Names     func(movie.Movie) []string
 	dependsOn movie.Changed
 }
 
-// LinkTables returns them in the order in which all writers lock them.
+// LinkTables returns the link tables in the order in which all writers lock them.
 func LinkTables() []LinkTable { return slices.Clone(linkTables) }
 
 var linkTables = []LinkTable{
@@ -25,23 +26,23 @@ var linkTables = []LinkTable{
 	{Name: "movie_genre", Names: func(m movie.Movie) []string { return m.Genres }, dependsOn: movie.GenresChanged},
 }
 
-// Insertion is the insertion into the table. An existing row stays.
+// Insertion returns the insertion into the table. It keeps existing rows.
 func (t LinkTable) Insertion(db *database.DB) database.Insertion {
 	return database.Insertion{Head: "INSERT INTO " + t.Name + " (name, movie_id)", Columns: 2, Tail: db.OnDuplicate("name, movie_id")}
 }
 
-// Link is a row of a link table.
+// Link is one row of a link table.
 type Link struct {
 	Name    string
 	MovieID int64
 }
 
-// Compare orders links as their tables do.
+// Compare orders links by primary key.
 func (l Link) Compare(other Link) int {
 	return cmp.Or(strings.Compare(l.Name, other.Name), cmp.Compare(l.MovieID, other.MovieID))
 }
 
-// links are the rows of a link table that a plan deletes and inserts.
+// links are the rows of one link table that a plan deletes and inserts.
 type links struct {
 	deleted, inserted []Link
 }
@@ -59,7 +60,7 @@ func (p *plan) links(t LinkTable) links {
 	return l
 }
 
-// LinksOf returns the rows of a visible movie.
+// LinksOf returns the link rows of a visible movie.
 func (t LinkTable) LinksOf(id int64, m movie.Movie) []Link {
 	var all []Link
 	for _, name := range t.Names(m) {
@@ -88,7 +89,7 @@ func (l *links) add(s *step, before, after []string) {
 	}
 }
 
-// LinkArguments sorts rows and returns name and movie_id of each.
+// LinkArguments sorts rows and returns their names and movie ids, alternating.
 func LinkArguments(rows []Link) []any {
 	slices.SortFunc(rows, Link.Compare)
 	args := make([]any, 0, 2*len(rows))

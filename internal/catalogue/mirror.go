@@ -13,10 +13,10 @@ import (
 
 const selectStates = "SELECT id, title, year, hidden, fields FROM movie"
 
-// Snapshot gives all movies, deleted ones included, as they are at one mark, the lowest
-// id first. It calls begin with the mark and the number of visible movies, and then
-// each with groups of movies, which are valid until each returns. It stops at the
-// first error from begin or each.
+// Snapshot passes all movies, hidden ones included, as they are at one mark, the lowest id
+// first. It calls begin with the mark and the number of visible movies, and then each with
+// groups of movies, which are valid until each returns. It stops at the first error from
+// begin or each.
 func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error {
 	return c.snapshot(ctx, func(tx *sql.Tx) error {
 		var at movie.Mark
@@ -41,10 +41,10 @@ func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movi
 	})
 }
 
-// Since gives the movies that changed after a mark, deleted ones included, as they are
-// at a later mark, which it returns; the same mark when nothing changed. It calls each
-// as Snapshot does. movie.ErrReplaced when the mark is not of this catalogue,
-// movie.ErrPruned when some of the changes are no longer kept.
+// Since passes the movies that changed after a mark, hidden ones included, as they are at
+// a later mark, which it returns. The marks are equal when nothing changed. It calls each
+// as Snapshot does. It returns movie.ErrReplaced when the mark is of another catalogue,
+// and movie.ErrPruned when some of the changes are no longer kept.
 func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
 	revision, err := currentRevision(ctx, c.db.Reader(), mark)
 	if err != nil {
@@ -87,10 +87,9 @@ func (c *Catalogue) snapshot(ctx context.Context, read func(*sql.Tx) error) erro
 	return nil
 }
 
-// currentRevision returns the catalogue's revision, in one statement.
-// movie.ErrReplaced when the mark is not of this catalogue: the revision is lower than
-// the mark's, or the log has another change there. A change that is no longer kept
-// proves nothing.
+// currentRevision returns the catalogue's revision. It returns movie.ErrReplaced when the
+// mark is of another catalogue: the revision is lower than the mark's, or the log has
+// another change at it. A pruned change proves nothing.
 func currentRevision(ctx context.Context, q database.Querier, mark movie.Mark) (revision int64, err error) {
 	var id, at sql.NullInt64
 	err = q.QueryRowContext(ctx, "SELECT c.revision, l.movie_id, l.changed_at FROM catalogue c LEFT JOIN change_log l ON l.revision = ? WHERE c.id = 1", mark.Revision).
@@ -101,8 +100,8 @@ func currentRevision(ctx context.Context, q database.Querier, mark movie.Mark) (
 	return revision, err
 }
 
-// changedSince returns the ids of the movies that changed after a mark, each once and
-// in order, and moves the mark to the last change. movie.ErrPruned when some of the
+// changedSince returns the distinct ids of the movies that changed after a mark, in order,
+// and moves the mark to the last change. It returns movie.ErrPruned when some of the
 // changes are no longer kept.
 func changedSince(ctx context.Context, tx *sql.Tx, mark *movie.Mark) ([]int64, error) {
 	ids := make(map[int64]bool)
@@ -122,7 +121,7 @@ func readChanged(ctx context.Context, tx *sql.Tx, mark *movie.Mark, ids map[int6
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for ; rows.Next(); n++ {
 		wanted := mark.Revision + 1
 		if err := rows.Scan(&mark.Revision, &mark.Movie, &mark.ChangedAt); err != nil {
@@ -136,21 +135,21 @@ func readChanged(ctx context.Context, tx *sql.Tx, mark *movie.Mark, ids map[int6
 	return n, rows.Err()
 }
 
-// stateGroup collects movies for each.
+// stateGroup collects movies for one call of each.
 type stateGroup struct {
 	each  func([]movie.State) error
 	group []movie.State
-	text  []byte // of the group's fields; used again for the next group
+	text  []byte // backs the group's fields; reused by the next group
 	last  int64  // id of the last row read
 }
 
-// read reads rows of movie and returns how many there are.
+// read reads rows of movie and returns their number.
 func (g *stateGroup) read(ctx context.Context, tx *sql.Tx, query string, args ...any) (n int, err error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for ; rows.Next(); n++ {
 		var s movie.State
 		var fields sql.RawBytes

@@ -7,16 +7,18 @@ import (
 	"fmt"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// Origins says which updates set the parts of a movie: the one with an id, or, when the
-// id is 0, the one with an identity. movie.ErrNotFound when there never was one.
-func (c *Catalogue) Origins(ctx context.Context, id int64, i movie.Identity) (movie.Origins, error) {
+// Origins returns the updates that set the parts of a movie: the one with an id, or, when
+// the id is 0, the one with an identity. It returns movie.ErrNotFound when there never was
+// one.
+func (c *Catalogue) Origins(ctx context.Context, id int64, i movie.Identity) (report.Origins, error) {
 	query, args := "SELECT id, title, year, hidden, stamps FROM movie WHERE id = ?", []any{id}
 	if id == 0 {
 		query, args = "SELECT id, title, year, hidden, stamps FROM movie WHERE title = ? AND year = ?", []any{i.Title, i.Year}
 	}
-	var o movie.Origins
+	var o report.Origins
 	var hidden bool
 	var stamps []byte
 	err := c.db.Reader().QueryRowContext(ctx, query, args...).Scan(&o.ID, &o.Title, &o.Year, &hidden, &stamps)
@@ -30,6 +32,6 @@ func (c *Catalogue) Origins(ctx context.Context, id int64, i movie.Identity) (mo
 	if err := r.SetStamps(stamps); err != nil {
 		return o, fmt.Errorf("movie %d: %w", o.ID, err)
 	}
-	o.Visible, o.Parts = !hidden, r.Origins()
+	o.Visible, o.Parts = !hidden, report.OriginsOf(r)
 	return o, nil
 }

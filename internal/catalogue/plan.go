@@ -2,13 +2,12 @@ package catalogue
 
 import "jpmovies/internal/movie"
 
-// plan is what a batch does to the rows that were locked for it.
+// plan holds the effects of a batch on the locked rows.
 type plan struct {
 	steps []step
 }
 
-// step takes one movie from what its row holds to what it becomes. Movies of
-// which nothing is new have none.
+// step changes one movie's row. Movies without news have none.
 type step struct {
 	id            int64 // 0 until a new movie is inserted
 	before, after movie.Record
@@ -31,14 +30,14 @@ func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
 	return p
 }
 
-// change is a movie that readers will see differently.
+// change is a change that readers will see.
 type change struct {
 	id       int64
 	identity movie.Identity
 	what     movie.Changed
 }
 
-// changed are the changes, in the order of their revisions.
+// changed returns the changes in the order of their revisions.
 func (p *plan) changed() []change {
 	var all []change
 	for _, s := range p.steps {
@@ -49,7 +48,7 @@ func (p *plan) changed() []change {
 	return all
 }
 
-// movies is by how many the number of visible movies grows.
+// movies returns the growth of the number of visible movies.
 func (p *plan) movies() int {
 	n := 0
 	for _, s := range p.steps {

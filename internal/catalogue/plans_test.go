@@ -26,6 +26,7 @@ import (
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 var rewrite = flag.Bool("update", false, "rewrite the golden files")
@@ -100,7 +101,7 @@ func runAll(t *testing.T, db *catalogue.Catalogue, engine *database.DB, raw *sql
 	check(db.Revision(ctx))
 	check(db.Changes(ctx, 7, 100))
 	check(nil, engine.CheckSchema(ctx))
-	check(nil, db.Report(ctx, movie.WorkerStatus{Shard: "0/1", LastPass: time.Now()}))
+	check(nil, db.Report(ctx, report.Worker{Shard: "0/1", LastPass: time.Now()}))
 	check(db.Status(ctx))
 	changed := []movie.Update{
 		cataloguetest.Update(9000, "Lion lions 7", 1999, []string{"new"}, []string{"new"}), cataloguetest.Update(9001, "quite new", 1999, nil, nil),
@@ -209,7 +210,7 @@ func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []stri
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		t.Fatal(err)

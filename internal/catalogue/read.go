@@ -25,18 +25,17 @@ func (c *Catalogue) Movie(ctx context.Context, id int64) (movie.Row, error) {
 	return r, nil
 }
 
-// The work for one page is bounded: Movies reads at most pageCandidates candidates. It
-// adds no movie once those that it has hold pageBytes.
+// The work for one page is bounded: Movies reads at most pageCandidates candidates, and
+// ends the page once its movies hold pageBytes.
 const (
 	pageCandidates = 1000
 	pageBytes      = movie.MaxBytes
 )
 
 // Movies returns a page of the visible movies that match, at most limit, the highest id
-// first. With start above 0, the page has only ids below start. next is the start of
-// the page that follows, 0 at the end: the last id of a full page. A page may be short,
-// even empty, and still have a next one: then no more candidates were read, because the
-// work is bounded. limit is at least 1.
+// first. With start above 0, the page has only ids below start. next is the start of the
+// next page, 0 at the end. Because the work is bounded, a page may be short or even empty
+// and still have a next one. limit is at least 1.
 func (c *Catalogue) Movies(ctx context.Context, f movie.Filter, start int64, limit int) (rows []movie.Row, next int64, err error) {
 	size, full, ended, last := 0, false, false, start
 	add := func(c candidate) (more bool, err error) {
@@ -69,7 +68,7 @@ func (c *Catalogue) Movies(ctx context.Context, f movie.Filter, start int64, lim
 	return rows, last, nil
 }
 
-// candidate is a row of the range that a filter is read from.
+// candidate is a row of the index range that a filter is read from.
 type candidate struct {
 	id      int64
 	visible bool
@@ -89,25 +88,25 @@ func (c candidate) matches(f movie.Filter) (bool, error) {
 	return f.Matches(c.id, m), nil
 }
 
-// isEmpty tells whether a filter has no condition.
+// isEmpty reports whether a filter has no condition.
 func isEmpty(f movie.Filter) bool {
 	return f.Simple() && f.Title == "" && f.Year == 0 && f.YearFrom == 0 && f.YearTo == 0 && len(f.Cast)+len(f.Genres) == 0
 }
 
-// candidates reads at most n candidates of a filter, the highest id first, and calls
-// each for every one until it wants no more. With start above 0, it reads only ids
-// below start. ended tells whether there are no more candidates.
+// candidates reads at most n candidates of a filter, the highest id first, and calls each
+// for them until it returns false. With start above 0, it reads only ids below start.
+// ended reports that there are no more candidates.
 func (c *Catalogue) candidates(ctx context.Context, q database.Querier, f movie.Filter, start int64, n int, each func(candidate) (more bool, err error)) (ended bool, err error) {
 	query, args := c.selectCandidates(f, start, n)
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	read := 0
 	for ; rows.Next(); read++ {
 		var c candidate
-		var hidden sql.NullBool // NULL: a link of no movie, in a damaged catalogue
+		var hidden sql.NullBool // NULL for a link without a movie, in a damaged catalogue
 		if err := rows.Scan(&c.id, &hidden, &c.fields); err != nil {
 			return false, err
 		}
@@ -119,8 +118,8 @@ func (c *Catalogue) candidates(ctx context.Context, q database.Querier, f movie.
 	return read < n, rows.Err()
 }
 
-// selectCandidates makes the statement that reads candidates: one range of one index,
-// by descending id, and the movies' rows.
+// selectCandidates builds the statement that reads candidates: one range of one index by
+// descending id, joined to the movies' rows.
 func (c *Catalogue) selectCandidates(f movie.Filter, start int64, n int) (query string, args []any) {
 	table, index, condition, args := rangeOf(f)
 	id, from := "m.id", "movie m"+c.db.Force(index)
@@ -135,8 +134,8 @@ func (c *Catalogue) selectCandidates(f movie.Filter, start int64, n int) (query 
 	return query, append(args, start, n)
 }
 
-// rangeOf chooses the range of an index that holds all movies that match, and few
-// others: a person has fewer movies than a year, and a year fewer than a genre.
+// rangeOf chooses the index range with the fewest candidates that holds all matching
+// movies: a person has fewer movies than a year, and a year fewer than a genre.
 func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 	switch {
 	case len(f.IDs) > 0:
@@ -155,13 +154,13 @@ func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 	return "movie", "PRIMARY", "", nil
 }
 
-// queryIDs reads rows of one number.
+// queryIDs reads rows of one integer.
 func queryIDs(ctx context.Context, q database.Querier, query string, args []any) ([]int64, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	var ids []int64
 	for rows.Next() {
 		var id int64

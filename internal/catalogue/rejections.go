@@ -7,13 +7,14 @@ import (
 	"fmt"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 const selectRejections = "SELECT id, object_key, object_etag, position, reason, rejected_at FROM rejection"
 
 // Rejections returns the newest rejections, at most limit, without their bytes.
 // With start above 0, only ids below it.
-func (c *Catalogue) Rejections(ctx context.Context, start int64, limit int) ([]movie.StoredRejection, error) {
+func (c *Catalogue) Rejections(ctx context.Context, start int64, limit int) ([]report.Rejection, error) {
 	query, args := selectRejections, []any{}
 	if start > 0 {
 		query, args = query+" WHERE id < ?", append(args, start)
@@ -26,19 +27,19 @@ const maxRejections = 100
 
 // RejectionsOf returns rejections of the objects of a key, at most 100, without their
 // bytes.
-func (c *Catalogue) RejectionsOf(ctx context.Context, key string) ([]movie.StoredRejection, error) {
+func (c *Catalogue) RejectionsOf(ctx context.Context, key string) ([]report.Rejection, error) {
 	return c.queryRejections(ctx, selectRejections+c.db.Force("generation")+" WHERE object_key = ? LIMIT ?", key, maxRejections)
 }
 
-func (c *Catalogue) queryRejections(ctx context.Context, query string, args ...any) ([]movie.StoredRejection, error) {
+func (c *Catalogue) queryRejections(ctx context.Context, query string, args ...any) ([]report.Rejection, error) {
 	rows, err := c.db.Reader().QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read rejections: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
-	var found []movie.StoredRejection
+	defer rows.Close()
+	var found []report.Rejection
 	for rows.Next() {
-		var r movie.StoredRejection
+		var r report.Rejection
 		var at int64
 		if err := rows.Scan(&r.ID, &r.Key, &r.ObjectETag, &r.Position, &r.Reason, &at); err != nil {
 			return nil, fmt.Errorf("read rejections: %w", err)
@@ -52,9 +53,10 @@ func (c *Catalogue) queryRejections(ctx context.Context, query string, args ...a
 	return found, nil
 }
 
-// Rejection returns a rejection with its bytes, or movie.ErrNotFound.
-func (c *Catalogue) Rejection(ctx context.Context, id int64) (movie.StoredRejection, error) {
-	r := movie.StoredRejection{ID: id}
+// Rejection returns a rejection with its bytes. It returns movie.ErrNotFound when there is
+// none with the id.
+func (c *Catalogue) Rejection(ctx context.Context, id int64) (report.Rejection, error) {
+	r := report.Rejection{ID: id}
 	var at int64
 	err := c.db.Reader().QueryRowContext(ctx, "SELECT object_key, object_etag, position, reason, bytes, truncated, rejected_at FROM rejection WHERE id = ?", id).
 		Scan(&r.Key, &r.ObjectETag, &r.Position, &r.Reason, &r.Bytes, &r.Truncated, &at)
@@ -68,7 +70,7 @@ func (c *Catalogue) Rejection(ctx context.Context, id int64) (movie.StoredReject
 	return r, nil
 }
 
-// DropRejection forgets a rejection.
+// DropRejection deletes a rejection.
 func (c *Catalogue) DropRejection(ctx context.Context, id int64) error {
 	err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM rejection WHERE id = ?", id)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Missing is when the first of the changes was committed that a read replica does
-// not show yet, by the clock of the worker that did; zero when it shows all of them.
+// Missing returns the commit time, by the worker's clock, of the first change that the
+// read replica lacks; zero when it lacks none.
 func (c *Catalogue) Missing(ctx context.Context) (since time.Time, err error) {
 	shown, err := c.Revision(ctx)
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"jpmovies/internal/database"
 )
 
-// How old rows are deleted: in small steps, each followed by a pause that is as long,
-// so that no lock is held for long and writers get half of the time. One process
-// does it at a time, whose lease is in the catalogue's row.
+// Old rows are deleted in small steps, each followed by an equally long pause, so that
+// locks are short and writers get half of the time. One process at a time does it, under a
+// lease in the catalogue's row.
 const (
 	pruneRows  = 500
-	pruneLease = time.Minute // without a sign of life, another process goes on
-	pruneEvery = time.Hour   // from one end to the next begin
+	pruneLease = time.Minute // after which another process may take over
+	pruneEvery = time.Hour   // pause after a complete run
 )
 
-// Prune deletes rejections and changes that are older than the times given, until
-// none is left or ctx is done. The ingest log is kept as long as changes are, in
-// whole days. It does nothing while another process does it, or has just done it.
+// Prune deletes rejections and changes older than the given times, until none is left or
+// ctx is done. The ingest log is kept as long as changes are, in whole days. Prune does
+// nothing while another process prunes, or has just done so.
 func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
 	claimed, err := c.claimPruning(ctx)
 	if err != nil || !claimed {
@@ -31,7 +31,8 @@ func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) er
 	if err != nil {
 		next = 0
 	}
-	// Also when ctx is done, so that another process need not wait for the lease.
+	// Release the lease also when ctx is done, so that another process need not wait for
+	// its end.
 	if extended := c.extendPruning(context.WithoutCancel(ctx), next); err == nil {
 		err = extended
 	}
@@ -77,8 +78,8 @@ func (c *Catalogue) pruneAll(ctx context.Context, rejections, changes time.Time)
 	return nil
 }
 
-// claimPruning takes the lease if nobody has it. One that ends further ahead than any
-// can is of a clock that went wrong.
+// claimPruning takes the lease if nobody holds it. It ignores a lease further ahead than
+// any can be: that process had a wrong clock.
 func (c *Catalogue) claimPruning(ctx context.Context) (claimed bool, err error) {
 	err = c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
 		now := c.db.Now()
@@ -125,7 +126,7 @@ func (c *Catalogue) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Ti
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	n, last := 0, int64(0)
 	for rows.Next() {
 		var revision, changedAt int64
@@ -162,7 +163,7 @@ func selectPairs(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	var pairs []any
 	for rows.Next() {
 		var number int64

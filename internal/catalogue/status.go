@@ -7,19 +7,18 @@ import (
 	"time"
 
 	"jpmovies/internal/database"
-	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
-// Report stores what a worker tells about itself. A zero LastCommit keeps the
-// one that is known.
-func (c *Catalogue) Report(ctx context.Context, s movie.WorkerStatus) error {
-	report := database.Insertion{Head: "INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", Columns: 5, Tail: c.db.OnDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
+// Report stores the report of a worker. A zero LastCommit keeps the stored one.
+func (c *Catalogue) Report(ctx context.Context, s report.Worker) error {
+	insertion := database.Insertion{Head: "INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", Columns: 5, Tail: c.db.OnDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
 	var oldest any // NULL: none waits
 	if s.OldestWaiting != nil {
 		oldest = s.OldestWaiting.UnixMilli()
 	}
 	err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
-		err := database.Insert(ctx, tx, report, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
+		err := database.Insert(ctx, tx, insertion, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
 		if err != nil || s.LastCommit.IsZero() {
 			return err
 		}
@@ -32,7 +31,7 @@ func (c *Catalogue) Report(ctx context.Context, s movie.WorkerStatus) error {
 	return nil
 }
 
-// Revision is the number of changes committed so far.
+// Revision returns the number of changes committed so far.
 func (c *Catalogue) Revision(ctx context.Context) (revision int64, err error) {
 	if err = c.db.Reader().QueryRowContext(ctx, "SELECT revision FROM catalogue WHERE id = 1").Scan(&revision); err != nil {
 		return 0, fmt.Errorf("read revision: %w", err)
@@ -40,25 +39,25 @@ func (c *Catalogue) Revision(ctx context.Context) (revision int64, err error) {
 	return revision, nil
 }
 
-// Status is how fresh the catalogue is.
-func (c *Catalogue) Status(ctx context.Context) (movie.Status, error) {
-	var s movie.Status
+// Status returns the freshness of the catalogue.
+func (c *Catalogue) Status(ctx context.Context) (report.Status, error) {
+	var s report.Status
 	err := c.db.Reader().QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&s.Revision, &s.Movies)
 	if err != nil {
-		return movie.Status{}, fmt.Errorf("read status: %w", err)
+		return report.Status{}, fmt.Errorf("read status: %w", err)
 	}
 	rows, err := c.db.Reader().QueryContext(ctx,
 		"SELECT shard, last_pass, last_commit, objects_waiting, oldest_waiting FROM worker_status ORDER BY shard")
 	if err != nil {
-		return movie.Status{}, fmt.Errorf("read status: %w", err)
+		return report.Status{}, fmt.Errorf("read status: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for rows.Next() {
-		var w movie.WorkerStatus
+		var w report.Worker
 		var pass, commit int64
 		var oldest sql.NullInt64
 		if err := rows.Scan(&w.Shard, &pass, &commit, &w.ObjectsWaiting, &oldest); err != nil {
-			return movie.Status{}, fmt.Errorf("read status: %w", err)
+			return report.Status{}, fmt.Errorf("read status: %w", err)
 		}
 		w.LastPass, w.LastCommit = fromMilli(pass), fromMilli(commit)
 		if oldest.Valid {
@@ -68,7 +67,7 @@ func (c *Catalogue) Status(ctx context.Context) (movie.Status, error) {
 		s.Workers = append(s.Workers, w)
 	}
 	if err := rows.Err(); err != nil {
-		return movie.Status{}, fmt.Errorf("read status: %w", err)
+		return report.Status{}, fmt.Errorf("read status: %w", err)
 	}
 	return s, nil
 }

@@ -68,14 +68,14 @@ func (c *Catalogue) apply(ctx context.Context, tx *sql.Tx, records []movie.Recor
 	return len(changed), c.writeIngest(ctx, tx, ingestions(batch, touched(known, p, changed, revision)))
 }
 
-// row is a movie's row.
+// row is a decoded row of movie.
 type row struct {
 	id     int64
 	record movie.Record
 }
 
-// lock reads the movies' rows and locks them until the transaction ends. The
-// keys are sorted, so that writers wait for each other and do not deadlock.
+// lock reads the movies' rows and locks them until the transaction ends. Sorted keys make
+// writers wait for each other instead of deadlocking.
 func (c *Catalogue) lock(ctx context.Context, tx *sql.Tx, records []movie.Record) (map[movie.Identity]row, error) {
 	identities := make([]movie.Identity, len(records))
 	for i, r := range records {
@@ -99,7 +99,7 @@ func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Ide
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for rows.Next() {
 		r, err := scanRow(rows)
 		if err != nil {
@@ -139,8 +139,7 @@ func scanRow(rows *sql.Rows) (row, error) {
 	return r, nil
 }
 
-// writeMovies inserts the new movies, learns their ids, and overwrites the
-// changed ones.
+// writeMovies inserts the new movies, reads their ids, and overwrites the changed ones.
 func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
 	var fresh, stale []any
 	var identities []movie.Identity
@@ -164,8 +163,8 @@ func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error 
 	return database.Insert(ctx, tx, c.overwriteMovie(), stale)
 }
 
-// learnIDs reads the ids of the movies just inserted: no engine-independent
-// short cut tells them.
+// learnIDs reads the ids of the inserted movies. No engine-independent way returns them
+// from the INSERT.
 func (c *Catalogue) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie.Identity, p *plan) error {
 	slices.SortFunc(identities, movie.Identity.Compare)
 	ids := make(map[movie.Identity]int64, len(identities))
@@ -199,7 +198,7 @@ func queryIdentities(ctx context.Context, q database.Querier, query string, args
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	ids := make(map[movie.Identity]int64)
 	for rows.Next() {
 		var id int64
@@ -212,7 +211,7 @@ func queryIdentities(ctx context.Context, q database.Querier, query string, args
 	return ids, rows.Err()
 }
 
-// writeLinks deletes and inserts the link rows that differ, sorted by key.
+// writeLinks deletes and inserts the link rows that differ, in the order of their keys.
 func (c *Catalogue) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 	for _, t := range linkTables {
 		l := p.links(t)
@@ -226,10 +225,10 @@ func (c *Catalogue) writeLinks(ctx context.Context, tx *sql.Tx, p *plan) error {
 	return nil
 }
 
-// maxReason is the longest reason that is stored, in bytes.
+// maxReason is the length in bytes at which a reason is cut.
 const maxReason = 2048
 
-// writeRejections records each rejection once, however often it is delivered.
+// writeRejections stores each rejection once, however often it is delivered.
 func (c *Catalogue) writeRejections(ctx context.Context, tx *sql.Tx, rejections []movie.Rejection) error {
 	now := c.db.Now().UnixMilli()
 	var args []any
@@ -240,10 +239,9 @@ func (c *Catalogue) writeRejections(ctx context.Context, tx *sql.Tx, rejections 
 	return database.Insert(ctx, tx, c.insertRejection(), args)
 }
 
-// writeChanges numbers the changes, the last one with revision, and counts the
-// movies. This must come after all else but the ingest log: from the first
-// statement on, every other writer waits for our commit, and so revisions are
-// committed in their order.
+// writeChanges numbers the changes, the last one with revision, and updates the number of
+// movies. Only the ingest log is written after it: its first statement makes every other
+// writer wait for our commit, so revisions are committed in order.
 func (c *Catalogue) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
 	_, err = tx.ExecContext(ctx, "UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), movies)
 	if err != nil {

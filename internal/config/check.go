@@ -36,7 +36,8 @@ func (d *Database) check(wrong report) {
 	}
 }
 
-// checkPassword reads the password's file.
+// checkPassword checks that the password file can be read. The database reads it for each
+// connection.
 func (d *Database) checkPassword(wrong report) {
 	if d.DBPasswordFile == "" {
 		return
@@ -45,12 +46,9 @@ func (d *Database) checkPassword(wrong report) {
 		wrong("MOVIES_DB_PASS_FILE", "is set and so is MOVIES_DB_PASS; expected one of them")
 		return
 	}
-	password, err := os.ReadFile(d.DBPasswordFile)
-	if err != nil {
+	if _, err := os.ReadFile(d.DBPasswordFile); err != nil {
 		wrong("MOVIES_DB_PASS_FILE", "cannot be read: %v", err)
-		return
 	}
-	d.DBPassword = strings.TrimRight(string(password), "\r\n")
 }
 
 func (b *Bucket) check(wrong report) {
@@ -74,10 +72,10 @@ func (b *Bucket) check(wrong report) {
 	}
 }
 
-// checkBucketName finds what is more than a name, or none.
+// checkBucketName reports a name that is not just a bucket's.
 func checkBucketName(wrong report, given string) {
 	name := strings.TrimPrefix(strings.TrimPrefix(given, "s3://"), "arn:aws:s3:::")
-	if strings.HasPrefix(name, "arn:") { // of an access point
+	if strings.HasPrefix(name, "arn:") { // an access point
 		return
 	}
 	if strings.Contains(name, "://") {
@@ -96,12 +94,12 @@ func checkBucketName(wrong report, given string) {
 	}
 }
 
-// notInBucketName tells whether no S3 server has the character in a bucket's name.
+// notInBucketName reports whether no S3 server allows the character in a bucket's name.
 func notInBucketName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
 }
 
-// checkEndpoint looks at a variable of the AWS SDK, which would only fail at the
+// checkEndpoint checks an endpoint variable of the AWS SDK, which would fail only at the
 // first request.
 func checkEndpoint(wrong report, variable string) {
 	given := os.Getenv(variable)
@@ -173,7 +171,7 @@ func (w *Worker) check(wrong report) {
 	}
 }
 
-// maxExports: each export holds a connection to the database.
+// maxExports bounds MOVIES_API_EXPORTS: each export holds a database connection.
 const maxExports = 64
 
 func (s *Serving) check(wrong report) {
@@ -196,7 +194,7 @@ func (s *Serving) check(wrong report) {
 	s.checkBasePath(wrong)
 }
 
-// checkBasePath wants a path that can be put in front of another and needs no escapes.
+// checkBasePath accepts a path that can be put in front of another and needs no escapes.
 func (s *Serving) checkBasePath(wrong report) {
 	clean := s.BasePath == "" || s.BasePath != "/" && strings.HasPrefix(s.BasePath, "/") && path.Clean(s.BasePath) == s.BasePath &&
 		(&url.URL{Path: s.BasePath}).EscapedPath() == s.BasePath && !strings.ContainsAny(s.BasePath, `"<>\`)

@@ -1,6 +1,6 @@
-// Package config reads the settings of each subcommand from the environment and
-// checks them as a whole, before anything is touched: a wrong configuration ends
-// the process in its first second and names every variable at fault.
+// Package config reads the settings of each subcommand from the environment and validates
+// them as a whole, before anything else happens. A wrong configuration ends the process in
+// its first second, and the error names every variable at fault.
 package config
 
 import (
@@ -19,14 +19,14 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Error lists all that is wrong with a configuration, a line a variable.
+// Error lists the problems of a configuration, one line each.
 type Error struct{ Problems []string }
 
 func (e *Error) Error() string {
 	return "wrong configuration:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
-// Database says which database is used.
+// Database configures the database.
 type Database struct {
 	DBFile string `env:"MOVIES_DB_FILE"` // a SQLite file, instead of the server
 
@@ -35,12 +35,12 @@ type Database struct {
 	DBPasswordFile string `env:"MOVIES_DB_PASS_FILE"` // holds the password
 	DBName         string `env:"MOVIES_DB_NAME" envDefault:"movies"`
 	DBHost         Host   `env:"MOVIES_DB_HOST" envDefault:"127.0.0.1"`
-	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306"`      // where the host has none of its own
-	DBConnections  int    `env:"MOVIES_DB_CONNECTIONS" envDefault:"32"` // at most so many to the server
+	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306"`      // unless the host has a port
+	DBConnections  int    `env:"MOVIES_DB_CONNECTIONS" envDefault:"32"` // most connections to the server
 	DBTLS          string `env:"MOVIES_DB_TLS" envDefault:"off"`        // off, on, skip-verify, or a CA file
 }
 
-// Bucket says where objects come from.
+// Bucket configures the source of objects.
 type Bucket struct {
 	BucketDir        string `env:"MOVIES_BUCKET_DIR"` // a folder, instead of S3
 	BucketName       string `env:"MOVIES_BUCKET_NAME"`
@@ -49,19 +49,19 @@ type Bucket struct {
 	BucketItemsLimit int    `env:"MOVIES_BUCKET_ITEMS_LIMIT" envDefault:"1000"` // objects per listing
 }
 
-// Process is what every long-running subcommand has.
+// Process configures a long-running subcommand.
 type Process struct {
 	AdminAddr       string        `env:"MOVIES_ADMIN_ADDR" envDefault:"127.0.0.1:9090"`
 	ShutdownTimeout time.Duration `env:"MOVIES_SHUTDOWN_TIMEOUT" envDefault:"20s"`
 }
 
-// Log says what is logged, and how.
+// Log configures logging.
 type Log struct {
 	LogLevel  slog.Level `env:"MOVIES_LOG_LEVEL" envDefault:"info"`
 	LogFormat string     `env:"MOVIES_LOG_FORMAT"` // text or json; text on a terminal, else json
 }
 
-// WorkerOnly is what only the worker has.
+// WorkerOnly configures the worker alone.
 type WorkerOnly struct {
 	Concurrency   int           `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"64"` // parallel GETs
 	Batch         int           `env:"MOVIES_WORKER_BATCH" envDefault:"500"`      // updates per transaction
@@ -71,13 +71,13 @@ type WorkerOnly struct {
 	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30"`
 }
 
-// Hints says where the worker learns of new objects without listing.
+// Hints configures the notifications of new objects.
 type Hints struct {
 	QueueURL  string        `env:"MOVIES_SQS_URL"`                           // an SQS queue with the bucket's events
 	Reconcile time.Duration `env:"MOVIES_WORKER_RECONCILE" envDefault:"10m"` // between listings, with a queue
 }
 
-// Shard is a part of the keys: one of Count, which are numbered from 0.
+// Shard is one of Count parts of the keys, numbered from 0.
 type Shard struct{ Index, Count int }
 
 var errShard = errors.New("no shard")
@@ -85,7 +85,7 @@ var errShard = errors.New("no shard")
 // UnmarshalText reads i/n, i from 0 to n-1.
 func (s *Shard) UnmarshalText(text []byte) error {
 	first, second, _ := strings.Cut(string(text), "/")
-	index, err1 := strconv.ParseUint(first, 10, 16) // no signs, and no more workers than that
+	index, err1 := strconv.ParseUint(first, 10, 16) // no sign, at most 65,535
 	count, err2 := strconv.ParseUint(second, 10, 16)
 	if err1 != nil || err2 != nil || index >= count {
 		return errShard
@@ -100,7 +100,7 @@ type Migrate struct {
 	Log
 }
 
-// Source configures what needs the bucket and no database.
+// Source configures commands that need the bucket and no database.
 type Source struct {
 	Bucket
 	Log
@@ -116,26 +116,26 @@ type Worker struct {
 	Hints
 }
 
-// Serving is what serves readers.
+// Serving configures the serving of readers.
 type Serving struct {
 	APIAddr   string        `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
-	Staleness time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms"` // how far answers may be behind
+	Staleness time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms"` // how far answers may be behind the database
 	Index     string        `env:"MOVIES_API_INDEX" envDefault:"on"`        // on, or off: answers by SQL
-	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of answers that are kept
-	Exports   int           `env:"MOVIES_API_EXPORTS" envDefault:"4"`       // that run at once
-	BasePath  string        `env:"MOVIES_API_BASE_PATH"`                    // in front of every link, where a proxy adds it
-	// IdleTimeout is how long a connection without a request is kept: longer than load
-	// balancers keep theirs.
+	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of cached answers
+	Exports   int           `env:"MOVIES_API_EXPORTS" envDefault:"4"`       // concurrent exports
+	BasePath  string        `env:"MOVIES_API_BASE_PATH"`                    // prefix of every link, behind a proxy that removes it
+	// IdleTimeout is how long an idle connection is kept: longer than load balancers keep
+	// theirs.
 	IdleTimeout time.Duration `env:"MOVIES_API_IDLE_TIMEOUT" envDefault:"650s"`
 }
 
-// Replica says where the API reads, if not from the database's server itself.
+// Replica configures a read replica for the API.
 type Replica struct {
-	DBReadHost Host `env:"MOVIES_DB_READ_HOST"` // one server that follows
+	DBReadHost Host `env:"MOVIES_DB_READ_HOST"` // host of one replica
 }
 
-// Host is where a server listens: a name or an address, or the path of a socket. Its
-// port is 0 where none was given.
+// Host is the address of a server: a name, an IP address, or the path of a socket. Port is
+// 0 when none was given.
 type Host struct {
 	Name string
 	Port int
@@ -156,7 +156,7 @@ func (h *Host) UnmarshalText(text []byte) error {
 			return errHost
 		}
 	}
-	if net.ParseIP(name) != nil || !strings.Contains(name, ":") { // without a port
+	if net.ParseIP(name) != nil || !strings.Contains(name, ":") { // no port
 		h.Name = name
 		if name == "" || strings.ContainsAny(name, "[]()/@ ") {
 			return errHost
@@ -184,7 +184,7 @@ type API struct {
 	Serving
 }
 
-// Demo configures jpmovies demo, which brings its own database and bucket.
+// Demo configures jpmovies demo, which has its own database and bucket.
 type Demo struct {
 	Process
 	Log
@@ -194,16 +194,16 @@ type Demo struct {
 // checker is a group of settings that checks itself.
 type checker interface{ check(report) }
 
-// report notes one thing that is wrong with a variable.
+// report records a problem of a variable.
 type report func(variable, wrong string, args ...any)
 
-// Parse fills config, a pointer to one of the structs above, from the
+// Parse fills config, a pointer to one of the structs of this package, from the
 // environment. The error is an *Error.
 func Parse(config any) error {
 	var problems []string
 	noted := map[string]bool{}
 	note := func(variable, wrong string, args ...any) {
-		if noted[variable] { // what could not be read is also out of range
+		if noted[variable] { // the field of an unreadable variable is also out of range
 			return
 		}
 		noted[variable] = true
@@ -223,7 +223,7 @@ func Parse(config any) error {
 		}
 	}
 	group := reflect.ValueOf(config).Elem()
-	if c, ok := config.(checker); ok { // what concerns several groups
+	if c, ok := config.(checker); ok { // checks across groups
 		c.check(note)
 	}
 	for i := range group.NumField() {
@@ -238,7 +238,7 @@ func Parse(config any) error {
 	return nil
 }
 
-// variable is the environment variable of a field, looked for in all groups.
+// variable returns the environment variable of a field, searched in all groups.
 func variable(t reflect.Type, field string) string {
 	f, _ := t.FieldByName(field)
 	return f.Tag.Get("env")

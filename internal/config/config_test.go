@@ -114,18 +114,6 @@ func write(t *testing.T, name, content string) (path string) {
 	return path
 }
 
-func TestPasswordFile(t *testing.T) {
-	for content, want := range map[string]string{
-		"secret": "secret", "secret\n": "secret", "secret\r\n": "secret", " se cret \n": " se cret ", "": "", "\n": "", "se\ncret\n": "se\ncret",
-	} {
-		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_DB_PASS_FILE": write(t, "password", content)})
-		var c config.Migrate
-		if err := config.Parse(&c); err != nil || c.DBPassword != want {
-			t.Errorf("%q: password %q, %v", content, c.DBPassword, err)
-		}
-	}
-}
-
 // everyWrong is a worker's environment in which nothing is right, and what is
 // said of each variable.
 var everyWrong = map[string]struct{ value, said string }{

@@ -7,20 +7,19 @@ import (
 	"strings"
 )
 
-// A statement carries at most this many rows and bytes: a batch is some ten
-// thousand rows, and each statement a round trip; servers refuse packets over
-// max_allowed_packet (16 MiB and up).
+// Limits of one statement. A batch has some ten thousand rows and each statement costs a
+// round trip, but servers refuse packets over max_allowed_packet (16 MiB and up).
 const (
 	bulkRows  = 256
 	bulkBytes = 1 << 20
-	// Tuples of a (title, year) or (name, movie_id) list; the engines still use
-	// the index for that many.
+	// MaxTuples bounds a list of (title, year) or (name, movie_id); up to here the engines
+	// use the index.
 	MaxTuples = 500
 )
 
-// Insertion is an INSERT of many rows.
+// Insertion is an INSERT of any number of rows.
 type Insertion struct {
-	Head    string // up to VALUES
+	Head    string // the text before VALUES
 	Columns int
 	Tail    string
 }
@@ -29,14 +28,13 @@ func (in Insertion) statement(rows int) string {
 	return in.Head + " VALUES " + Tuples(rows, in.Columns) + in.Tail
 }
 
-// Tuples is (?,?),(?,?),...
+// Tuples returns (?,?),(?,?),...
 func Tuples(rows, columns int) string {
 	one := "(" + strings.Repeat(",?", columns)[1:] + ")"
 	return strings.Repeat(","+one, rows)[1:]
 }
 
-// Insert runs an insertion over all rows, whose values follow one another in
-// args.
+// Insert inserts all rows. args holds their values, row after row.
 func Insert(ctx context.Context, tx *sql.Tx, in Insertion, args []any) error {
 	for len(args) > 0 {
 		rows := chunk(args, in.Columns)
@@ -48,7 +46,7 @@ func Insert(ctx context.Context, tx *sql.Tx, in Insertion, args []any) error {
 	return nil
 }
 
-// chunk says how many rows of args fit into one statement: at least one.
+// chunk returns how many rows of args fit into one statement, at least one.
 func chunk(args []any, columns int) int {
 	size := 0
 	for row := 0; row < len(args)/columns; row++ {
@@ -67,8 +65,7 @@ func chunk(args []any, columns int) int {
 	return len(args) / columns
 }
 
-// DeletePairs deletes the rows of a table whose two columns are one of the pairs that
-// follow one another in args.
+// DeletePairs deletes the rows whose two columns equal one of the pairs in args.
 func (db *DB) DeletePairs(ctx context.Context, tx *sql.Tx, table, first, second string, args []any) error {
 	for len(args) > 0 {
 		n := min(len(args), 2*MaxTuples)
@@ -82,7 +79,7 @@ func (db *DB) DeletePairs(ctx context.Context, tx *sql.Tx, table, first, second 
 	return nil
 }
 
-// Querier is a pool or a transaction.
+// Querier is a *sql.DB or a *sql.Tx.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

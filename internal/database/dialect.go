@@ -17,38 +17,38 @@ import (
 	"jpmovies/internal/database/migrations"
 )
 
-// dialect is the seam between the engines: what differs in the SQL, and what
-// their errors mean. Everything else is the same statement on all of them.
+// dialect holds what differs between the engines: parts of the SQL, and the meaning of
+// errors. All other statements are the same.
 type dialect struct {
-	// isolation of writing transactions. Under MySQL's default, REPEATABLE READ,
+	// isolation is that of writing transactions. Under MySQL's default, REPEATABLE READ,
 	// writers deadlock even with sorted keys and merge against stale rows.
 	isolation sql.IsolationLevel
 	// snapshot is the isolation of a transaction that reads one state throughout.
 	snapshot sql.IsolationLevel
-	// forUpdate locks the rows that a SELECT returns.
+	// forUpdate ends a SELECT that locks its rows.
 	forUpdate string
-	// straight makes the tables be joined in the order in which they stand.
+	// straight fixes the join order to that of the statement.
 	straight string
-	// force names the index of a table; MySQL picks bad ones for keyset pages.
+	// force makes the engine use an index; MySQL chooses bad ones for keyset pages.
 	force func(index string) string
-	// onDuplicate ends an INSERT: a row whose key is taken overwrites the columns
-	// named, or none.
+	// onDuplicate ends an INSERT: if the key exists, the named columns are overwritten, or
+	// none.
 	onDuplicate func(key string, columns ...string) string
-	// list is what stands in (title, year) IN (...) for so many pairs.
+	// list returns the right side of (title, year) IN (...) for a number of pairs.
 	list func(pairs int) string
-	// judge says what to do about an error.
+	// judge classifies an error.
 	judge func(error) verdict
-	// advise adds to an error what the operator can do about it.
+	// advise adds a remedy to an error.
 	advise func(error) error
-	// noTable tells whether the error is that a table does not exist.
+	// noTable reports whether the error means that a table does not exist.
 	noTable func(error) bool
-	// steps are the migrations.
+	// steps holds the migrations.
 	steps fs.FS
 }
 
-// In is the condition that two columns are one of so many pairs. A single pair is
-// compared by its parts: for a DELETE with a list of one, MariaDB looks through the
-// whole table.
+// In returns the condition that two columns equal one of a number of pairs. A single pair
+// is compared by its parts, because MariaDB reads the whole table for a DELETE with a list
+// of one.
 func (db *DB) In(first, second string, pairs int) string {
 	if pairs == 1 {
 		return first + " = ? AND " + second + " = ?"
@@ -56,34 +56,34 @@ func (db *DB) In(first, second string, pairs int) string {
 	return "(" + first + ", " + second + ") IN (" + db.dialect.list(pairs) + ")"
 }
 
-// ForUpdate locks the rows that a SELECT returns.
+// ForUpdate ends a SELECT that locks its rows.
 func (db *DB) ForUpdate() string { return db.dialect.forUpdate }
 
-// Straight makes the tables be joined in the order in which they stand.
+// Straight fixes the join order to that of the statement.
 func (db *DB) Straight() string { return db.dialect.straight }
 
-// Force names the index of a table; MySQL picks bad ones for keyset pages.
+// Force makes the engine use an index; MySQL chooses bad ones for keyset pages.
 func (db *DB) Force(index string) string { return db.dialect.force(index) }
 
-// OnDuplicate ends an INSERT: a row whose key is taken overwrites the columns named, or
+// OnDuplicate ends an INSERT: if the key exists, the named columns are overwritten, or
 // none.
 func (db *DB) OnDuplicate(key string, columns ...string) string {
 	return db.dialect.onDuplicate(key, columns...)
 }
 
-// verdict is what an engine's error means for the transaction.
+// verdict is the meaning of an engine's error for the transaction.
 type verdict int
 
 const (
-	// fatal: trying again now will not help. The data is not to blame.
+	// fatal: a retry will not help now. The data is not the cause.
 	fatal verdict = iota
-	// retry: the same transaction may succeed if it is run once more.
+	// retry: the same transaction may succeed when it is run again.
 	retry
-	// rejected: the engine is healthy and will never take this data.
+	// rejected: a healthy engine refuses the data for good.
 	rejected
-	// unfit: the server does not take this data as it is set up.
+	// unfit: a setting of the server refuses the data.
 	unfit
-	// moved: this connection takes no writes, and a new one may: it leads to the new
+	// moved: this connection does not accept writes. A new one may: it leads to the new
 	// primary, or has another setting.
 	moved
 )
@@ -111,9 +111,9 @@ var mysqlDialect = dialect{
 	steps: folder(migrations.MySQL, "mysql"),
 }
 
-// sqliteDialect: transactions are serialised by BEGIN IMMEDIATE (see open.go),
-// and the planner needs no hints beyond CROSS JOIN, but for the walk by id: of two
-// rows it thinks that sorting a range of years is less.
+// sqliteDialect: BEGIN IMMEDIATE serialises transactions (see open.go). The planner needs
+// no hints but CROSS JOIN, and one for pages by id, where it prefers to sort a range of
+// years.
 var sqliteDialect = dialect{
 	force: func(index string) string {
 		if index == "PRIMARY" {
@@ -131,7 +131,7 @@ var sqliteDialect = dialect{
 	judge:  judgeSQLite,
 	advise: func(err error) error { return err },
 	noTable: func(err error) bool {
-		return err != nil && strings.Contains(err.Error(), "no such table") // its code says no more than "error"
+		return err != nil && strings.Contains(err.Error(), "no such table") // the code is the generic SQLITE_ERROR
 	},
 	steps: folder(migrations.SQLite, "sqlite"),
 }
@@ -152,7 +152,7 @@ func assign(columns []string, before, after string) string {
 	return strings.Join(parts, ", ")
 }
 
-// Error numbers of the MySQL protocol, by what they mean here.
+// mysqlVerdicts classifies the error numbers of MySQL, MariaDB and TiDB.
 var mysqlVerdicts = map[uint16]verdict{
 	1213: retry,              // deadlock
 	1205: retry,              // lock wait timeout
@@ -164,11 +164,11 @@ var mysqlVerdicts = map[uint16]verdict{
 	1927: retry,              // connection was killed
 	1203: retry, 1226: retry, // too many connections of this user
 	1047: retry, 1180: retry, // Galera: this node is not ready; the commit failed
-	3100: retry, 3101: retry, // group replication: the plug-in did not take the commit
+	3100: retry, 3101: retry, // group replication refused the commit
 	8002: retry, 8022: retry, 8028: retry, 9001: retry, 9002: retry, 9003: retry, 9007: retry, // TiDB: conflict, schema change, timeouts
 
 	1290: moved, 1792: moved, 1836: moved, // read-only
-	1665: moved, // the log of statements, which only new connections see changed
+	1665: moved, // binlog_format=STATEMENT; only new connections see a change of it
 
 	1153: unfit, // larger than max_allowed_packet
 
@@ -182,11 +182,11 @@ var mysqlVerdicts = map[uint16]verdict{
 	1644: rejected, // SIGNAL: a trigger's refusal
 	3140: rejected, // JSON (MySQL)
 	3819: rejected, // CHECK (MySQL)
-	3854: rejected, // cannot be converted to the column's characters
+	3854: rejected, // not representable in the column's character set
 	4025: rejected, // CHECK, JSON (MariaDB)
 }
 
-// advice by error number.
+// mysqlAdvice holds remedies by error number.
 var mysqlAdvice = map[uint16]string{
 	1153: "raise max_allowed_packet, of 4 MiB at least",
 	1290: "the server is read-only; is it a replica, or a primary of before a fail-over?",
@@ -213,10 +213,10 @@ func judgeMySQL(err error) verdict {
 	if !errors.As(err, &e) {
 		return fatal
 	}
-	if e.Number == 1105 && strings.Contains(e.Message, "max_allowed_packet") { // Oracle MySQL, of one value
+	if e.Number == 1105 && strings.Contains(e.Message, "max_allowed_packet") { // Oracle MySQL, for a single value
 		return unfit
 	}
-	if e.Number == 1105 && strings.Contains(e.Message, "pessimistic lock retry limit") { // TiDB; else a catch-all
+	if e.Number == 1105 && strings.Contains(e.Message, "pessimistic lock retry limit") { // TiDB; 1105 has many other meanings
 		return retry
 	}
 	return mysqlVerdicts[e.Number]
@@ -240,7 +240,7 @@ func judgeSQLite(err error) verdict {
 		return rejected
 	}
 	switch e.Code() {
-	// Other constraints are about keys: rows that are there are to blame, not the data.
+	// Other constraints concern keys: existing rows are the cause, not the data.
 	case sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE, sqlite3.SQLITE_CONSTRAINT_TRIGGER:
 		return rejected
 	}

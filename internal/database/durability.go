@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Durability asks the server how durable a commit is, since objects are deleted on
-// the strength of it. It returns what may undo one when the server crashes, each
-// with its cure; nothing when commits are safe.
+// Durability asks the server whether commits survive a crash of it, because objects are
+// deleted on the strength of a commit. It returns the settings that may undo one, each
+// with its remedy; none when commits are durable.
 func (db *DB) Durability(ctx context.Context) (unsafe []string, err error) {
 	if db.file == nil {
 		if unsafe, err = db.serverDurability(ctx); err != nil {
@@ -26,7 +26,7 @@ func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error)
 	var flush, sync int
 	var logged bool
 	err = db.write.QueryRowContext(ctx, "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog").Scan(&version, &flush, &logged, &sync)
-	if err != nil || strings.Contains(version, "TiDB") { // there these variables mean nothing: a commit is on most replicas
+	if err != nil || strings.Contains(version, "TiDB") { // TiDB ignores these variables: a commit is on a majority of replicas
 		return nil, err
 	}
 	if flush != 1 {
@@ -41,7 +41,7 @@ func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	for rows.Next() {
 		if err := rows.Scan(&table, &engine); err != nil {
 			return nil, err
@@ -51,11 +51,11 @@ func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error)
 	return unsafe, rows.Err()
 }
 
-// durability is the answer of Durability as a metric.
+// durability exports the result of Durability as a metric.
 func (db *DB) durability() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "movies", Subsystem: "database", Name: "commits_durable",
-		Help: "1 while a commit survives a crash of the database server, 0 when a setting of it may undo one; the log names the setting.",
+		Help: "1 if commits survive a crash of the database server, 0 if one of its settings may undo them; the log names the setting.",
 	}, func() float64 {
 		if db.durable.Load() {
 			return 1

@@ -6,16 +6,15 @@ import (
 	"sync"
 )
 
-// sameFile knows which file is open. Whoever removes or replaces a SQLite file
-// leaves the program with one that nobody else sees, and what is committed to
-// that is lost when it ends.
+// sameFile detects that an open SQLite file was removed or replaced. The process would go
+// on with a file that nobody else sees, and its commits would be lost at its end.
 type sameFile struct {
 	path string
 	mu   sync.Mutex
-	open os.FileInfo // nil until a transaction has begun
+	open os.FileInfo // nil before the first transaction
 }
 
-// name is what an error is about.
+// name names the database in errors.
 func (db *DB) name() string {
 	if db.file == nil {
 		return "database"
@@ -23,7 +22,8 @@ func (db *DB) name() string {
 	return "database " + db.file.path
 }
 
-// check remembers the file the first time, and then says when it is another one.
+// check stores the file's identity at its first call, and afterwards returns an error if
+// it differs.
 func (f *sameFile) check() error {
 	if f == nil { // a server
 		return nil
@@ -32,16 +32,16 @@ func (f *sameFile) check() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil && f.open == nil {
-		return nil // not made yet: whoever needs it will say so
+		return nil // not created yet; its first use reports that
 	}
 	if err != nil {
-		return fmt.Errorf("the file that is open is gone: %w; put it back, or start anew", err)
+		return fmt.Errorf("the open database file is gone: %w; put it back or restart", err)
 	}
 	if f.open == nil {
 		f.open = now
 	}
 	if !os.SameFile(f.open, now) {
-		return fmt.Errorf("%s was replaced while it was open; start anew to use the new one", f.path)
+		return fmt.Errorf("%s was replaced while it was open; restart to use the new one", f.path)
 	}
 	return nil
 }

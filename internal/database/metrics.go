@@ -5,8 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Collectors tell how the pools of connections are used, and whether commits are
-// durable.
+// Collectors returns metrics of the connection pools and of the durability of commits.
 func (db *DB) Collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
 		db.durability(), collectors.NewDBStatsCollector(db.write, "movies"), collectors.NewDBStatsCollector(db.exports, "movies_exports"),

@@ -18,23 +18,23 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// versionTable is where the steps that have run are noted.
+// versionTable records the completed migrations.
 const versionTable = "schema_migration"
 
-// firstStep is the number of the first step. The steps of releases before 1.0, which
-// made other tables, had lower numbers.
+// firstStep is the number of the first migration. Releases before 1.0 had another schema
+// and lower numbers.
 const firstStep = 101
 
-// ErrOldSchema says that a release before 1.0 made the tables, which this program does
-// not read.
+// ErrOldSchema is returned for tables of a release before 1.0, which this program cannot
+// read.
 var ErrOldSchema = errors.New("the database was made by a release before 1.0. Run jpmovies export > movies.ndjson with that release, " +
 	"then jpmovies migrate and jpmovies import movies.ndjson with this one on an empty database; ids, revisions and tombstones begin anew")
 
-// ErrNotMigrated says that the schema is older than this program needs.
+// ErrNotMigrated is returned when the schema is older than this program needs.
 var ErrNotMigrated = errors.New("the database schema is not migrated: run jpmovies migrate")
 
-// Migrate brings the schema up to date and returns the steps that ran. Several
-// processes may start it at once: one works, the others wait for it.
+// Migrate runs the missing migrations and returns their names. Several processes may call
+// it at once: one works, the others wait.
 func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	connections, err := db.patient()
 	if err != nil {
@@ -49,11 +49,11 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	}
 	wait := backoff.NewExponentialBackOff()
 	if db.server != nil {
-		wait.InitialInterval = 3 * time.Second // whoever waited behind a step goes on meanwhile
+		wait.InitialInterval = 3 * time.Second // lets those that waited behind the step go on
 	}
 	var steps []string
-	// SQLite has no lock across the steps; where two processes met in one, the
-	// later starts over and finds it done.
+	// SQLite has no lock across migrations. Of two processes in the same one, the later
+	// starts over and finds it done.
 	_, err = backoff.Retry(ctx, func() (struct{}, error) {
 		switch old, err := db.isOld(ctx, connections); {
 		case err != nil:
@@ -74,7 +74,7 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 		return struct{}{}, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxTries(5), backoff.WithMaxElapsedTime(0), backoff.WithNotify(
 		func(err error, wait time.Duration) {
-			db.logger.Warn("a step of the migration failed, and is tried again", "error", err, "wait", wait)
+			db.logger.Warn("migration failed and will be retried", "error", err, "wait", wait)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
@@ -82,8 +82,8 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	return steps, nil
 }
 
-// isOld tells whether a release before 1.0 made the tables: by its steps, or, in a copy
-// of the tables alone, by one that no later release has.
+// isOld reports whether a release before 1.0 made the tables: by its recorded migrations
+// or, in a copy of the tables alone, by a table that later releases lack.
 func (db *DB) isOld(ctx context.Context, connections *sql.DB) (bool, error) {
 	for _, query := range []string{
 		"SELECT COUNT(*) FROM " + versionTable + " WHERE version_id > 0 AND version_id < " + strconv.Itoa(firstStep),
@@ -100,25 +100,24 @@ func (db *DB) isOld(ctx context.Context, connections *sql.DB) (bool, error) {
 	return false, nil
 }
 
-// begin writes the version that goose begins with. Servers commit each CREATE
-// TABLE, so one that was killed, or lost its connection, between that and the first
-// row leaves a table that goose will never take.
+// begin inserts goose's first version. Servers commit each CREATE TABLE, so a process
+// killed between it and the first row leaves an empty table, which goose refuses.
 func begin(ctx context.Context, connections *sql.DB) error {
 	_, err := connections.ExecContext(ctx, "INSERT INTO "+versionTable+" (version_id, is_applied) "+
 		"SELECT 0, 1 FROM (SELECT 1 AS one) here WHERE NOT EXISTS (SELECT 1 FROM "+versionTable+" WHERE version_id = 0)")
 	return err
 }
 
-// patient is a pool whose statements may take as long as they like: a step may
-// build an index of millions of rows. But none waits long for readers of its table
-// (an export, a dump), since all who come after it wait with it; it is tried again.
+// patient opens a pool without statement timeout, because a migration may build an index
+// of millions of rows. It waits only briefly for readers of its table (an export, a dump),
+// since all later statements queue behind it; then it is retried.
 func (db *DB) patient() (*sql.DB, error) {
 	if db.server == nil {
 		return db.write, nil
 	}
 	config := db.server.Clone()
 	config.ReadTimeout = 0
-	config.Params["lock_wait_timeout"] = "2" // seconds; readers of the revision give up after three
+	config.Params["lock_wait_timeout"] = "2" // seconds; the API's reads of the revision time out after three
 	config.Params["default_storage_engine"] = "InnoDB"
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -147,9 +146,9 @@ func (db *DB) migrations(connections *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectMySQL, connections, db.dialect.steps, append(options, goose.WithLocker(locker))...)
 }
 
-// CheckSchema reports ErrNotMigrated when a step is missing, and ErrOldSchema. A schema
-// that is newer than this program is fine: steps add, or exchange an index under its
-// name (expand and contract). It needs no right but SELECT.
+// CheckSchema returns ErrNotMigrated when a migration is missing, and ErrOldSchema. It
+// accepts a newer schema, since migrations expand first and contract later. It needs only
+// the right to SELECT.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	if err := db.file.check(); err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Package database is the engine under the catalogue: a MySQL-protocol server or a SQLite
-// file, behind one set of Go code. It opens and migrates it, runs transactions, makes
-// statements of many rows, and knows what each engine's errors mean. It knows no movie.
+// file behind one set of Go code. It opens and migrates a database, runs transactions,
+// builds statements of many rows, and classifies errors. It knows nothing about movies.
 package database
 
 import (
@@ -24,77 +24,74 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Options say which database to open.
+// Options configure a database.
 type Options struct {
-	// File is a SQLite file. When it is set, the server's fields do not count.
+	// File is a SQLite file. If it is set, the server's fields are ignored.
 	File string
-	// Create makes the SQLite file when there is none.
+	// Create creates the SQLite file when there is none.
 	Create bool
 
 	User, Password, Name string
 	// Host is a name, an address, or the path of a socket; then Port does not count.
 	Host string
 	Port int
-	// Connections is how many there are at most to a server; 0 means 32. Requests
-	// queue for them.
+	// Connections bounds the connections to a server; 0 means 32. Requests queue for them.
 	Connections int
-	// Unhurried: a statement may take as long as it likes, as those do that look
-	// through everything.
+	// Unhurried removes the statement timeout, for commands that read the whole database.
 	Unhurried bool
-	// ReplicaHost, when set, and ReplicaPort are a server that follows this one.
-	// Reads go to it. It must be one server: of several behind one name, a read might
-	// show less than the one before it.
+	// ReplicaHost and ReplicaPort name a replica that serves reads; empty for none. It
+	// must be one server: behind a name of several, a read could show less than the one
+	// before it.
 	ReplicaHost string
 	ReplicaPort int
-	// PasswordFile, when set, holds the password. It is read for each new
-	// connection, so that a password can be changed while the process runs.
+	// PasswordFile holds the password, if it is set. It is read for each new connection,
+	// so that the password can be changed while the process runs.
 	PasswordFile string
-	// TLS is off, on, skip-verify, or the name of a configuration that was
-	// registered with the driver.
+	// TLS is off, on, skip-verify, or the name of a configuration registered with the
+	// driver.
 	TLS string
 
-	// Exports is how many exports may run at once, each on a connection of its own
-	// beside the others; at least one.
+	// Exports bounds concurrent exports, which have connections of their own; at least
+	// one.
 	Exports int
 
 	Logger *slog.Logger
-	// Now is the clock for times that are stored; time.Now when nil.
+	// Now is the clock for stored times; time.Now when nil.
 	Now func() time.Time
-	// OpenPool makes a pool, so that others may see what passes through it;
-	// sql.OpenDB when nil.
+	// OpenPool opens a pool and may wrap its connector, for tracing; sql.OpenDB when nil.
 	OpenPool func(driver.Connector) *sql.DB
 }
 
-// DB is an open database, safe for concurrent use.
+// DB is an open database. It is safe for concurrent use.
 type DB struct {
 	write, read *sql.DB
-	exports     *sql.DB       // reads, too
+	exports     *sql.DB       // reads for exports
 	server      *mysql.Config // nil for a file
 	file        *sameFile     // nil for a server
-	replicated  bool          // read is another server, which follows
+	replicated  bool          // read is a replica
 	dialect     *dialect
 	logger      *slog.Logger
 	now         func() time.Time
-	durable     atomic.Bool // as far as is known
+	durable     atomic.Bool // as last asked
 }
 
-// Connections of one process, at most. Readers queue for them: a server gives
-// better times with a few busy connections than with many.
+// Limits of the connections of one process. A server is faster with a few busy connections
+// than with many.
 const (
 	maxConnections  = 32 // by default
 	idleConnections = 16
-	connectionLife  = 5 * time.Minute // so that a failover or a new replica is noticed
+	connectionLife  = 5 * time.Minute // notices a failover or a new replica
 	connectionIdle  = 30 * time.Second
-	// A peer that went away without a word is given up after this long; no
-	// statement of ours takes longer, but for the steps of a migration.
+	// answerTimeout bounds the wait for an answer, in case the peer is gone. No statement
+	// takes longer, except in migrations.
 	answerTimeout = 30 * time.Second
-	// And a server that lost us ends the session, with its locks, after this many
-	// seconds: longer than connectionIdle, so that it never ends one in the pool.
+	// sessionTimeout, in seconds, makes the server end the session of a lost client, with
+	// its locks. It is longer than connectionIdle, so pooled connections are not ended.
 	sessionTimeout = "60"
 )
 
-// Open prepares the database. A server is not contacted yet, so that a process
-// can start before it; a SQLite file must exist unless Create is set.
+// Open opens a database. It does not contact a server, so that a process can start before
+// its server. A SQLite file must exist unless Create is set.
 func Open(o Options) (*DB, error) {
 	db := &DB{logger: o.Logger, now: o.Now}
 	db.durable.Store(true)
@@ -131,7 +128,7 @@ func (db *DB) openServer(o Options) (err error) {
 	return nil
 }
 
-// openPool makes the pool of connections to a server.
+// openPool opens the pool of connections to a server.
 func openPool(o Options) (*mysql.Config, *sql.DB, error) {
 	config, err := serverConfig(o)
 	if err != nil {
@@ -166,15 +163,15 @@ func serverConfig(o Options) (*mysql.Config, error) {
 	if o.Unhurried {
 		config.ReadTimeout = 0
 	}
-	config.MaxAllowedPacket = 0 // as the server has it
-	// The driver puts values into statements as UTF-8. A server that read them as
-	// another encoding, GBK say, would take parts of a title for SQL.
+	config.MaxAllowedPacket = 0 // ask the server
+	// The driver interpolates values as UTF-8. A server that read them in another
+	// encoding, such as GBK, could take parts of a title for SQL.
 	if err := config.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, err
 	}
 	config.Params = map[string]string{
-		// Whatever the server's own defaults are. STRICT: a value that does not fit is an
-		// error, never cut; and " and \ mean what they mean by default.
+		// Override the server's defaults. STRICT: a value that does not fit is an error,
+		// never cut. " and \ keep their default meaning.
 		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
 		"autocommit":               "1",
 		"sql_safe_updates":         "0",
@@ -199,16 +196,20 @@ func serverConfig(o Options) (*mysql.Config, error) {
 	if o.PasswordFile == "" {
 		return config, nil
 	}
-	return config, config.Apply(mysql.BeforeConnect(func(_ context.Context, c *mysql.Config) error {
-		password, err := os.ReadFile(o.PasswordFile)
-		c.Passwd = strings.TrimRight(string(password), "\r\n")
+	return config, config.Apply(mysql.BeforeConnect(func(_ context.Context, c *mysql.Config) (err error) {
+		c.Passwd, err = readPassword(o.PasswordFile)
 		return err
 	}))
 }
 
-// openFile opens a writer of one connection and a pool of readers: SQLite has
-// one writer at a time, and queueing for it in the process costs less than
-// finding the file busy.
+// readPassword reads a file that may end with a newline.
+func readPassword(file string) (string, error) {
+	password, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	return strings.TrimRight(string(password), "\r\n"), err
+}
+
+// openFile opens one writing connection and a pool of readers. SQLite has one writer at a
+// time, and queueing in the process costs less than finding the file busy.
 func (db *DB) openFile(o Options) error {
 	if !o.Create {
 		if _, err := os.Stat(o.File); errors.Is(err, os.ErrNotExist) {
@@ -220,12 +221,13 @@ func (db *DB) openFile(o Options) error {
 		return err
 	}
 	db.dialect, db.file = &sqliteDialect, &sameFile{path: path}
-	// The writer makes the file a WAL once and for all; two that do so at the same
-	// moment do not wait for each other, they fail. FULL: a commit is on the disk
-	// before the objects it came from are deleted. A batch touches thousands of pages:
-	// 16 MB of them are kept, and 32 MB of log are copied into the file at a time.
-	// Temporary tables and statement journals stay in memory: an empty image has no
-	// folder for them.
+	// Open the writer alone first: it converts the file to WAL, and two connections that
+	// do so at once fail instead of waiting.
+	//
+	// synchronous=FULL: a commit is on the disk before its objects are deleted. A batch
+	// touches thousands of pages, so 16 MB of them are cached, and the WAL is checkpointed
+	// every 32 MB. Temporary tables and statement journals stay in memory, because an
+	// empty image has no folder for them.
 	const patient, writes = "_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate" +
 		"&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(8000)"
 	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
@@ -245,7 +247,7 @@ func (db *DB) openFile(o Options) error {
 	return nil
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (db *DB) Close() error {
 	err := db.exports.Close()
 	if db.read != db.write {
@@ -254,20 +256,20 @@ func (db *DB) Close() error {
 	return errors.Join(err, db.write.Close())
 }
 
-// Reader is the pool that reads: of the replica, if there is one.
+// Reader returns the pool for reads: the replica's, if there is one.
 func (db *DB) Reader() *sql.DB { return db.read }
 
-// Primary is the pool of the server that is written to.
+// Primary returns the pool for writes.
 func (db *DB) Primary() *sql.DB { return db.write }
 
-// Replicated tells whether reads go to a server that follows another.
+// Replicated reports whether reads go to a replica.
 func (db *DB) Replicated() bool { return db.replicated }
 
-// Now is the clock for times that are stored.
+// Now returns the time for stored times.
 func (db *DB) Now() time.Time { return db.now() }
 
-// openExports makes the pool of connections for exports: they hold theirs for as long
-// as their clients take, and others must not wait for it.
+// openExports opens the pool for exports. They hold connections as long as their clients
+// take, and other reads must not wait for that.
 func (db *DB) openExports(pool *sql.DB, n int) {
 	n = max(n, 1)
 	pool.SetMaxOpenConns(n)
@@ -275,7 +277,7 @@ func (db *DB) openExports(pool *sql.DB, n int) {
 	db.exports = pool
 }
 
-// Ping tells whether the database answers.
+// Ping returns an error when the database does not answer.
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.read.PingContext(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -283,7 +285,7 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Engine names the engine and its version, for logs.
+// Engine returns the name and version of the engine, for logs.
 func (db *DB) Engine(ctx context.Context) (string, error) {
 	query := "SELECT CONCAT('MySQL protocol, ', VERSION())"
 	if db.dialect == &sqliteDialect {
@@ -294,8 +296,8 @@ func (db *DB) Engine(ctx context.Context) (string, error) {
 	return engine, err
 }
 
-// driverLogger passes on what the driver has to say, which is about single
-// connections that went away: the pool makes new ones.
+// driverLogger logs the driver's messages. They concern single lost connections, which the
+// pool replaces.
 type driverLogger struct{ logger *slog.Logger }
 
 func (l driverLogger) Print(v ...any) {

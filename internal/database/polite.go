@@ -12,20 +12,20 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// politeConnector makes do with fewer connections when the server has no more:
-// each time it refuses one, the pool shrinks by one, and whoever asked queues
-// for those that there are. After a while the pool may grow again.
+// politeConnector adapts the pool to the connections that the server grants. Each refused
+// connection shrinks the pool by one, and requests queue for the others. After a while the
+// pool may grow again.
 type politeConnector struct {
 	driver.Connector
 	pool atomic.Pointer[sql.DB]
 	most int
 
 	mu      sync.Mutex
-	refused time.Time // the last time
+	refused time.Time // the last refusal
 	limit   int       // of the pool, 0 = most
 }
 
-// growAfter is how long after the last refusal the pool tries more connections.
+// growAfter is the time after the last refusal until the pool may grow.
 const growAfter = 30 * time.Second
 
 // Connect implements driver.Connector.
@@ -36,12 +36,12 @@ func (p *politeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return conn, nil
 	}
 	if tooManyConnections(err) && p.shrink() {
-		return nil, driver.ErrBadConn // the pool asks again, and has to wait for a connection
+		return nil, driver.ErrBadConn // the pool retries and waits for a connection
 	}
 	return nil, err
 }
 
-// shrink takes one from the limit of the pool, and tells whether any is left.
+// shrink lowers the limit of the pool by one and reports whether any connection is left.
 func (p *politeConnector) shrink() bool {
 	pool := p.pool.Load()
 	if pool == nil {

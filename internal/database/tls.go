@@ -9,8 +9,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// registerCA makes the driver trust the certificates in a PEM file, for a
-// server of that name, and returns the name under which it does.
+// registerCA registers a TLS configuration that trusts the certificates in a PEM file for
+// a server name, and returns the configuration's name.
 func registerCA(file, host string) (string, error) {
 	pem, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil {

@@ -16,10 +16,9 @@ import (
 	"modernc.org/sqlite"
 )
 
-// TracedPool makes an Options.OpenPool whose statements are spans, under the span
-// that their context holds; what has none, such as a look for the revision, makes
-// none. Spans name the statement, and never a value: not an argument, nor the
-// text of an error, which may quote one.
+// TracedPool returns an Options.OpenPool that traces statements below the span in their
+// context; statements without one, such as reads of the revision, make no span. Spans hold
+// no values: neither arguments, nor error texts, which may quote them.
 func TracedPool(tracing trace.TracerProvider) func(driver.Connector) *sql.DB {
 	options := []otelsql.Option{
 		otelsql.WithTracerProvider(tracing),
@@ -37,8 +36,8 @@ func TracedPool(tracing trace.TracerProvider) func(driver.Connector) *sql.DB {
 	return func(c driver.Connector) *sql.DB { return otelsql.OpenDB(c, options...) }
 }
 
-// longestQuery is how much of a statement a span shows, in bytes: those of many
-// rows repeat themselves.
+// longestQuery is the length in bytes at which a span cuts a statement; the rest of a long
+// one repeats itself.
 const longestQuery = 500
 
 func shortened(query string) string { return query[:min(len(query), longestQuery)] }
@@ -50,7 +49,8 @@ func statement(_ context.Context, _ otelsql.Method, query string, _ []driver.Nam
 	return []attribute.KeyValue{attribute.String("db.query.text", shortened(query))}
 }
 
-// spanName is a statement's verb and table, such as "SELECT movie": names are few.
+// spanName returns verb and table of a statement, such as "SELECT movie", so that there
+// are few names.
 func spanName(_ context.Context, method otelsql.Method, query string) string {
 	words := strings.Fields(shortened(query))
 	if len(words) == 0 {
@@ -65,13 +65,13 @@ func spanName(_ context.Context, method otelsql.Method, query string) string {
 	return words[0]
 }
 
-// failure is the kind of an error.
+// failure returns the code of an error.
 func failure(err error) []attribute.KeyValue {
 	var byServer *mysql.MySQLError
 	var byFile *sqlite.Error
 	kind := fmt.Sprintf("%T", err)
 	switch {
-	case errors.Is(err, driver.ErrSkip): // the driver wants to be asked in another way
+	case errors.Is(err, driver.ErrSkip): // the driver asks for a fallback
 		return nil
 	case errors.As(err, &byServer):
 		kind = strconv.Itoa(int(byServer.Number))

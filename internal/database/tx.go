@@ -11,19 +11,18 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// A transaction that fails for a passing reason is run again this often and
-// this long; after that the pass gives up, and the next one tries again.
+// Limits of the retries of a transaction; afterwards the pass gives up, and the next one
+// tries again.
 const (
 	maxTries = 12
 	maxRetry = 15 * time.Second
 )
 
-// Transact runs work in a transaction and commits it. When the engine says that
-// the same may succeed the next time (deadlock, lock timeout, lost connection),
-// the whole of work runs again; an answer lost on COMMIT counts among these, so
-// work must be harmless when repeated. attempt counts from 0.
+// Transact runs work in a transaction and commits it. It runs the whole of work again
+// after an error that may pass (deadlock, lock timeout, lost connection). That includes a
+// COMMIT whose answer was lost, so work must be idempotent. attempt counts from 0.
 //
-// An error is final for now, or a *RefusedError.
+// The error is fatal for this pass, or a *RefusedError.
 func (db *DB) Transact(ctx context.Context, work func(tx *sql.Tx, attempt int) error) error {
 	attempt := 0
 	once := func() (struct{}, error) {
@@ -49,7 +48,7 @@ func (db *DB) Transact(ctx context.Context, work func(tx *sql.Tx, attempt int) e
 	_, err := backoff.Retry(ctx, once,
 		backoff.WithBackOff(wait), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(maxRetry),
 		backoff.WithNotify(func(err error, wait time.Duration) {
-			db.logger.Debug("transaction runs again", "error", err, "wait", wait)
+			db.logger.Debug("transaction will be retried", "error", err, "wait", wait)
 		}))
 	var permanent *backoff.PermanentError
 	if errors.As(err, &permanent) {
@@ -64,8 +63,8 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer func() {
-		if db.dialect.judge(err) == moved { // the next attempt is to find the new primary
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // drops it from the pool
+		if db.dialect.judge(err) == moved { // the next attempt needs a new connection, to the new primary
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // removes it from the pool
 		}
 		_ = conn.Close() // back to the pool; the transaction has ended
 	}()
@@ -75,7 +74,7 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 	}
 	done := false
 	defer func() {
-		if !done { // work failed or panicked; nothing to add to its error
+		if !done { // work failed or panicked: its error is returned
 			_ = tx.Rollback()
 		}
 	}()
@@ -92,27 +91,28 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 	return nil
 }
 
-// RefusedError says that a healthy server will not take the data of a transaction: trying
-// the same again cannot help.
+// RefusedError is returned when a healthy server refuses the data of a transaction for
+// good.
 type RefusedError struct {
-	// Reason holds the server's words.
+	// Reason is the server's error.
 	Reason error
-	// Setting: a setting of the server is to blame, not the data.
+	// Setting: a setting of the server refuses the data, so that a retry may succeed once
+	// it is changed.
 	Setting bool
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("refused by the database: %v", e.Reason) }
 
-// Unwrap gives the server's own error.
+// Unwrap returns Reason.
 func (e *RefusedError) Unwrap() error { return e.Reason }
 
-// Snapshot runs read in a transaction that sees one state throughout.
+// Snapshot runs read in a read-only transaction that sees one state throughout.
 func (db *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	return db.snapshot(ctx, db.read, read)
 }
 
-// LongSnapshot is Snapshot on one of the connections for exports; it waits for one. It
-// holds no locks, but a server keeps old rows until it ends.
+// LongSnapshot is Snapshot on a connection for exports, for which it waits. It holds no
+// locks, but a server keeps old rows until it ends.
 func (db *DB) LongSnapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	return db.snapshot(ctx, db.exports, read)
 }

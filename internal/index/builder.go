@@ -12,8 +12,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Builder makes the next version of an index. It is used by one goroutine. What it
-// does shows in the version that Commit returns, and in none before.
+// Builder builds the next version of an index. It is for one goroutine. Its changes show
+// in the version that Commit returns, and in none before.
 type Builder struct {
 	from    *Index
 	records recordsWriter
@@ -23,15 +23,15 @@ type Builder struct {
 	words, people, peopleWords, genres *dictionaryWriter
 	prefixes                           *btree.Map[string, set]
 	minePrefixes                       map[string]bool
-	shown, hidden                      []uint32 // movies that are new in the order of titles, and that are gone from it
+	shown, hidden                      []uint32 // movies to add to the order of titles, and to remove from it
 }
 
-// New begins an index.
+// New returns a builder of an empty index.
 func New() *Builder {
 	return (&Index{all: roaring.New(), prefixes: &btree.Map[string, set]{}, titles: newTitleOrder()}).Change()
 }
 
-// Change begins the next version.
+// Change returns a builder of the next version.
 func (x *Index) Change() *Builder {
 	return &Builder{
 		from: x, records: x.records.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
@@ -40,8 +40,7 @@ func (x *Index) Change() *Builder {
 	}
 }
 
-// Put sets what readers see of a movie. Its title and year are those that the id has
-// always had.
+// Put sets a visible movie. Title and year of an id never change.
 func (b *Builder) Put(id int64, m movie.Movie) error {
 	n, err := number(id)
 	if err != nil {
@@ -60,8 +59,7 @@ func (b *Builder) Put(id int64, m movie.Movie) error {
 	return nil
 }
 
-// Hide takes a movie from readers, or makes a hidden one known: a page may begin
-// behind it.
+// Hide hides a movie, or adds a hidden one, after which a page may still begin.
 func (b *Builder) Hide(id int64, identity movie.Identity) error {
 	n, err := number(id)
 	if err != nil {
@@ -85,7 +83,7 @@ func (b *Builder) Hide(id int64, identity movie.Identity) error {
 	return nil
 }
 
-// show makes a movie visible, but for its names.
+// show makes a movie visible, except for its names.
 func (b *Builder) show(n uint32, identity movie.Identity) {
 	b.all.Add(n)
 	b.years.add(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
@@ -98,7 +96,7 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 	b.shown = append(b.shown, n)
 }
 
-// Commit ends the version, which holds the changes up to a revision.
+// Commit returns the version that holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
 	x := &Index{revision: revision, records: b.records.commit(), all: b.all, years: yearsOf(b.years.commit()), prefixes: b.prefixes, titles: b.from.titles.copy()}
 	for _, d := range []struct {
@@ -179,11 +177,11 @@ func (b *Builder) ownPrefix(prefix string) set {
 	return s.clone()
 }
 
-// shortest is up to how many letters a prefix has a set of its own: so many words
-// begin with it.
+// shortest is the length of the prefixes that have a set of their own, because so many
+// words begin with them.
 const shortest = 2
 
-// shortPrefixes are the first letter of a word, and the first two.
+// shortPrefixes returns the first letter and the first two letters of a word.
 func shortPrefixes(word string) []string {
 	prefixes := make([]string, 0, shortest)
 	for end := 0; end < len(word) && len(prefixes) < shortest; {
@@ -205,7 +203,8 @@ func distinct(words []string) []string {
 	return words
 }
 
-// difference tells what goes from one list to get the other, and what comes.
+// difference calls goes for the elements that only before has, and comes for those that
+// only after has.
 func difference(before, after []uint32, goes, comes func(uint32)) {
 	for _, id := range before {
 		if !slices.Contains(after, id) {

@@ -10,15 +10,15 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Count is a value with the number of movies that have it.
+// Count is a genre or a year and the number of movies that have it.
 type Count struct {
 	Value  string
-	Year   int // instead of Value, of years
+	Year   int // set instead of Value for years
 	Movies int
 }
 
-// Genres returns the genres of the movies that match, the most common first, and how
-// many movies match.
+// Genres returns the genres of the matching movies, the most frequent first, and the
+// number of matching movies.
 func (x *Index) Genres(f movie.Filter) (found []Count, movies int) {
 	all := x.matching(f)
 	counts := make([]int, x.genres.n)
@@ -37,7 +37,8 @@ func (x *Index) Genres(f movie.Filter) (found []Count, movies int) {
 	return found, all.len()
 }
 
-// Years returns the years of the movies that match, in order, and how many match.
+// Years returns the years of the matching movies in order, and the number of matching
+// movies.
 func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	all := x.matching(f)
 	var counts []int
@@ -53,11 +54,11 @@ func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	return found, all.len()
 }
 
-// fewOf is the share of the movies from which on it takes longer to go through them
-// than to intersect them with the set of each value.
+// fewOf: if more than one in fewOf movies match, intersecting them with the set of each
+// value is faster than reading their records.
 const fewOf = 24
 
-// count counts movies by value: by their records, or by the sets of the values.
+// count counts movies by value, by their records or by the sets of the values.
 func (x *Index) count(all set, counts []int, sets vector[set], values func(r record, one func(uint32))) {
 	if all.len()*fewOf < x.Len() {
 		one := func(value uint32) { counts[value]++ }
@@ -71,7 +72,7 @@ func (x *Index) count(all set, counts []int, sets vector[set], values func(r rec
 	}
 }
 
-// share is how many of all movies are in a set.
+// share returns the number of movies of all that are in s.
 func (x *Index) share(all, s set) int {
 	if all.many == x.all {
 		return s.len()
@@ -79,7 +80,7 @@ func (x *Index) share(all, s set) int {
 	return all.common(s)
 }
 
-// Person is a name with its movies.
+// Person is a person's name and their movies.
 type Person struct {
 	Name                string
 	Movies              int
@@ -89,16 +90,16 @@ type Person struct {
 // Persons is a page of people.
 type Persons struct {
 	People []Person
-	// More: others come behind them.
+	// More reports that others follow.
 	More bool
-	// Total is how many people match.
+	// Total is the number of matching people.
 	Total int
 }
 
-// People returns up to limit names of the movies that match, those with the most
-// movies first, then by name; those behind the name start, empty begins at the
-// first. words are those that a name must have, the last one as a prefix. ErrStart when
-// none of the movies has the name start.
+// People returns up to limit people of the matching movies, those with the most movies
+// first, then by name. The page begins after the name start; empty begins at the first.
+// words are words of the name, the last one as a prefix. It returns ErrStart when no
+// matching movie has the name start.
 func (x *Index) People(f movie.Filter, words []string, start string, limit int) (Persons, error) {
 	all := x.matching(f)
 	var counts counter
@@ -112,7 +113,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 	if start != "" {
 		top.start = &start
 		top.startMovies = x.share(all, x.people.set(start))
-		if top.startMovies == 0 { // where the name was is not known
+		if top.startMovies == 0 { // the place of the name is unknown
 			return Persons{}, ErrStart
 		}
 	}
@@ -128,7 +129,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 	return Persons{People: people, More: more, Total: total}, nil
 }
 
-// span is the first and the last year of a person's movies that match.
+// span returns the first and the last year of a person's matching movies.
 func (x *Index) span(all set, name string) (first, last int) {
 	movies := x.people.set(name)
 	if all.many != x.all {
@@ -159,7 +160,7 @@ func (x *Index) span(all set, name string) (first, last int) {
 	return first, last
 }
 
-// counter counts movies by person: in a list of all people, or of some.
+// counter counts movies by person, for all people or for some.
 type counter struct {
 	all  *[]uint32
 	some []ranked
@@ -187,7 +188,7 @@ func (c counter) each(do func(id uint32, n int)) {
 	}
 }
 
-// countNamed counts the movies of the people that have the words.
+// countNamed counts the movies of the people whose names have the words.
 func (x *Index) countNamed(all set, words []string) (c counter) {
 	x.named(words).each(func(person uint32) {
 		if n := x.share(all, x.people.sets.at(person)); n > 0 {
@@ -197,7 +198,7 @@ func (x *Index) countNamed(all set, words []string) (c counter) {
 	return c
 }
 
-// named is the people whose names have the words, the last one as a prefix.
+// named returns the people whose names have the words, the last one as a prefix.
 func (x *Index) named(words []string) set {
 	var found set
 	for i, word := range words {
@@ -221,8 +222,8 @@ func (x *Index) named(words []string) set {
 	return found
 }
 
-// countAll counts the movies of everybody, by going through those that match, or,
-// when these are more than half, through the others.
+// countAll counts the movies of all people. It goes through the matching movies or, if
+// these are more than half, through the others.
 func (x *Index) countAll(all set) counter {
 	list, _ := lists.Get().(*[]uint32)
 	n := int(x.people.n)
@@ -243,13 +244,13 @@ func (x *Index) countAll(all set) counter {
 	return counter{all: list}
 }
 
-// ranking keeps the people with the most movies, behind a start.
+// ranking collects the people with the most movies after a start.
 type ranking struct {
 	x           *Index
 	limit       int
 	start       *string
 	startMovies int
-	kept        []ranked // a heap, the last one of them on top
+	kept        []ranked // a heap with the last of them on top
 }
 
 type ranked struct {
@@ -278,7 +279,8 @@ func (r *ranking) compare(a, b ranked) int {
 	return strings.Compare(r.name(a.id), r.name(b.id))
 }
 
-// offer keeps one person more than the limit, which tells that there are more.
+// offer considers a person. It collects one more than the limit, which shows that there
+// are more.
 func (r *ranking) offer(id uint32, movies int) {
 	if r.start != nil {
 		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.name(id) <= *r.start {

@@ -14,12 +14,11 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// dictionary numbers texts, and holds for each of them a set. The texts are in a
-// sorted automaton (an FST), which takes little memory and finds prefixes and
-// misspelt words; it cannot be changed, so texts that came later are beside it, until
-// they are many.
+// dictionary maps texts to numbers and to sets. Most texts are in an FST, a sorted
+// automaton that takes little memory and finds prefixes and misspelt words. An FST cannot
+// be changed, so new texts are kept in a map beside it until they are many.
 type dictionary struct {
-	n     uint32 // numbers given out
+	n     uint32 // number of texts
 	texts vector[string]
 	sets  vector[set]
 	base  *vellum.FST // nil when empty
@@ -39,7 +38,7 @@ func (d *dictionary) find(text string) (uint32, bool) {
 	return d.fresh.Get(text)
 }
 
-// set returns the set of a text, empty when it is not known.
+// set returns the set of a text, empty if the text is unknown.
 func (d *dictionary) set(text string) set {
 	id, found := d.find(text)
 	if !found {
@@ -48,7 +47,7 @@ func (d *dictionary) set(text string) set {
 	return d.sets.at(id)
 }
 
-// withPrefix yields the numbers of the texts that begin so.
+// withPrefix yields the numbers of the texts with a prefix.
 func (d *dictionary) withPrefix(prefix string) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		if d.base != nil {
@@ -69,7 +68,8 @@ func (d *dictionary) withPrefix(prefix string) iter.Seq[uint32] {
 	}
 }
 
-// after is the least text that is greater than all with the prefix, nil if none is.
+// after returns the least text greater than all texts with the prefix, nil if there is
+// none.
 func after(prefix string) []byte {
 	end := bytes.TrimRight([]byte(prefix), "\xff")
 	if len(end) == 0 {
@@ -120,7 +120,7 @@ func (d *dictionary) appendAll(dst []byte, list ids) ([]byte, ids) {
 	return append(dst, ']'), list
 }
 
-// dictionaryWriter makes the next version of a dictionary.
+// dictionaryWriter builds the next version of a dictionary.
 type dictionaryWriter struct {
 	dictionary
 	textsWriter vectorWriter[string]
@@ -138,7 +138,7 @@ func (d dictionary) change() *dictionaryWriter {
 	return w
 }
 
-// number returns the number of a text, a new one if it has none.
+// number returns the number of a text, adding the text if it is new.
 func (w *dictionaryWriter) number(text string) uint32 {
 	id, found := uint32(0), false
 	if w.loading != nil {
@@ -160,8 +160,8 @@ func (w *dictionaryWriter) number(text string) uint32 {
 	return id
 }
 
-// mostFresh is how many texts may be beside the automaton, and one in freshShare of
-// all of them.
+// The FST is rebuilt when the texts beside it are more than mostFresh and more than one in
+// freshShare of all.
 const (
 	mostFresh  = 4096
 	freshShare = 8
@@ -178,7 +178,7 @@ func (w *dictionaryWriter) commit() (dictionary, error) {
 	return w.dictionary, nil
 }
 
-// rebuild makes an automaton of all texts.
+// rebuild builds an FST of all texts.
 func (w *dictionaryWriter) rebuild() error {
 	order := make([]uint32, w.n)
 	for i := range order {

@@ -9,7 +9,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// matching is the movies that match a filter. The set is not to be changed.
+// matching returns the movies that match a filter. The caller must not change the set.
 func (x *Index) matching(f movie.Filter) set {
 	all := set{many: x.all}
 	wanted := x.wanted(f)
@@ -27,7 +27,7 @@ func (x *Index) matching(f movie.Filter) set {
 	return found
 }
 
-// wanted are sets that must all have the movie.
+// wanted returns sets that must all hold a movie.
 func (x *Index) wanted(f movie.Filter) (wanted []set) {
 	if len(f.IDs) > 0 {
 		wanted = append(wanted, x.those(f.IDs))
@@ -61,7 +61,7 @@ func (x *Index) wanted(f movie.Filter) (wanted []set) {
 	return wanted
 }
 
-// unwanted are sets of which none may have the movie.
+// unwanted returns sets that must not hold a movie.
 func (x *Index) unwanted(f movie.Filter) []set {
 	return append(x.people.setsOf(f.CastNot), x.genres.setsOf(f.GenresNot)...)
 }
@@ -85,15 +85,15 @@ func (x *Index) those(ids []int64) set {
 	return set{few: slices.Compact(few)}
 }
 
-// titled is the movies with exactly that title.
+// titled returns the movies with exactly that title.
 func (x *Index) titled(title string) set {
 	few := slices.DeleteFunc(x.titles.withKey(movie.TitleKey(title)), func(id uint32) bool { return x.records.at(id).title() != title })
 	slices.Sort(few)
 	return set{few: few}
 }
 
-// between is the movies of a range of years: the union of the years in it, or of all
-// others taken away.
+// between returns the movies of a range of years: the union of its years, or all movies
+// without the union of the other years.
 func (x *Index) between(from, to int) set {
 	var inside, outside []set
 	in, out := 0, 0
@@ -116,7 +116,7 @@ func (x *Index) between(from, to int) set {
 	return set{many: x.all}.and(union(outside), false)
 }
 
-// beginning is the movies with a word in the title that begins so.
+// beginning returns the movies with a word with the prefix in their title.
 func (x *Index) beginning(prefix string) set {
 	if utf8.RuneCountInString(prefix) <= shortest {
 		s, _ := x.prefixes.Get(prefix)

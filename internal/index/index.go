@@ -1,7 +1,7 @@
-// Package index holds the catalogue in memory as it is at one revision, and answers
-// every question about it without a database.
+// Package index holds the catalogue at one revision in memory and answers every
+// question about it without a database.
 //
-//	records     id -> title, year, ids of names        (what an answer is made of)
+//	records     id -> title, year, ids of names        (the source of answers)
 //	words       word of a title -> movies              (q)
 //	prefixes    first one or two letters -> movies     (q, short prefixes)
 //	people      name -> movies                         (cast)
@@ -10,9 +10,9 @@
 //	years       year -> movies
 //	titles      movies in the order of their titles
 //
-// An [Index] never changes: a [Builder] makes the next one from it, which shares with
-// it what is the same. So readers need no locks, and whoever holds an Index sees
-// exactly one revision, however long it takes.
+// An [Index] is immutable. A [Builder] builds the next version from it, and both share
+// what did not change. So readers need no locks, and a reader that holds an Index sees
+// exactly one revision.
 package index
 
 import (
@@ -25,7 +25,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// ErrID says that an id is too large for the index.
+// ErrID is returned for an id that is too large for the index.
 var ErrID = errors.New("the index holds ids up to 4294967294; set MOVIES_API_INDEX=off to answer by SQL")
 
 // Index is the catalogue at one revision. It is safe for concurrent use.
@@ -40,10 +40,10 @@ type Index struct {
 	titles                             *titleOrder
 }
 
-// Revision is the number of changes that the index holds.
+// Revision returns the number of changes that the index holds.
 func (x *Index) Revision() int64 { return x.revision }
 
-// Len is the number of visible movies.
+// Len returns the number of visible movies.
 func (x *Index) Len() int { return int(x.all.GetCardinality()) } //nolint:gosec // ids are below 2^32
 
 // Movie returns a visible movie.
@@ -59,8 +59,8 @@ func (x *Index) Movie(id int64) (m movie.Movie, found bool) {
 	return m, true
 }
 
-// AppendFields appends the JSON members of a visible movie, as
-// [movie.Movie.AppendFields] does, and tells whether there is one.
+// AppendFields appends the JSON members of a visible movie, as [movie.Movie.AppendFields]
+// does. found reports whether there is one.
 func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
 	if !x.visible(id) {
 		return dst, false
@@ -72,10 +72,10 @@ func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
 	return dst, true
 }
 
-// years are the movies of each year.
+// years holds the movies of each year.
 type years struct {
 	sets vector[set] // by year
-	list []int       // the years that have any, in order
+	list []int       // the years with movies, in order
 }
 
 func (x *Index) visible(id int64) bool {

@@ -10,18 +10,19 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Source is where an index comes from. Its rows are valid until each returns.
+// Source feeds an index. Rows are valid until each returns.
 type Source interface {
-	// Snapshot gives all movies as they are at one mark, the lowest id first. begin is
-	// told which, and about how many movies there are.
+	// Snapshot passes all movies at one mark, the lowest id first. It calls begin with the
+	// mark and about the number of movies.
 	Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error
-	// Since gives the movies that changed after one mark, as they are at a later one,
-	// which it returns. [movie.ErrPruned] when some of the changes are no longer kept,
-	// [movie.ErrReplaced] when the mark is not of this catalogue.
+	// Since passes the movies that changed after one mark, as they are at a later one,
+	// which it returns. It returns [movie.ErrPruned] when some of the changes are no
+	// longer kept, [movie.ErrReplaced] when the mark is of another catalogue.
 	Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error)
 }
 
-// Mirror keeps an index up to date. Follow is for one goroutine, the rest for any.
+// Mirror keeps an index up to date. Follow is for one goroutine; the other methods are
+// safe for concurrent use.
 type Mirror struct {
 	source  Source
 	current atomic.Pointer[Index]
@@ -31,30 +32,30 @@ type Mirror struct {
 	loaded, expected, took atomic.Int64
 }
 
-// NewMirror makes a mirror that holds nothing yet.
+// NewMirror returns a mirror without an index.
 func NewMirror(s Source) *Mirror { return &Mirror{source: s} }
 
-// Index returns the newest version; nil before the first one is loaded.
+// Index returns the newest version; nil before the first load.
 func (m *Mirror) Index() *Index { return m.current.Load() }
 
-// Progress is how far a load of all movies is.
+// Progress is the progress of a load of all movies.
 type Progress struct {
-	// Loading: one is under way. The version before it, if there is one, still answers.
+	// Loading: a load is in flight. An older version, if there is one, still answers.
 	Loading bool
-	// Loaded is how many movies it has read, of about Expected.
+	// Loaded is the number of movies read, Expected about the number of all.
 	Loaded, Expected int64
-	// Took is how long the last load took that was completed.
+	// Took is the duration of the last completed load.
 	Took time.Duration
 }
 
-// Progress tells about the load that is under way, or the last one.
+// Progress returns the progress of the load in flight, or of the last one.
 func (m *Mirror) Progress() Progress {
 	return Progress{m.loading.Load(), m.loaded.Load(), m.expected.Load(), time.Duration(m.took.Load())}
 }
 
-// Follow brings the index to the source's revision. It loads all movies when there is
-// no index yet, or when the catalogue is not the one that it holds: restored from a
-// copy, or changed more often than is kept. After an error the index is as before.
+// Follow updates the index to the source's revision. It loads all movies when there is no
+// index yet, when the catalogue was restored from a copy or replaced, and when changes
+// that it needs are no longer kept. An error leaves the index as it was.
 func (m *Mirror) Follow(ctx context.Context) error {
 	before := m.current.Load()
 	if before == nil {

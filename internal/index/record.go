@@ -8,9 +8,9 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// record is a movie in few bytes: its year, its title, and the ids of its cast and of
-// its genres, each list behind its length. Hidden movies have none, but keep title
-// and year: a page may begin behind them.
+// record is a compact movie: year, title, and the ids of its cast and of its genres, each
+// list after its length. A hidden movie has no names, but keeps title and year, because a
+// page may begin after it.
 type record string
 
 func makeRecord(i movie.Identity, cast, genres []uint32) record {
@@ -48,13 +48,13 @@ func (r record) year() int {
 	return int(y)
 }
 
-// ids are numbers, one behind the other.
+// ids holds varints, one after the other.
 type ids string
 
-// cut takes the first number; 0 when there is none.
+// cut removes and returns the first number; 0 when there is none.
 func (l ids) cut() (n uint32, rest ids) {
 	for i := 0; i < len(l); i++ {
-		n |= uint32(l[i]&0x7f) << (7 * i) // as binary.AppendUvarint writes it
+		n |= uint32(l[i]&0x7f) << (7 * i) // the encoding of binary.AppendUvarint
 		if l[i] < 0x80 {
 			return n, l[i+1:]
 		}
@@ -62,7 +62,7 @@ func (l ids) cut() (n uint32, rest ids) {
 	return n, ""
 }
 
-// each calls do for every number of the first list, and returns what is behind it.
+// each calls do for every number of the first list and returns the rest.
 func (l ids) each(do func(uint32)) ids {
 	n, rest := l.cut()
 	for range n {
@@ -73,13 +73,12 @@ func (l ids) each(do func(uint32)) ids {
 	return rest
 }
 
-// records are those of all movies, by id, in pages: one text for many neighbours
-// takes little memory, and is quick to walk through. Versions share the pages that
-// are the same.
+// records holds the records of all movies by id, in pages: one string for many neighbours
+// takes little memory and is fast to walk. Versions share equal pages.
 type records struct{ pages []*recordPage }
 
 type recordPage struct {
-	ends [pageSize]uint32 // of each record, in data
+	ends [pageSize]uint32 // end of each record in data
 	data []byte
 }
 
@@ -103,10 +102,10 @@ func (p *recordPage) bounds(i uint32) (from, to uint32) {
 	return from, p.ends[i]
 }
 
-// recordsWriter makes the next version of records.
+// recordsWriter builds the next version of records.
 type recordsWriter struct {
 	records
-	own []bool // pages that no version has yet
+	own []bool // pages that no version shares yet
 }
 
 func (r records) change() recordsWriter {
@@ -136,7 +135,7 @@ func (p *recordPage) set(i uint32, r record) {
 	}
 }
 
-// commit returns the next version. Pages give back the memory that they do not need.
+// commit returns the next version and trims its pages.
 func (w *recordsWriter) commit() records {
 	for n, page := range w.pages {
 		if w.own[n] {

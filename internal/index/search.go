@@ -9,25 +9,25 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// ErrStart says that no movie has ever had the id behind which a page is to begin.
+// ErrStart is returned when a page should begin after an id or name that does not exist.
 var ErrStart = errors.New("no movie with that id")
 
 // Found is a page of a search.
 type Found struct {
 	IDs []int64
-	// More: others come behind them.
+	// More reports that others follow.
 	More bool
-	// Total is how many movies match.
+	// Total is the number of matching movies.
 	Total int
 }
 
-// Search returns up to limit movies that match, in an order, those behind the movie
-// with the id start; 0 begins at the first. ErrStart when that is not known and the
-// order is not that of ids.
+// Search returns up to limit matching movies in an order, after the movie with the id
+// start; 0 begins at the first. It returns ErrStart when start is unknown, except in the
+// order of ids.
 func (x *Index) Search(f movie.Filter, order movie.Sort, start int64, limit int) (Found, error) {
 	all := x.matching(f)
 	p := &page{limit: limit}
-	var at uint32 // of start
+	var at uint32 // the position of start
 	if start > 0 && order != movie.SortNewest {
 		if start > math.MaxUint32 || x.records.at(uint32(start)) == "" {
 			return Found{}, ErrStart
@@ -47,14 +47,14 @@ func (x *Index) Search(f movie.Filter, order movie.Sort, start int64, limit int)
 	return Found{IDs: p.ids, More: p.more, Total: all.len()}, nil
 }
 
-// page is what a search gathers.
+// page is the result of a search being collected.
 type page struct {
 	limit int
 	ids   []int64
 	more  bool
 }
 
-// add adds a movie, and tells whether there is room for others.
+// add adds a movie and reports whether there is room for more.
 func (p *page) add(id uint32) bool {
 	if len(p.ids) == p.limit {
 		p.more = true
@@ -64,8 +64,8 @@ func (p *page) add(id uint32) bool {
 	return true
 }
 
-// take adds the movies of a set below an id, the highest first; 0 begins at the
-// highest of all. It tells whether there is room for others.
+// take adds the movies of a set below an id, the highest first; 0 begins at the highest.
+// It reports whether there is room for more.
 func (p *page) take(s set, below uint64) bool {
 	if below == 0 {
 		below = math.MaxUint32 + 1
@@ -78,7 +78,7 @@ func (p *page) take(s set, below uint64) bool {
 	return true
 }
 
-// mostSorted is how many movies are sorted; of more, years are looked through.
+// mostSorted is the most movies that are sorted; more movies are collected year by year.
 const mostSorted = 2048
 
 func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
@@ -118,7 +118,7 @@ func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
 	}
 }
 
-// sorted adds the movies of a small set in an order, those behind start.
+// sorted adds the movies of a small set in an order, after start.
 func (p *page) sorted(all set, compare func(a, b uint32) int, start uint32) {
 	order := make([]uint32, 0, all.len())
 	all.each(func(id uint32) {
@@ -134,7 +134,7 @@ func (p *page) sorted(all set, compare func(a, b uint32) int, start uint32) {
 	}
 }
 
-// byTitle sorts what is little, and else walks over all titles until enough match.
+// byTitle sorts a small set, and for a large one walks over all titles until enough match.
 func (x *Index) byTitle(all set, start uint32, p *page) {
 	if n := all.len(); n <= mostSorted && n*n/max(1, p.limit) < x.Len() {
 		items := make(map[uint32]titled, n)
@@ -153,8 +153,7 @@ func (x *Index) byTitle(all set, start uint32, p *page) {
 	x.titles.from(x.titles.item(start), do)
 }
 
-// byMatch adds first the movies whose titles have the same words, then those that have
-// all of them whole, then the others.
+// byMatch adds movies by their [movie.Match].
 func (x *Index) byMatch(all set, f movie.Filter, start uint32, p *page) {
 	classes := x.matchClasses(all, f)
 	first := movie.MatchSame
@@ -172,14 +171,14 @@ func (x *Index) byMatch(all set, f movie.Filter, start uint32, p *page) {
 	}
 }
 
-// matchClasses divides movies by how well their titles fit the words, the best first.
+// matchClasses divides movies by their [movie.Match], the best first.
 func (x *Index) matchClasses(all set, f movie.Filter) [movie.MatchPrefix + 1]set {
 	same := x.same(all, f)
 	whole := all.and(x.words.set(f.Words[len(f.Words)-1]), true)
 	return [...]set{same, whole.and(same, false), all.and(whole, false).and(same, false)}
 }
 
-// same is the movies whose titles have the words of the filter, and no others.
+// same returns the movies whose titles have exactly the words of the filter.
 func (x *Index) same(all set, f movie.Filter) set {
 	few := slices.DeleteFunc(x.titles.withKey(joined(f.Words)), func(id uint32) bool {
 		return !all.contains(id) || f.Match(x.records.at(id).title()) != movie.MatchSame

@@ -6,14 +6,13 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// set is a set of numbers: a sorted list while they are few, else a bitmap. Its
-// methods leave it as it is.
+// set is an immutable set of numbers: a sorted list of few, or a bitmap.
 type set struct {
 	few  []uint32
 	many *roaring.Bitmap
 }
 
-// mostFew is how many numbers a list holds; a bitmap of fewer takes more memory.
+// mostFew is the most numbers that a list holds; below it a bitmap takes more memory.
 const mostFew = 256
 
 func (s set) len() int {
@@ -31,7 +30,7 @@ func (s set) contains(id uint32) bool {
 	return found
 }
 
-// before is the greatest number below id, -1 if there is none.
+// before returns the greatest number below id, -1 if there is none.
 func (s set) before(id uint64) int64 {
 	if id == 0 {
 		return -1
@@ -50,7 +49,7 @@ func (s set) before(id uint64) int64 {
 	return int64(s.few[at-1])
 }
 
-// each calls do for every number, the smallest first.
+// each calls do for every number in ascending order.
 func (s set) each(do func(uint32)) {
 	if s.many == nil {
 		for _, id := range s.few {
@@ -70,7 +69,7 @@ func (s set) each(do func(uint32)) {
 	}
 }
 
-// bitmap is the set as a bitmap, which is not to be changed.
+// bitmap returns the set as a bitmap that must not be changed.
 func (s set) bitmap() *roaring.Bitmap {
 	if s.many != nil {
 		return s.many
@@ -78,7 +77,7 @@ func (s set) bitmap() *roaring.Bitmap {
 	return roaring.BitmapOf(s.few...)
 }
 
-// common is how many numbers two sets share.
+// common returns the size of the intersection.
 func (s set) common(other set) int {
 	switch {
 	case s.many != nil && other.many != nil:
@@ -95,7 +94,7 @@ func (s set) common(other set) int {
 	return n
 }
 
-// meets tells whether two sets share a number.
+// meets reports whether the sets intersect.
 func (s set) meets(other set) bool {
 	if s.many != nil && other.many != nil {
 		return s.many.Intersects(other.many)
@@ -103,7 +102,7 @@ func (s set) meets(other set) bool {
 	return s.common(other) > 0
 }
 
-// and is the numbers of s that are in the other, or that are not.
+// and returns the numbers of s that are in the other set or, if is is false, that are not.
 func (s set) and(other set, is bool) set {
 	switch {
 	case is && s.many != nil && other.many == nil:
@@ -122,7 +121,7 @@ func (s set) and(other set, is bool) set {
 	return set{many: roaring.AndNot(s.many, other.bitmap())}
 }
 
-// union is the numbers of all sets.
+// union returns the union of the sets.
 func union(sets []set) set {
 	total, large := 0, []*roaring.Bitmap(nil)
 	for _, s := range sets {
@@ -151,7 +150,7 @@ func union(sets []set) set {
 	return set{many: roaring.FastOr(append(large, small)...)}
 }
 
-// with and without change a set that nobody else has, and return it.
+// with and without change and return a set that nobody else holds.
 func (s set) with(id uint32) set {
 	switch {
 	case s.many != nil:
@@ -180,7 +179,7 @@ func (s set) without(id uint32) set {
 	return s
 }
 
-// clone is a copy that may be changed.
+// clone returns a copy that may be changed.
 func (s set) clone() set {
 	if s.many != nil {
 		return set{many: s.many.Clone()}
@@ -188,10 +187,10 @@ func (s set) clone() set {
 	return set{few: append(make([]uint32, 0, len(s.few)+1), s.few...)}
 }
 
-// setsWriter makes the next version of a list of sets.
+// setsWriter builds the next version of a list of sets.
 type setsWriter struct {
 	vectorWriter[set]
-	mine map[uint32]bool // sets that no version has yet; nil: all of them
+	mine map[uint32]bool // sets that no version shares yet; nil for all
 }
 
 func changeSets(v vector[set], all bool) setsWriter {
@@ -215,8 +214,7 @@ func (w *setsWriter) own(i uint32) set {
 func (w *setsWriter) add(i, id uint32)    { w.set(i, w.own(i).with(id)) }
 func (w *setsWriter) remove(i, id uint32) { w.set(i, w.own(i).without(id)) }
 
-// commit returns the next version. Lists that grew step by step give back what they
-// do not need.
+// commit returns the next version and trims lists that grew step by step.
 func (w *setsWriter) commit() vector[set] {
 	if w.mine == nil {
 		for _, page := range w.pages {

@@ -7,7 +7,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Kind is what a suggestion leads to.
+// Kind is the kind of thing that a suggestion names.
 type Kind string
 
 // The kinds of suggestions.
@@ -17,22 +17,28 @@ const (
 	KindGenre  Kind = "genre"
 )
 
-// Suggestion is what somebody who types may mean.
+// Suggestion is a completion of typed text.
 type Suggestion struct {
 	Kind Kind
 	// Text is a title or a name.
 	Text string
-	// ID and Year are a movie's; Movies is how many a person or a genre has.
+	// ID and Year belong to a movie; Movies is the number of movies of a person or a
+	// genre.
 	ID     int64
 	Year   int
 	Movies int
 }
 
-// Suggest returns up to limit movies, people and genres whose titles and names have
-// the words, the last one as a prefix; the best first: those that have the same words,
-// then those that have the last one whole, then the others; and of these one of each
-// kind in turn, people and genres with more movies and newer movies first. Only where
-// nothing has the words, as few of their letters as possible are corrected.
+// Suggest returns up to limit movies, people and genres whose titles and names have the
+// words, the last one as a prefix. It orders them by:
+//
+// 1. their match: the same words, then the last word whole, then the others;
+//
+// 2. kinds in turn;
+//
+// 3. people and genres with more movies, newer movies.
+//
+// Only if nothing has the words, it corrects as few letters as possible.
 func (x *Index) Suggest(words []string, limit int) []Suggestion {
 	most := 0
 	for _, word := range words {
@@ -46,7 +52,7 @@ func (x *Index) Suggest(words []string, limit int) []Suggestion {
 	return nil
 }
 
-// suggestWith finds what needs up to so many corrections of each word.
+// suggestWith finds matches with up to a number of corrections in each word.
 func (x *Index) suggestWith(words []string, errors, limit int) []Suggestion {
 	var classes [movie.MatchPrefix + 1][3][]Suggestion // by kind
 	for _, g := range x.suggestGenres(words, errors) {
@@ -83,8 +89,8 @@ func (x *Index) suggestMovie(id uint32) Suggestion {
 	return Suggestion{Kind: KindMovie, Text: title, ID: int64(id), Year: year}
 }
 
-// near is the sets' members that have all words, each with up to so many corrections,
-// as its letters allow; the last one as a prefix.
+// near returns the members of the sets that have all words, each with up to a number of
+// corrections as its length allows, the last one as a prefix.
 func (x *Index) near(d *dictionary, short func(string) (set, bool), words []string, errors int) set {
 	var found set
 	for i, word := range words {
@@ -124,9 +130,9 @@ func near(d *dictionary, short func(string) (set, bool), word string, errors int
 	return union(sets)
 }
 
-// suggestPeople returns the people with the most movies of each class. Whose name is
-// just what was typed is told of all who have the last word whole, while these are
-// few, else of the best of them.
+// suggestPeople returns the people with the most movies of each match. It compares whole
+// names only with all people who have the last word whole while these are few, else with
+// the best of them.
 func (x *Index) suggestPeople(people set, words []string, limit int) (classes [movie.MatchPrefix + 1][]Suggestion) {
 	whole := people.and(x.peopleWords.set(words[len(words)-1]), true)
 	isSame := func(id uint32) bool {
@@ -156,7 +162,7 @@ func (x *Index) suggestPeople(people set, words []string, limit int) (classes [m
 	return classes
 }
 
-// suggestGenres goes through all genres: they are few.
+// suggestGenres compares all genres, since they are few.
 func (x *Index) suggestGenres(words []string, errors int) (found []Suggestion) {
 	automata := make([]*automaton, len(words))
 	for i, word := range words {

@@ -13,16 +13,16 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// titleOrder holds the visible movies by [movie.TitleKey], then the highest id first.
+// titleOrder orders the visible movies by [movie.TitleKey], then by the highest id.
 type titleOrder struct {
 	tree *btree.BTreeG[titled]
-	// records are those of the newest version: a title never changes, so they hold for
-	// every version.
+	// records holds the records of the newest version. They are right for every version,
+	// because a title never changes.
 	records *atomic.Pointer[records]
 }
 
-// titled is a movie with the beginning of its key, which mostly tells two apart
-// without a look at their records.
+// titled is a movie with the beginning of its key, which usually suffices to compare two
+// without reading their records.
 type titled struct {
 	beginning uint64
 	id        uint32
@@ -38,7 +38,7 @@ func (o *titleOrder) copy() *titleOrder { return &titleOrder{tree: o.tree.Copy()
 
 func (o *titleOrder) key(id uint32) string { return movie.TitleKey(o.records.Load().at(id).title()) }
 
-// item is a movie of the records, whether it is visible or not.
+// item returns the item of a movie of the records, visible or not.
 func (o *titleOrder) item(id uint32) titled { return titled{beginningOf(o.key(id)), id} }
 
 func beginningOf(key string) uint64 {
@@ -64,7 +64,7 @@ func (o *titleOrder) load(movies set) {
 	}
 }
 
-// from calls do for the movies behind one, in order, until it returns false.
+// from calls do for the movies after one, in order, until it returns false.
 func (o *titleOrder) from(start titled, do func(id uint32) bool) {
 	o.tree.Ascend(start, func(item titled) bool { return item.id == start.id || do(item.id) })
 }
@@ -72,8 +72,8 @@ func (o *titleOrder) from(start titled, do func(id uint32) bool) {
 // withKey returns the movies whose titles have that key, the highest id first.
 func (o *titleOrder) withKey(key string) (movies []uint32) {
 	first := beginningOf(key)
-	// No movie has the greatest id, so its key is empty: it comes before all with this
-	// beginning.
+	// No movie has the greatest id, so its key is empty and sorts before all others with
+	// this beginning.
 	o.tree.Ascend(titled{beginning: first, id: math.MaxUint32}, func(item titled) bool {
 		if item.beginning != first {
 			return false

@@ -2,7 +2,7 @@ package index
 
 import "unicode/utf8"
 
-// typos is how many typing errors a word may have: one from 4 letters, two from 8.
+// typos returns how many typing errors a word may have: one from 4 letters, two from 8.
 func typos(word string) int {
 	switch n := utf8.RuneCountInString(word); {
 	case n >= 8:
@@ -13,10 +13,10 @@ func typos(word string) int {
 	return 0
 }
 
-// automaton accepts texts that are a word but for some typing errors: a byte too many,
-// too few, another one, or two exchanged. As a prefix it accepts what begins so. Its
-// states are the rows of the table of distances (Levenshtein's, with transpositions),
-// made when they are first needed. It implements [vellum.Automaton].
+// automaton accepts texts that are a word with a number of typing errors: a byte added,
+// left out or replaced, or two exchanged (Damerau-Levenshtein distance). As a prefix it
+// accepts texts that begin so. Its states are rows of the table of distances, built when
+// they are first needed. It implements [vellum.Automaton].
 type automaton struct {
 	word   string
 	most   byte
@@ -26,9 +26,9 @@ type automaton struct {
 	next   map[step]int
 }
 
-// state is a row of distances from the beginnings of the word, capped at most+1, the
-// row before it and the byte between, as texts so that they can be compared. A prefix
-// that was found has no rows.
+// state is a row of distances from the prefixes of the word, capped at most+1, with the
+// row before it and the byte between. Strings make it comparable. The state of a found
+// prefix has no rows.
 type state struct {
 	row, before string
 	last        byte
@@ -120,7 +120,7 @@ func (a *automaton) follow(s state, by byte) state {
 	return state{row: string(row), before: s.row, last: by}
 }
 
-// matches tells whether the automaton accepts a text.
+// matches reports whether the automaton accepts a text.
 func (a *automaton) matches(text string) bool {
 	at := a.Start()
 	for i := range len(text) {

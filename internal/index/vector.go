@@ -1,7 +1,7 @@
 package index
 
-// vector is a list in pages, of which the versions of an index share those that are
-// the same. Places that were never set hold the zero value.
+// vector is a list in pages; versions of an index share equal pages. Unset elements are
+// zero.
 type vector[T any] struct{ pages []*[pageSize]T }
 
 const pageSize = 256
@@ -13,10 +13,10 @@ func (v vector[T]) at(i uint32) (value T) {
 	return value
 }
 
-// vectorWriter makes the next version of a vector.
+// vectorWriter builds the next version of a vector.
 type vectorWriter[T any] struct {
 	vector[T]
-	own []bool // pages that no version has yet
+	own []bool // pages that no version shares yet
 }
 
 func (v vector[T]) change() vectorWriter[T] {

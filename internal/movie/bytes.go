@@ -1,12 +1,12 @@
 package movie
 
-// MaxBytes bounds what is read of a list at a time: a page, a batch of changes and
-// a piece of an export get no more movies once those they have hold this many
-// bytes. A movie may hold a megabyte, so a count alone bounds nothing.
+// MaxBytes bounds one read of a list in bytes: a page, a batch of changes or a piece of an
+// export ends once its movies hold this much. A count alone is no bound, because a movie
+// may hold a megabyte.
 const MaxBytes = 1 << 20
 
-// Fill returns how many of these rows make a page of at most limit movies and about
-// MaxBytes; one at least.
+// Fill returns how many of the rows make a page of at most limit movies and about
+// MaxBytes; at least one.
 func Fill(rows []Row, limit int) int {
 	n := 0
 	for size := 0; n < len(rows) && n < limit && size < MaxBytes; n++ {

@@ -2,28 +2,28 @@ package movie
 
 import "slices"
 
-// Filter says which movies are wanted: all conditions that are set must hold.
-// Texts match by exact bytes and are clean (see [Clean]).
+// Filter selects the movies for which all of its conditions hold. Texts match by exact
+// bytes and are clean (see [Clean]).
 type Filter struct {
-	// IDs: the movie has one of these; empty for every movie.
+	// IDs: the movie has one of these ids; empty for every movie.
 	IDs   []int64
 	Title string
 	// Year is 0 for every year.
 	Year int
 	// Cast and Genres: the movie has all of these names.
 	Cast, Genres []string
-	// CastAny and GenresAny: it has at least one of these; empty for any.
+	// CastAny and GenresAny: it has at least one of these; empty for no condition.
 	CastAny, GenresAny []string
 	// CastNot and GenresNot: it has none of these.
 	CastNot, GenresNot []string
-	// YearFrom and YearTo bound the year, both included; 0 does not.
+	// YearFrom and YearTo bound the year, both included; 0 for no bound.
 	YearFrom, YearTo int
 	// Words are folded (see [Words]); the title has all of them, the last one as
 	// a prefix.
 	Words []string
 }
 
-// Matches is the meaning of a filter, for one movie.
+// Matches reports whether a movie matches. It defines what each condition means.
 func (f Filter) Matches(id int64, m Movie) bool {
 	switch {
 	case len(f.IDs) > 0 && !slices.Contains(f.IDs, id),
@@ -37,8 +37,8 @@ func (f Filter) Matches(id int64, m Movie) bool {
 		hasWords(m.Title, f.Words)
 }
 
-// Simple tells whether SQL can answer the filter: see [Filter] for what each
-// condition needs.
+// Simple reports whether SQL can answer the filter: it has no condition that needs the
+// index.
 func (f Filter) Simple() bool {
 	return len(f.IDs)+len(f.CastAny)+len(f.GenresAny)+len(f.CastNot)+len(f.GenresNot)+len(f.Words) == 0
 }
@@ -60,28 +60,27 @@ func containsAll(names, wanted []string) bool {
 // Sort is an order of movies.
 type Sort string
 
-// The orders of movies. Within equal ones, the highest id comes first.
+// The orders of movies. Equal movies are ordered by id, the highest first.
 const (
 	SortNewest   Sort = "-id" // the highest id first
 	SortLastYear Sort = "-year"
 	SortYear     Sort = "year"
 	SortTitle    Sort = "title" // by [TitleKey]
-	// SortMatch is how well titles fit the words that are looked for: the same words,
-	// then titles that have all of them whole, then the others (see [Filter.Match]).
+	// SortMatch orders titles by their [Match] with the words that are looked for.
 	SortMatch Sort = "match"
 )
 
-// Match is how well a title fits the words that are looked for, the best first.
+// Match is how well a title fits the words that are looked for. Lower is better.
 type Match int
 
-// How a title that has all words fits them.
+// The matches of a title that has all words.
 const (
-	MatchSame   Match = iota // its words are these
+	MatchSame   Match = iota // it has the same words and no others
 	MatchWhole               // it has the last one whole
 	MatchPrefix              // it has the last one as a prefix
 )
 
-// Match tells how a title that matches the filter fits its words.
+// Match returns how well a title fits. The title must match the filter.
 func (f Filter) Match(title string) Match {
 	words := Words(title)
 	switch {

@@ -1,33 +1,29 @@
 package movie
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
-// Changed says what a change did to a movie: a set. Its values are stored.
+// Changed is the set of effects of a change on a movie. Its values are stored.
 type Changed uint8
 
-// What a change may do. One that creates, deletes or restores says nothing of
-// single fields.
+// The effects of a change. Created, Deleted and Restored stand alone.
 const (
-	// Created: readers see the movie, and its row is new.
+	// Created: the movie is new.
 	Created Changed = 1 << iota
-	// Deleted: a tombstone hides it.
+	// Deleted: a tombstone hides the movie.
 	Deleted
-	// Restored: an update newer than a tombstone shows it.
+	// Restored: an update newer than the tombstone shows the movie again.
 	Restored
-	// CastChanged and GenresChanged: another list, or another order.
+	// CastChanged and GenresChanged: the names or their order changed.
 	CastChanged
 	GenresChanged
 )
 
 var changedNames = []string{"created", "deleted", "restored", "cast", "genres"}
 
-// ChangedNames are all words that Names uses.
+// ChangedNames returns all words that Names uses.
 func ChangedNames() []string { return slices.Clone(changedNames) }
 
-// Names are the words for what changed; none when it is not known.
+// Names returns the effects as words; none when they are not known.
 func (c Changed) Names() []string {
 	names := []string{}
 	for i, name := range changedNames {
@@ -38,8 +34,8 @@ func (c Changed) Names() []string {
 	return names
 }
 
-// Difference is what changes for readers from one record to the one that
-// follows; 0 when they see the same. Before a movie has a row, its record is zero.
+// Difference returns the effects that readers see between a record and the next one; 0
+// when there are none. The record of a movie without a row is zero.
 func Difference(before, after Record) Changed {
 	switch {
 	case after.Shows(before):
@@ -59,12 +55,4 @@ func Difference(before, after Record) Changed {
 		return Created
 	}
 	return Restored
-}
-
-// Event is one change in the history of a movie.
-type Event struct {
-	Revision int64
-	Time     time.Time
-	// Changed is 0 when it is not known.
-	Changed Changed
 }

@@ -8,16 +8,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Row is a visible movie as readers fetch it: the id, and the rest already
-// serialised by [Movie.AppendFields].
+// Row is a visible movie: its id, and its other members as [Movie.AppendFields] writes
+// them.
 type Row struct {
 	ID     int64
 	Fields []byte
 }
 
-// AppendFields appends the movie's JSON members, without braces, id and
-// self_url: the form in which the database keeps it, so that an answer is put
-// together without decoding anything.
+// AppendFields appends the movie's JSON members, without braces, id and self_url. The
+// database stores this form, so that the API need not decode it.
 //
 //	"title": "The dawn", "year": 2020, "cast": ["Chris Ruf", "Mark Zei"], "genres": ["Politics"]
 func (m Movie) AppendFields(dst []byte) []byte {
@@ -26,7 +25,7 @@ func (m Movie) AppendFields(dst []byte) []byte {
 	return AppendNames(append(dst, `, "genres": `...), m.Genres)
 }
 
-// AppendIdentity appends the first members that AppendFields does.
+// AppendIdentity appends the members title and year, as AppendFields does.
 func AppendIdentity(dst []byte, title string, year int) []byte {
 	dst = AppendQuoted(append(dst, `"title": `...), title)
 	return strconv.AppendInt(append(dst, `, "year": `...), int64(year), 10)
@@ -40,20 +39,21 @@ func (r Row) AppendJSON(dst []byte, base string) []byte {
 	return AppendSelf(append(AppendOpening(dst, r.ID), r.Fields...), base, r.ID)
 }
 
-// AppendOpening appends what goes before a movie's fields: the brace and the id.
+// AppendOpening appends the brace and the id that come before a movie's fields.
 func AppendOpening(dst []byte, id int64) []byte {
 	dst = strconv.AppendInt(append(dst, `{"id": `...), id, 10)
 	return append(dst, `, `...)
 }
 
-// AppendSelf appends what comes after them: the link, behind a path, and the brace.
+// AppendSelf appends the link and the brace that come after a movie's fields. base is the
+// path in front of the link.
 func AppendSelf(dst []byte, base string, id int64) []byte {
 	dst = append(append(dst, `, "self_url": "`...), base...)
 	dst = strconv.AppendInt(append(dst, `/movies/`...), id, 10)
 	return append(dst, `"}`...)
 }
 
-// ParseFields reads what AppendFields wrote.
+// ParseFields parses the output of AppendFields.
 func ParseFields(fields []byte) (Movie, error) {
 	object := make([]byte, 0, len(fields)+2)
 	object = append(append(append(object, '{'), fields...), '}')
@@ -81,8 +81,8 @@ func AppendNames(dst []byte, names []string) []byte {
 	return append(dst, ']')
 }
 
-// AppendQuoted appends a JSON string. The text is valid UTF-8 (decode sees to
-// it), which is the only thing that AppendQuote can complain of.
+// AppendQuoted appends a JSON string. The text must be valid UTF-8, as decode ensures:
+// AppendQuote has no other error.
 func AppendQuoted(dst []byte, text string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, text)
 	return dst

@@ -2,10 +2,10 @@ package movie
 
 import "slices"
 
-// Record is all that is known about one movie: what a set of updates adds up to.
+// Record is the sum of a set of updates of one movie.
 //
-// Every part carries the stamp of the update that set it. Parts older than the
-// tombstone are dropped, so each is either zero or not older than Deleted.
+// Each part carries the stamp of the update that set it. Parts older than the tombstone
+// are dropped, so each is either zero or not older than Deleted.
 type Record struct {
 	Identity
 	Cast   Names
@@ -22,7 +22,7 @@ type Names struct {
 	Stamp Stamp
 }
 
-// Record is the update alone, as a record.
+// Record returns the update as a record.
 func (u Update) Record() Record {
 	r := Record{Identity: u.Identity}
 	if u.Deleted {
@@ -44,8 +44,8 @@ func (u Update) Record() Record {
 // the arguments counts only where two different updates carry equal stamps (one
 // key overwritten within the resolution of LastModified): then later wins.
 func Merge(earlier, later Record) Record {
-	// What a tombstone outdates goes. One that comes later also outdates its
-	// equals, one that came earlier does not.
+	// A tombstone drops older parts. The later record's tombstone also drops parts with an
+	// equal stamp, the earlier record's does not.
 	survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }
 	arrives := func(s Stamp) bool { return s.Compare(earlier.Deleted) >= 0 }
 	newest := func(a, b Stamp) Stamp {
@@ -79,22 +79,22 @@ func Merge(earlier, later Record) Record {
 	return merged
 }
 
-// Visible tells whether readers see the movie: its newest update is newer than
-// its tombstone.
+// Visible reports whether readers see the movie: its newest update is newer than its
+// tombstone.
 func (r Record) Visible() bool { return !r.Updated.IsZero() }
 
-// Movie is what the record shows while it is visible.
+// Movie returns the movie that a visible record shows.
 func (r Record) Movie() Movie {
 	return Movie{Identity: r.Identity, Cast: r.Cast.List, Genres: r.Genres.List}
 }
 
-// SameStamps tells whether the records were made by the same updates.
+// SameStamps reports whether the same updates made both records.
 func (r Record) SameStamps(other Record) bool {
 	return r.Updated == other.Updated && r.Deleted == other.Deleted &&
 		r.Cast.Stamp == other.Cast.Stamp && r.Genres.Stamp == other.Genres.Stamp
 }
 
-// Shows tells whether readers see the same in both records.
+// Shows reports whether readers see the same in both records.
 func (r Record) Shows(other Record) bool {
 	if r.Visible() != other.Visible() {
 		return false

@@ -2,25 +2,25 @@ package movie
 
 import "errors"
 
-// ErrReplaced says that a mark is not of this catalogue: it was restored from a copy,
-// or another one has taken its place.
+// ErrReplaced is returned for a mark of another catalogue: the database was restored from
+// a copy, or replaced.
 var ErrReplaced = errors.New("the catalogue is another one")
 
-// Mark is a place in the change log: a revision, and what tells the change that it
-// numbers from another one that got the same number after a restore. The zero Mark
+// Mark is a place in the change log. Besides the revision it holds enough of the change to
+// recognise it: after a restore, another change may get the same revision. The zero Mark
 // is before the first change.
 type Mark struct {
 	Revision int64
-	// Movie is the id of the movie that changed, ChangedAt when, in Unix milliseconds;
-	// both are 0 when that is no longer kept.
+	// Movie is the id of the changed movie, ChangedAt the time of the change in Unix
+	// milliseconds. Both are 0 when the change is no longer kept.
 	Movie, ChangedAt int64
 }
 
-// State is what the catalogue knows of a movie, for a mirror.
+// State is a movie, visible or hidden, as a mirror receives it.
 type State struct {
 	ID int64
 	Identity
-	// Hidden: readers do not see it.
+	// Hidden: a tombstone hides the movie.
 	Hidden bool
 	// Fields are as [Movie.AppendFields] writes them, empty when it is hidden.
 	Fields []byte

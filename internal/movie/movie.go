@@ -1,10 +1,10 @@
 // Package movie holds the nouns of the catalogue and its one law.
 //
-// Producers say what they know about a movie in an [Update]. All updates about
-// one [Identity] are joined by [Merge] into a [Record]; what a record shows is a
-// [Movie]. Merge gives the same record whatever the order, the repetition or the
-// grouping of the updates, which is why the rest of the system may retry, crash
-// and run in parallel. The package does no I/O and imports nothing of ours.
+// Producers send updates ([Update]). [Merge] joins all updates of one [Identity] into a
+// [Record], and a visible record shows a [Movie]. Merge gives the same record for any
+// order, repetition or grouping of the updates, so the rest of the system may retry, crash
+// and run in parallel. The package does no I/O and imports no other package of this
+// module.
 package movie
 
 import (
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ErrNotFound says that no visible movie has the id that was asked for.
+// ErrNotFound is returned when no visible movie has the id.
 var ErrNotFound = errors.New("no such movie")
 
 // MinYear and MaxYear bound the year of a movie.
@@ -23,8 +23,8 @@ const (
 	MaxYear = 9999
 )
 
-// Identity is what makes two updates concern the same movie. Title is clean (see
-// [Clean]), Year is from MinYear to MaxYear.
+// Identity identifies a movie: updates with equal identities concern the same one. Title
+// is clean (see [Clean]), Year is from MinYear to MaxYear.
 type Identity struct {
 	Title string
 	Year  int
@@ -39,7 +39,7 @@ func (i Identity) Compare(other Identity) int {
 	return i.Year - other.Year
 }
 
-// Movie is what a visible record shows.
+// Movie is a movie as readers see it.
 type Movie struct {
 	Identity
 	Cast   []string

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Stamp is the total order of updates: newest wins, field by field. The zero Stamp
-// is none: older than every stamp of an update, whatever its time. No update has
-// it, since positions begin at 1.
+// Stamp orders all updates: the newest wins, field by field. The zero Stamp means that
+// there is none. It is older than every other, and no update has it, since positions begin
+// at 1.
 type Stamp struct {
 	// Time is the LastModified of the object's GET.
 	Time Time
@@ -19,7 +19,8 @@ type Stamp struct {
 	Position int64
 }
 
-// Compare is negative when s is older than other, positive when it is newer.
+// Compare returns a negative number when s is older than other, a positive one when it is
+// newer.
 func (s Stamp) Compare(other Stamp) int {
 	switch none := other.IsZero(); {
 	case s.IsZero() && none:
@@ -36,18 +37,17 @@ func (s Stamp) Compare(other Stamp) int {
 	)
 }
 
-// IsZero tells whether there is no stamp.
+// IsZero reports whether there is no stamp.
 func (s Stamp) IsZero() bool { return s == Stamp{} }
 
-// Stamps of a record, in the order in which they are stored.
+// stamps are the stamps of a record in the order in which they are stored.
 type stamps [4]Stamp
 
 var errStamps = errors.New("stored stamps are damaged")
 
-// AppendStamps appends the record's four stamps in their stored form: for each
-// of deleted, updated, cast and genres either one byte that says "as the stamp
-// before me" or the stamp itself. Most records carry one stamp four times or
-// three, so most take little more than their key.
+// AppendStamps appends the stored form of the record's stamps deleted, updated, cast and
+// genres. A stamp that equals the one before it takes one byte. Most records carry one
+// stamp three or four times, so they take little more than its key.
 func (r Record) AppendStamps(dst []byte) []byte {
 	var before Stamp
 	for _, s := range (stamps{r.Deleted, r.Updated, r.Cast.Stamp, r.Genres.Stamp}) {
@@ -75,7 +75,7 @@ const (
 	stampFull
 )
 
-// SetStamps reads what AppendStamps wrote.
+// SetStamps sets the record's stamps from the output of AppendStamps.
 func (r *Record) SetStamps(stored []byte) error {
 	var all stamps
 	var before Stamp

@@ -20,8 +20,8 @@ var (
 	maxTime = Time{Sec: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix(), Nsec: 999_999_999}
 )
 
-// At converts a time. What lies outside the years 1 to 9999 becomes the first or the
-// last moment in them: a file system may hold such times.
+// At converts a time. A time outside the years 1 to 9999, which a file system may hold,
+// becomes the nearest moment in them.
 func At(t time.Time) Time {
 	at := Time{Sec: t.Unix(), Nsec: int32(t.Nanosecond())} //nolint:gosec // below 1e9
 	switch {
@@ -33,21 +33,22 @@ func At(t time.Time) Time {
 	return at
 }
 
-// Compare is negative when t is before other, positive when it is after it.
+// Compare returns a negative number when t is before other, a positive one when it is
+// after it.
 func (t Time) Compare(other Time) int {
 	return cmp.Or(cmp.Compare(t.Sec, other.Sec), cmp.Compare(t.Nsec, other.Nsec))
 }
 
-// Time converts to the standard library's type, in UTC.
+// Time returns t as the standard library's type, in UTC.
 func (t Time) Time() time.Time { return time.Unix(t.Sec, int64(t.Nsec)).UTC() }
 
-// timeLayout is as long for every Time, so that texts sort as times do.
+// timeLayout gives every Time the same length, so that texts sort like times.
 const timeLayout = "2006-01-02T15:04:05.000000000Z"
 
-// String is RFC 3339 with nanoseconds, 30 bytes. It sorts like Compare.
+// String returns RFC 3339 with nanoseconds, 30 bytes. It sorts like Compare.
 func (t Time) String() string { return t.Time().Format(timeLayout) }
 
-// ParseTime reads what String wrote.
+// ParseTime parses the output of String.
 func ParseTime(text string) (Time, error) {
 	t, err := time.Parse(timeLayout, text)
 	return At(t), err

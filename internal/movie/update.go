@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// Update is what an object says about one movie. It comes from decode, which
-// has judged it valid.
+// Update is the statement of an object about one movie. Package decode has judged it
+// valid.
 type Update struct {
 	Identity
-	// Cast and Genres: nil keeps what is known, an empty list clears it, any
-	// other list replaces it.
+	// Cast and Genres: nil keeps the stored list, an empty list clears it, any other list
+	// replaces it.
 	Cast   []string
 	Genres []string
 	// Deleted makes the update a tombstone.
@@ -19,9 +19,9 @@ type Update struct {
 	Stamp   Stamp
 }
 
-// Rejection is the record of an update that could not be used. Key, ObjectETag
-// and Position name it: however often it is delivered, it is kept once. As JSON it
-// is what operators see in lists, without its bytes.
+// Rejection records an update that could not be used. Key, ObjectETag and Position
+// identify it: it is stored once, however often it is delivered. Its JSON is for lists and
+// leaves out the bytes.
 type Rejection struct {
 	Key        string `json:"key"`
 	ObjectETag string `json:"object_etag"`
@@ -29,17 +29,17 @@ type Rejection struct {
 	Position int64 `json:"position"`
 	// Reason names the field, what was found and what was expected.
 	Reason string `json:"reason"`
-	// Bytes are what was rejected, at most MaxKept of it.
+	// Bytes are the first MaxKept bytes of the rejected text.
 	Bytes []byte `json:"-"`
-	// Truncated: there was more.
+	// Truncated reports that Bytes are not the whole text.
 	Truncated bool `json:"-"`
 }
 
-// MaxKept is the length in bytes up to which a rejected update is kept.
+// MaxKept is how many bytes of a rejected update are stored.
 const MaxKept = 64 << 10
 
-// Reject makes the rejection of an update that the database refuses. Its bytes mean
-// the same as the update did.
+// Reject returns the rejection of an update that the database refuses. Its bytes decode to
+// the same update.
 func (u Update) Reject(objectETag, reason string) Rejection {
 	body := u.appendJSON(nil)
 	r := Rejection{Key: u.Stamp.Key, ObjectETag: objectETag, Position: u.Stamp.Position, Reason: reason, Bytes: body}
@@ -49,8 +49,8 @@ func (u Update) Reject(objectETag, reason string) Rejection {
 	return r
 }
 
-// appendJSON appends the update as a producer would write it: decode reads the same
-// update from it.
+// appendJSON appends the update as a producer would write it. Package decode decodes it to
+// the same update.
 func (u Update) appendJSON(dst []byte) []byte {
 	dst = AppendQuoted(append(dst, `{"title": `...), u.Title)
 	dst = strconv.AppendInt(append(dst, `, "year": `...), int64(u.Year), 10)
@@ -66,42 +66,42 @@ func (u Update) appendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Object is one generation of an object, as the ingest log names it.
+// Object names one generation of an object in the ingest log.
 type Object struct {
 	Key  string
 	ETag string
 	// Time is the LastModified of its GET, as in stamps.
 	Time Time
-	// Blank: it holds nothing, neither updates nor rejections.
+	// Blank: the object holds neither updates nor rejections.
 	Blank bool
 }
 
-// Batch is what is committed in one transaction. Where two updates carry equal
-// stamps, the one further back in Updates wins.
+// Batch is the content of one transaction. Of two updates with equal stamps, the later one
+// in Updates wins.
 type Batch struct {
-	// Objects are those that updates and rejections come from, each once, and
-	// blank ones; others among them do no harm.
+	// Objects are the objects that updates and rejections come from, each once, and blank
+	// objects. Other objects among them are ignored.
 	Objects    []Object
 	Updates    []Update
 	Rejections []Rejection
 }
 
-// Empty tells whether there is nothing to commit.
+// Empty reports whether there is nothing to commit.
 func (b Batch) Empty() bool {
 	return len(b.Updates)+len(b.Rejections) == 0 && !slices.ContainsFunc(b.Objects, func(o Object) bool { return o.Blank })
 }
 
-// RefusedError says that the database will not take the data of a batch: trying the
-// same again cannot help, and the update at fault is to be told apart.
+// RefusedError is returned when the database refuses the data of a batch for good: a retry
+// cannot help, and the worker has to find the update at fault.
 type RefusedError struct {
-	// Reason holds the database's words.
+	// Reason is the database's error.
 	Reason error
-	// Setting: a setting of the server is to blame, not the data. The update is not
-	// to be rejected; its object stays until the setting is changed.
+	// Setting: a setting of the server refuses the data. The update must not be rejected;
+	// its object stays until the setting is changed.
 	Setting bool
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("refused by the database: %v", e.Reason) }
 
-// Unwrap gives the database's own error.
+// Unwrap returns Reason.
 func (e *RefusedError) Unwrap() error { return e.Reason }

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// abort ends an answer so that its client can tell that it is not whole. Over HTTP/1.1
-// and 2 the end of the connection or stream says so; over HTTP/1.0, which nginx speaks
-// to its upstreams, a clean end would look like the end of the answer, so the
-// connection is reset.
+// abort ends a response so that the client can tell that it is incomplete. Over HTTP/1.1
+// and 2 the end of the connection or stream says so. Over HTTP/1.0, which nginx speaks to
+// its upstreams, a clean close would mark the end of the response, so abort resets the
+// connection.
 func abort(w http.ResponseWriter, r *http.Request) {
 	if !r.ProtoAtLeast(1, 1) {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -27,13 +27,13 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// connections are those that are open, so that they can be reset.
+// connections holds the open connections, so that they can be reset.
 type connections struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
 }
 
-// note is for http.Server.ConnState.
+// note implements http.Server.ConnState.
 func (c *connections) note(conn net.Conn, s http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

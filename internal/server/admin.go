@@ -12,15 +12,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Check is one thing that must be well before the process is ready.
+// Check is a condition of readiness.
 type Check struct {
 	Name string
-	// Run says what is wrong. It must be quick. A Degraded error is told, and leaves
-	// the process ready.
+	// Run returns an error while the condition does not hold. It must be quick. A Degraded
+	// error is reported and leaves the process ready.
 	Run func(context.Context) error
 }
 
-// Degraded wraps what is wrong with a process that should get requests nevertheless.
+// Degraded wraps the fault of a process that should get requests nevertheless.
 type Degraded struct{ Cause error }
 
 func (d Degraded) Error() string { return "degraded: " + d.Cause.Error() }
@@ -29,12 +29,12 @@ func (d Degraded) Unwrap() error { return d.Cause }
 // checkTimeout bounds all checks of one request.
 const checkTimeout = 2 * time.Second
 
-// Section reads a part of /overview, which is sent as JSON. It obeys its context.
+// Section returns a part of /overview as a value for JSON. It obeys its context.
 type Section func(context.Context) (any, error)
 
-// Admin serves operators and the cluster: /livez while the process works,
-// /readyz while it should get requests, /overview with the checks and the process's own
-// sections as JSON, and /metrics; and the routes that the process adds.
+// Admin serves operators and the cluster: /livez while the process works, /readyz while it
+// should get requests, /overview with the checks and the process's own sections as JSON,
+// /metrics, and the routes that the process adds.
 func Admin(metrics prometheus.Gatherer, checks []Check, sections map[string]Section, routes map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, handler := range routes {
@@ -54,12 +54,13 @@ func Admin(metrics prometheus.Gatherer, checks []Check, sections map[string]Sect
 		plain(w, status, text)
 	})
 	mux.Handle("GET /overview", overview(checks, sections))
-	// Only OpenMetrics has exemplars; who does not ask for it gets the text format.
+	// Only the OpenMetrics format has exemplars. Clients that do not ask for it get the
+	// text format.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return mux
 }
 
-// part is what a check found.
+// part is the result of a check.
 type part struct {
 	Name   string `json:"name"`
 	State  string `json:"state"` // ok, degraded or failing
@@ -83,8 +84,8 @@ func run(ctx context.Context, checks []Check) []part {
 	return found
 }
 
-// overview answers with the checks and all sections, read side by side: one that hangs
-// does not keep the others from being shown.
+// overview answers with the checks and all sections. It runs them concurrently, so that
+// one that hangs does not hold up the others.
 //
 //	{"time": "2026-03-01T12:00:00Z", "parts": [{"name": "database", "state": "ok", "detail": "ok"}],
 //	"catalogue": {...}, "worker": {"error": "..."}}
@@ -119,12 +120,12 @@ func overview(checks []Check, sections map[string]Section) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		_ = json.NewEncoder(w).Encode(shown) // the client went away: nobody is left to tell
+		_ = json.NewEncoder(w).Encode(shown) // nobody is left to hear of a write error
 	})
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // the client went away: nobody is left to tell
+	_, _ = w.Write([]byte(text)) // nobody is left to hear of a write error
 }

@@ -1,5 +1,5 @@
-// Package server runs HTTP listeners: limits on what a client may cost, drain
-// on shutdown, and the admin port.
+// Package server runs HTTP listeners: it limits the cost of a client, drains on shutdown,
+// and serves the admin port.
 package server
 
 import (
@@ -16,16 +16,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Limits of every listener. A client that is slow or sends too much is cut off.
+// Limits of every listener. A client that is slow or sends too much is disconnected.
 const (
 	headerTimeout  = 5 * time.Second
-	requestTimeout = 10 * time.Second // to read all of a request
-	answerTimeout  = 30 * time.Second // to write all of an answer
-	idleTimeout    = 2 * time.Minute  // where Options say nothing else
+	requestTimeout = 10 * time.Second // to read a whole request
+	answerTimeout  = 30 * time.Second // to write a whole response
+	idleTimeout    = 2 * time.Minute  // the default of Options.IdleTimeout
 	maxHeader      = 64 << 10         // bytes; cookies of single sign-on are large
 )
 
-// Listen opens a listener, so that a wrong or taken address is known at once.
+// Listen opens a listener, so that a wrong or used address is reported at once.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", addr)
@@ -35,29 +35,29 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Options of a server.
+// Options configure a server.
 type Options struct {
 	Logger *slog.Logger
-	// LameDuck is how long requests are still taken when the server is to end:
-	// each is the last of its connection, so that clients and load balancers
-	// move on before the door is shut. It is as long without any connection:
-	// a balancer that has not looked yet may send the next.
+	// LameDuck is how long the server still accepts requests after ctx is done. Each is
+	// the last of its connection, so that clients and load balancers move on. It lasts as
+	// long without any connection, because a balancer that has not looked yet may send a
+	// request.
 	LameDuck time.Duration
-	// IdleTimeout is how long a connection is kept that has no request; 2 minutes when
-	// 0. Longer than a load balancer in front keeps its own, or it sends a request to a
+	// IdleTimeout is how long an idle connection is kept; 2 minutes when 0. It must be
+	// longer than that of a load balancer in front, which otherwise sends a request to a
 	// connection that is being closed.
 	IdleTimeout time.Duration
-	// Drain is how long running requests may take after that.
+	// Drain is how long requests in flight may take after LameDuck.
 	Drain time.Duration
-	// Metrics, when there are any, get the time of each request; then each is
-	// logged, too.
+	// Metrics registers request metrics, and makes the server log each request; nil for
+	// neither.
 	Metrics prometheus.Registerer
-	// Tracing, when there is any, gets a span of each request.
+	// Tracing gets a span of each request; nil for none.
 	Tracing trace.TracerProvider
 }
 
-// Serve answers requests until ctx is done; then it drains. It speaks HTTP/1 and, to
-// clients that begin with it, HTTP/2 without TLS: certificates are the ingress's work.
+// Serve serves until ctx is done, and then drains. It speaks HTTP/1 and, to clients that
+// begin with it, HTTP/2 without TLS. TLS is the ingress's work.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options) error {
 	var open connections
 	protocols := new(http.Protocols)
@@ -85,16 +85,15 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 	defer cancel()
 	if err := s.Shutdown(ending); err != nil {
-		open.reset() // what is cut off must not look complete
+		open.reset() // so that cut responses do not look complete
 		return fmt.Errorf("drain %s: %w", l.Addr(), errors.Join(err, s.Close()))
 	}
 	return nil
 }
 
-// lastRequest makes a request the last one of its connection once ctx is done,
-// and always when it has a body: where a proxy and we disagree about the body's
-// end, what follows would be a request that the proxy has not seen. No request
-// of ours needs a body.
+// lastRequest closes the connection after a request once ctx is done, and always after a
+// request with a body. A proxy may disagree about the end of a body, and the rest would be
+// a request that it has not seen (request smuggling). No route needs a body.
 func lastRequest(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 || ctx.Err() != nil {

@@ -20,7 +20,7 @@ func newTracer(p trace.TracerProvider) trace.Tracer {
 	return p.Tracer("jpmovies/internal/server")
 }
 
-// begin begins the span of a request, under the client's if it names one.
+// begin starts the span of a request, below the client's span if the request names one.
 func begin(ctx context.Context, t trace.Tracer, r *http.Request) (context.Context, trace.Span) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	return t.Start(ctx, method(r), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
@@ -28,7 +28,7 @@ func begin(ctx context.Context, t trace.Tracer, r *http.Request) (context.Contex
 	))
 }
 
-// end ends it: only now its route is known.
+// end ends the span. It sets the name, because the route is only known now.
 func end(span trace.Span, w *watchedWriter, r *http.Request) {
 	defer span.End()
 	if !span.IsRecording() {
@@ -49,8 +49,8 @@ func end(span trace.Span, w *watchedWriter, r *http.Request) {
 	}
 }
 
-// method is a request's method, if it is one of HTTP's: names of spans are few,
-// whatever clients send.
+// method returns the request's method if HTTP defines it, so that there are few span
+// names.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -60,8 +60,7 @@ func method(r *http.Request) string {
 	return "_OTHER"
 }
 
-// observe counts a request, with its trace as the example if there is one that
-// can be looked at.
+// observe records a request, with its trace as the exemplar if it is sampled.
 func observe(ctx context.Context, seconds prometheus.Observer, took time.Duration) {
 	span := trace.SpanContextFromContext(ctx)
 	if !span.IsSampled() {

@@ -14,13 +14,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// watch stands around a handler: it gives each request an id, lets no panic
-// through, and, when there are metrics, counts and logs what was answered.
+// watch wraps a handler: it gives each request an id, catches panics, and, if it has
+// metrics, counts and logs responses.
 type watch struct {
 	next    http.Handler
 	logger  *slog.Logger
-	metrics *metrics     // nil where nobody wants to know, as with probes
-	tracer  trace.Tracer // nil, too
+	metrics *metrics     // nil for none, as on the admin port
+	tracer  trace.Tracer // nil for none
 }
 
 type metrics struct {
@@ -35,11 +35,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	f := promauto.With(r)
 	return &metrics{
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "movies", Subsystem: "api", Name: "request_seconds", Help: "Time of one request, by route and status.",
+			Namespace: "movies", Subsystem: "api", Name: "request_seconds", Help: "Duration of requests, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}, []string{"route", "status"}),
 		running: f.NewGauge(prometheus.GaugeOpts{
-			Namespace: "movies", Subsystem: "api", Name: "requests_running", Help: "Requests that are being answered, streams included.",
+			Namespace: "movies", Subsystem: "api", Name: "requests_running", Help: "Requests in flight, streams included.",
 		}),
 	}
 }
@@ -68,11 +68,10 @@ func (s *watch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.next.ServeHTTP(watched, r)
 }
 
-// panicked logs a panic and answers 500: it never reaches a client, nor ends
-// the process. An answer that has begun is cut off, so that nobody takes it for
-// whole.
+// panicked logs a panic and answers 500. A response that has begun is aborted, so that the
+// client does not take it for complete.
 func (s *watch) panicked(w *watchedWriter, r *http.Request, v any) {
-	if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
+	if v == http.ErrAbortHandler { //nolint:errorlint // as net/http does
 		abort(w, r)
 	}
 	s.logger.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "value", v, "stack", string(debug.Stack()))
@@ -93,8 +92,8 @@ func answerPanic(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"internal error"}` + "\n"))
 }
 
-// clientGone is what logs say of a request whose client went away before there
-// was an answer (nginx's word).
+// clientGone is the status in logs and metrics of a request whose client disconnected
+// before the response (nginx's code).
 const clientGone = 499
 
 func (s *watch) account(w *watchedWriter, r *http.Request, took time.Duration) {
@@ -113,7 +112,7 @@ func (s *watch) account(w *watchedWriter, r *http.Request, took time.Duration) {
 		slog.Int64("bytes", w.bytes), slog.String("took", took.Round(time.Microsecond).String()), slog.String("from", r.RemoteAddr))
 }
 
-// route is the pattern that answered: few, whatever clients ask for.
+// route returns the pattern that matched the request, so that there are few label values.
 func route(r *http.Request) string {
 	if r.Pattern == "" {
 		return "other"
@@ -121,7 +120,7 @@ func route(r *http.Request) string {
 	return r.Pattern
 }
 
-// idHeader carries a request's id: one that a proxy gave is kept.
+// idHeader carries a request's id. An id set by a proxy is kept.
 const idHeader = "X-Request-Id"
 
 type idKey struct{}
@@ -131,7 +130,7 @@ func requestID(given string) string {
 		return given
 	}
 	const digits = 16
-	return strconv.FormatUint(rand.Uint64()|1<<63, digits) //nolint:gosec // it tells requests apart, and is no secret
+	return strconv.FormatUint(rand.Uint64()|1<<63, digits) //nolint:gosec // an identifier, not a secret
 }
 
 func isID(s string) bool {
@@ -144,7 +143,7 @@ func isID(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// WithRequestID makes lines that are logged for a request say its id.
+// WithRequestID returns a logger that adds a request's id to the lines logged for it.
 func WithRequestID(l *slog.Logger) *slog.Logger { return slog.New(idHandler{l.Handler()}) }
 
 type idHandler struct{ slog.Handler }
@@ -159,10 +158,10 @@ func (h idHandler) Handle(ctx context.Context, r slog.Record) error {
 func (h idHandler) WithAttrs(a []slog.Attr) slog.Handler { return idHandler{h.Handler.WithAttrs(a)} }
 func (h idHandler) WithGroup(name string) slog.Handler   { return idHandler{h.Handler.WithGroup(name)} }
 
-// watchedWriter knows what was answered.
+// watchedWriter records the status of the response.
 type watchedWriter struct {
 	http.ResponseWriter
-	status int // 0 until an answer has begun
+	status int // 0 before the response begins
 	bytes  int64
 }
 
@@ -173,7 +172,7 @@ func (w *watchedWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// answered is the status of a request that has ended.
+// answered returns the status of a completed request.
 func (w *watchedWriter) answered(r *http.Request) int {
 	switch {
 	case w.status > 0:
@@ -181,7 +180,7 @@ func (w *watchedWriter) answered(r *http.Request) int {
 	case r.Context().Err() != nil:
 		return clientGone
 	}
-	return http.StatusOK // net/http answers so when a handler says nothing
+	return http.StatusOK // net/http's default
 }
 
 func (w *watchedWriter) begin() {
@@ -197,14 +196,14 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// FlushError is for http.ResponseController.
+// FlushError implements the interface of http.ResponseController.
 func (w *watchedWriter) FlushError() error {
 	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Flush is for whoever asks for an http.Flusher.
-func (w *watchedWriter) Flush() { _ = w.FlushError() } // the next write tells
+// Flush implements http.Flusher.
+func (w *watchedWriter) Flush() { _ = w.FlushError() } // the next write returns the error
 
-// Unwrap is for http.ResponseController.
+// Unwrap implements the interface of http.ResponseController.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,5 +1,4 @@
-// Package telemetry makes the logger, the metrics registry and the tracing of a
-// process.
+// Package telemetry creates the logger, the metrics registry and the tracing of a process.
 package telemetry
 
 import (
@@ -10,15 +9,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Logger writes to out, as text or as JSON, from the given level on. A line that
-// is logged within a span has its trace_id and span_id.
+// Logger returns a logger that writes to out as text or JSON. Lines logged within a span
+// have its trace_id and span_id.
 func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if json {
 		return slog.New(spanHandler{slog.NewJSONHandler(out, options)})
 	}
 	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && a.Key == slog.TimeKey { // a person reads along
+		if len(groups) == 0 && a.Key == slog.TimeKey { // a person reads it
 			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
 		}
 		return a
@@ -26,7 +25,7 @@ func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 	return slog.New(spanHandler{slog.NewTextHandler(out, options)})
 }
 
-// Metrics is a registry with the metrics of process and runtime.
+// Metrics returns a registry with the metrics of the process and the Go runtime.
 func Metrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

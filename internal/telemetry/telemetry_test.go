@@ -27,12 +27,12 @@ func TestJSONLogger(t *testing.T) {
 	var out bytes.Buffer
 	logger := telemetry.Logger(&out, slog.LevelWarn, true)
 	logger.Info("hidden")
-	logger.Warn("waiting", "for", errors.New("a \"database\"\n"))
+	logger.Warn("retrying", "error", errors.New("a \"database\"\n"))
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil || strings.Count(out.String(), "\n") != 1 {
 		t.Fatalf("%v: %q", err, out.String())
 	}
-	if line["level"] != "WARN" || line["msg"] != "waiting" || line["for"] != "a \"database\"\n" || line["time"] == nil {
+	if line["level"] != "WARN" || line["msg"] != "retrying" || line["error"] != "a \"database\"\n" || line["time"] == nil {
 		t.Errorf("%v", line)
 	}
 }
@@ -65,7 +65,7 @@ func TestOTLPSettings(t *testing.T) {
 	}{
 		"right":         {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, ""},
 		"right, spoken": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, ""},
-		"port of gRPC":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT is .*4317 is the port for gRPC"},
+		"port of gRPC":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT is .*4317 is the gRPC port"},
 		"gRPC":          {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL is .*only http/protobuf"},
 		"JSON":          {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "TRACES_PROTOCOL is .*only http/protobuf"},
 		"no scheme":     {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"}, "TRACES_ENDPOINT is .*expected a URL"},
@@ -81,7 +81,7 @@ func TestOTLPSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 			flush()
-			matched, err := regexp.MatchString(`"level":"WARN","msg":"spans will probably be lost","because":".*`+test.want, out.String())
+			matched, err := regexp.MatchString(`"level":"WARN","msg":"spans will probably be lost","reason":".*`+test.want, out.String())
 			if err != nil || matched != (test.want != "") {
 				t.Errorf("the log is %s, want %q", out.String(), test.want)
 			}

@@ -19,19 +19,19 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// FlushTimeout bounds the sending of the last spans: a collector that does not
-// answer must not hold up the end of the process.
+// FlushTimeout bounds the sending of the last spans, so that a silent collector does not
+// hold up the end of the process.
 const FlushTimeout = 5 * time.Second
 
-// Tracing sends spans by OTLP over HTTP, as the OTEL_* variables ask; the
-// provider is nil, and nothing is set up, when they do not. flush sends what is
-// left and ends it, within five seconds.
+// Tracing returns a provider that sends spans by OTLP over HTTP, as the OTEL_* variables
+// say; nil when they name no endpoint. flush sends the remaining spans and ends the
+// provider, within FlushTimeout.
 func Tracing(ctx context.Context, service, version string, logger *slog.Logger) (provider trace.TracerProvider, flush func(), err error) {
 	if !tracingWanted() {
 		return nil, func() {}, nil
 	}
 	for _, problem := range otlpProblems() {
-		logger.Warn("spans will probably be lost", "because", problem)
+		logger.Warn("spans will probably be lost", "reason", problem)
 	}
 	otel.SetErrorHandler(&errorLog{logger: logger})
 	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
@@ -42,10 +42,10 @@ func Tracing(ctx context.Context, service, version string, logger *slog.Logger) 
 	about, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)),
-		resource.WithFromEnv(), // comes last and so wins
+		resource.WithFromEnv(), // overrides those above
 	)
 	if err != nil {
-		otel.Handle(err) // of an attribute in the environment; the others count
+		otel.Handle(err) // one attribute of the environment is invalid; the others are used
 	}
 	spans := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
 	return spans, func() {
@@ -57,8 +57,8 @@ func Tracing(ctx context.Context, service, version string, logger *slog.Logger) 
 	}, nil
 }
 
-// tracingWanted tells whether the environment names a place for spans, and does
-// not switch them off.
+// tracingWanted reports whether the environment names an endpoint and does not disable
+// tracing.
 func tracingWanted() bool {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false
@@ -66,11 +66,12 @@ func tracingWanted() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// otlpProblems says which OTLP settings cannot work: only HTTP is spoken.
+// otlpProblems returns the OTLP settings that cannot work, since the exporter speaks HTTP
+// alone.
 func otlpProblems() (problems []string) {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"} {
 		if value := os.Getenv(name); value != "" && value != "http/protobuf" {
-			problems = append(problems, fmt.Sprintf("%s is %q, and only http/protobuf is spoken", name, value))
+			problems = append(problems, fmt.Sprintf("%s is %q, but only http/protobuf is supported", name, value))
 		}
 	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
@@ -81,34 +82,34 @@ func otlpProblems() (problems []string) {
 		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 			problems = append(problems, fmt.Sprintf("%s is %q, expected a URL such as http://collector:4318", name, value))
 		case u.Port() == "4317":
-			problems = append(problems, fmt.Sprintf("%s is %q, and 4317 is the port for gRPC; HTTP's is 4318", name, value))
+			problems = append(problems, fmt.Sprintf("%s is %q, but 4317 is the gRPC port; the HTTP port is 4318", name, value))
 		}
 	}
 	return problems
 }
 
-// remind is how often the log says that spans cannot be sent: each batch of them
-// fails alike.
-const remind = time.Minute
+// remindEvery is the least time between two log lines about lost spans: every batch fails
+// in the same way.
+const remindEvery = time.Minute
 
-// errorLog logs the errors of tracing, now and then.
+// errorLog logs errors of tracing, at most one per remindEvery.
 type errorLog struct {
 	logger *slog.Logger
 	mu     sync.Mutex
 	logged time.Time
 }
 
-// Handle is for otel.SetErrorHandler.
+// Handle implements otel.ErrorHandler.
 func (l *errorLog) Handle(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); now.Sub(l.logged) >= remind {
+	if now := time.Now(); now.Sub(l.logged) >= remindEvery {
 		l.logged = now
 		l.logger.Warn("spans are lost", "error", err)
 	}
 }
 
-// spanHandler makes lines that are logged within a span say which.
+// spanHandler adds the ids of the span to lines logged within it.
 type spanHandler struct{ slog.Handler }
 
 func (h spanHandler) Handle(ctx context.Context, r slog.Record) error {

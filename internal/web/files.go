@@ -7,10 +7,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"jpmovies/internal/negotiation"
+	"maps"
 	"net/http"
 	"path"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -20,18 +21,13 @@ import (
 //go:embed static
 var embedded embed.FS
 
-// file is a file that is ready to be sent.
+// file is a static file with its encoded forms.
 type file struct {
 	kind  string // its media type
 	tag   string // its entity tag, weak: the same for all encodings
 	plain []byte
-	// encoded forms that are shorter, the one that is preferred among equals last.
-	encoded []encoded
-}
-
-type encoded struct {
-	name string
-	body []byte
+	// encoded holds the encoded forms that are shorter.
+	encoded map[string][]byte
 }
 
 // fileSet holds all files by their names.
@@ -40,8 +36,8 @@ type fileSet struct {
 	pages, files map[string]*file
 }
 
-// load reads and compresses the files when the first of them is asked for: a worker
-// whose page nobody opens does not pay for them.
+// load reads and compresses the files at the first request, so that a worker whose page
+// nobody opens does not pay for it.
 var load = sync.OnceValue(func() *fileSet {
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
@@ -58,11 +54,11 @@ func read(static fs.FS) *fileSet {
 			return err
 		}
 		contents[name], err = fs.ReadFile(static, name)
-		_, _ = fmt.Fprintf(hash, "%s %d\n%s", name, len(contents[name]), contents[name]) // a hash takes all
+		_, _ = fmt.Fprintf(hash, "%s %d\n%s", name, len(contents[name]), contents[name]) // a hash returns no error
 		return err
 	})
 	if err != nil {
-		panic(err) // they are embedded
+		panic(err) // embedded files are always there
 	}
 	const digits = 12
 	s := &fileSet{version: hex.EncodeToString(hash.Sum(nil))[:digits], pages: map[string]*file{}, files: map[string]*file{}}
@@ -76,7 +72,7 @@ func read(static fs.FS) *fileSet {
 	return s
 }
 
-// kinds are the media types, whatever the machine's own tables say.
+// kinds maps extensions to media types, independent of the machine's tables.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 }
@@ -84,72 +80,45 @@ var kinds = map[string]string{
 func newFile(name string, content []byte) *file {
 	sum := sha256.Sum256(content)
 	f := &file{kind: kinds[path.Ext(name)], tag: `W/"` + hex.EncodeToString(sum[:8]) + `"`, plain: content}
-	for _, e := range []encoded{{"gzip", zip(content)}, {"zstd", zstandard(content)}} {
-		if len(e.body) < len(content) {
-			f.encoded = append(f.encoded, e)
-		}
-	}
+	f.encoded = map[string][]byte{"gzip": zip(content), "zstd": zstandard(content)}
+	maps.DeleteFunc(f.encoded, func(_ string, body []byte) bool { return len(body) >= len(content) })
 	return f
 }
 
 func zip(content []byte) []byte {
 	var out bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is valid
-	_, _ = w.Write(content)                                 // a buffer takes all
+	_, _ = w.Write(content)                                 // a buffer returns no error
 	_ = w.Close()
 	return out.Bytes()
 }
 
 func zstandard(content []byte) []byte {
-	const window = 128 << 10 // larger than any file; the encoder's memory depends on it
+	const window = 128 << 10 // larger than any file; it sets the encoder's memory
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
 	if err != nil {
-		panic(err) // only for wrong options
+		panic(err) // only for invalid options
 	}
 	return e.EncodeAll(content, nil)
 }
 
-// serve sends the file, or 304 when the client has it.
+// serve sends the file, or 304 when the client has it already.
 func (f *file) serve(w http.ResponseWriter, r *http.Request, cache string) {
 	header := w.Header()
 	header.Set("Cache-Control", cache)
 	header.Set("Etag", f.tag)
 	header.Add("Vary", "Accept-Encoding")
-	if f.matches(r.Header.Values("If-None-Match")) {
+	if negotiation.Matches(r.Header.Values("If-None-Match"), f.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	body, encoding := f.choose(r.Header.Values("Accept-Encoding"))
-	header.Set("Content-Type", f.kind)
-	if encoding != "" {
+	body := f.plain
+	encoding, _ := negotiation.Encoding(r.Header.Values("Accept-Encoding"), "zstd", "gzip")
+	if shorter, found := f.encoded[encoding]; found {
+		body = shorter
 		header.Set("Content-Encoding", encoding)
 	}
+	header.Set("Content-Type", f.kind)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // the client went away: nobody is left to tell
-}
-
-// matches compares entity tags weakly (RFC 9110, section 13.1.2).
-func (f *file) matches(headers []string) bool {
-	for _, header := range headers {
-		if strings.TrimSpace(header) == "*" || strings.Contains(header, strings.TrimPrefix(f.tag, "W/")) {
-			return true
-		}
-	}
-	return false
-}
-
-// choose returns the body in the encoding that the client prefers (RFC 9110, section 12.5.3).
-func (f *file) choose(headers []string) (body []byte, encoding string) {
-	q := weights(headers)
-	body, most := f.plain, q["identity"]
-	for _, e := range f.encoded {
-		weight, named := q[e.name]
-		if !named {
-			weight = q["*"]
-		}
-		if weight > 0 && weight >= most {
-			body, encoding, most = e.body, e.name, weight
-		}
-	}
-	return body, encoding
+	_, _ = w.Write(body) // nobody is left to hear of a write error
 }

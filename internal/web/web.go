@@ -8,8 +8,8 @@
 package web
 
 import (
+	"jpmovies/internal/negotiation"
 	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -62,7 +62,7 @@ func Beside(next http.Handler) http.Handler {
 			docs.ServeHTTP(w, r)
 		case r.URL.Path == "/docs":
 			refuse(w)
-		case read && r.URL.Path == "/" && prefersHTML(r.Header.Values("Accept")):
+		case read && r.URL.Path == "/" && negotiation.Prefers(r.Header.Values("Accept"), "text/html", "application/json"):
 			browse.ServeHTTP(w, r)
 		default:
 			next.ServeHTTP(w, r)
@@ -78,30 +78,6 @@ func refuse(w http.ResponseWriter) {
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusMethodNotAllowed)
 	_, _ = w.Write([]byte(`{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"this is a page, expected GET or HEAD"}` + "\n"))
-}
-
-// prefersHTML tells a browser from a program: it names text/html, and likes it at
-// least as much as JSON.
-func prefersHTML(headers []string) bool {
-	q := weights(headers)
-	return q["text/html"] > 0 && q["text/html"] >= q["application/json"]
-}
-
-// weights reads the names and weights of an Accept or Accept-Encoding header (RFC 9110,
-// section 12.4.2). An invalid weight counts as 0: not acceptable.
-func weights(headers []string) map[string]float64 {
-	all := map[string]float64{}
-	for _, header := range headers {
-		for one := range strings.SplitSeq(header, ",") {
-			name, parameters, _ := strings.Cut(one, ";")
-			q := 1.0
-			if text, found := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q="); found {
-				q, _ = strconv.ParseFloat(text, 64)
-			}
-			all[strings.ToLower(strings.TrimSpace(name))] = q
-		}
-	}
-	return all
 }
 
 // Admin serves the operators' page.

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,7 +25,7 @@ type catalogue struct {
 	records    map[movie.Identity]movie.Record
 	rejections map[string]movie.Rejection
 	applies    int
-	reports    []movie.WorkerStatus
+	reports    []report.Worker
 }
 
 func newCatalogue() *catalogue {
@@ -68,7 +69,7 @@ func (c *catalogue) Apply(ctx context.Context, batch movie.Batch) (int, error) {
 	return changes, nil
 }
 
-func (c *catalogue) Report(_ context.Context, s movie.WorkerStatus) error {
+func (c *catalogue) Report(_ context.Context, s report.Worker) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reports = append(c.reports, s)
@@ -95,7 +96,7 @@ func (c *catalogue) setFault(err error) {
 	c.fault = func(movie.Batch, bool) error { return err }
 }
 
-func (c *catalogue) lastReport() movie.WorkerStatus {
+func (c *catalogue) lastReport() report.Worker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reports[len(c.reports)-1]

@@ -27,6 +27,7 @@ import (
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 )
 
 // Catalogue is where updates go. Its methods are safe for concurrent use and do
@@ -37,7 +38,7 @@ type Catalogue interface {
 	// never be taken; after any other error the batch is to be applied again.
 	Apply(ctx context.Context, batch movie.Batch) (changes int, err error)
 	// Report stores what the worker tells about itself.
-	Report(ctx context.Context, status movie.WorkerStatus) error
+	Report(ctx context.Context, status report.Worker) error
 }
 
 // Options of a worker.
@@ -206,7 +207,7 @@ func (w *Worker) until(ctx context.Context, try func(context.Context) error) err
 			return ctx.Err()
 		}
 		w.health.Store(&err)
-		w.Logger.Warn("waiting", "for", err, "sleep", pause.String())
+		w.Logger.Warn("bucket or database cannot be used yet; retrying", "error", err, "retry_in", pause.String())
 		sleep(ctx, jitter(pause))
 	}
 }
@@ -226,7 +227,7 @@ func (w *Worker) finish(ctx context.Context, p *pass) {
 	w.metrics.finish(p)
 	w.history.add(p)
 	if !p.aborted() {
-		status := movie.WorkerStatus{Shard: w.Shard.String(), LastPass: time.Now()}
+		status := report.Worker{Shard: w.Shard.String(), LastPass: time.Now()}
 		status.ObjectsWaiting, status.OldestWaiting = p.backlog()
 		if last := w.lastCommit.Load(); last != 0 {
 			status.LastCommit = time.Unix(0, last)

@@ -164,7 +164,7 @@ func (b *bench) someIDs(ctx context.Context) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	var ids []int64
 	for rows.Next() {
 		var id int64

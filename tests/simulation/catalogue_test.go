@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
 	"jpmovies/internal/worker"
 )
 
@@ -42,7 +43,7 @@ func (c processCatalogue) Apply(ctx context.Context, batch movie.Batch) (changes
 	return changes, err
 }
 
-func (c processCatalogue) Report(ctx context.Context, status movie.WorkerStatus) error {
+func (c processCatalogue) Report(ctx context.Context, status report.Worker) error {
 	return c.step(ctx, kindReport, "", func(f fate) error {
 		if f.random.IntN(4) > 0 { // the same code each time
 			return nil

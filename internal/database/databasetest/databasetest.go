@@ -21,12 +21,12 @@ import (
 	"jpmovies/internal/database"
 )
 
-// Variable holds the DSNs of MySQL-protocol servers, comma separated, whose
-// users may create databases: user:password@tcp(host:port)/
+// Variable names the environment variable with the DSNs of MySQL-protocol servers, comma
+// separated, whose users may create databases: user:password@tcp(host:port)/
 const Variable = "MOVIES_TEST_MYSQL_DSN"
 
-// Each runs a test on every engine at hand: always on SQLite, and on the servers
-// that Variable names. Without one the rest is skipped, in CI it fails.
+// Each runs a test on every available engine: SQLite, and the servers in Variable. Without
+// servers it skips them, and fails in CI.
 func Each(t *testing.T, test func(t *testing.T, o database.Options)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
@@ -45,7 +45,7 @@ func Each(t *testing.T, test func(t *testing.T, o database.Options)) {
 	}
 }
 
-// Servers are the DSNs of the servers at hand.
+// Servers returns the DSNs of the available servers.
 func Servers(t testing.TB) []string {
 	t.Helper()
 	if value := os.Getenv(Variable); value != "" {
@@ -57,13 +57,13 @@ func Servers(t testing.TB) []string {
 	return nil
 }
 
-// SQLite is a fresh file.
+// SQLite returns a new file.
 func SQLite(t *testing.T) database.Options {
 	t.Helper()
 	return database.Options{File: filepath.Join(t.TempDir(), "movies.sqlite"), Create: true, Logger: slog.New(slog.DiscardHandler)}
 }
 
-// Server is a fresh database on a server, dropped when the test ends.
+// Server creates a database on a server and drops it when the test ends.
 func Server(t testing.TB, dsn string) database.Options {
 	t.Helper()
 	config, err := mysql.ParseDSN(dsn)
@@ -99,7 +99,7 @@ func Server(t testing.TB, dsn string) database.Options {
 	}
 }
 
-// Open opens and migrates a database that is closed when the test ends.
+// Open opens and migrates a database and closes it when the test ends.
 func Open(t testing.TB, o database.Options) *database.DB {
 	t.Helper()
 	db, err := database.Open(o)
@@ -113,8 +113,7 @@ func Open(t testing.TB, o database.Options) *database.DB {
 	return db
 }
 
-// Raw opens the database behind the options without any code of ours, for
-// looking at its tables.
+// Raw opens the database with the driver alone, to look at its tables.
 func Raw(t *testing.T, o database.Options) *sql.DB {
 	t.Helper()
 	driver, dsn := "sqlite", "file:"+o.File
@@ -133,7 +132,7 @@ func Raw(t *testing.T, o database.Options) *sql.DB {
 	return raw
 }
 
-// Engine names the engine with its version, as far as plans depend on it, such as
+// Engine returns the engine with the part of its version that plans depend on, such as
 // mariadb-10.11.
 func Engine(t *testing.T, o database.Options) string {
 	t.Helper()
@@ -173,7 +172,7 @@ func Query(t *testing.T, raw *sql.DB, statement string, columns int) [][]string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = rows.Close() }()
+	defer rows.Close()
 	var all [][]string
 	for rows.Next() {
 		values, targets := make([]string, columns), make([]any, columns)

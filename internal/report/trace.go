@@ -1,58 +1,60 @@
-package movie
+package report
 
 import (
 	"slices"
 	"time"
+
+	"jpmovies/internal/movie"
 )
 
-// Trace is what is known about an object: all that had its key.
+// Trace reports what is known about the objects that were stored under one key.
 type Trace struct {
 	Key string `json:"key"`
-	// States sum it up, see Conclude.
+	// States is a summary, set by Conclude.
 	States []string `json:"states"`
-	// Waiting is the object in the bucket, if somebody looked and it is there.
+	// Waiting is the object in the bucket; nil when it is not there or was not looked for.
 	Waiting *Waiting `json:"waiting,omitempty"`
-	// Applied is what was committed, the newest first.
-	Applied []Ingest `json:"applied"`
-	// Rejections of its updates.
-	Rejections []StoredRejection `json:"rejections"`
+	// Applied are entries of the ingest log, the newest first.
+	Applied    []Ingest    `json:"applied"`
+	Rejections []Rejection `json:"rejections"`
 }
 
 // Waiting is an object that is in the bucket.
 type Waiting struct {
-	// Settling: it may still be being written, and no more is known yet.
+	// Settling: the file may still be written, so the other fields are not known yet.
 	Settling   bool   `json:"settling"`
 	ObjectETag string `json:"object_etag,omitempty"`
 	// ObjectTime is its LastModified; nil while it is settling.
 	ObjectTime *time.Time `json:"object_time,omitempty"`
-	Size       int64      `json:"size,omitempty"`
+	// Size in bytes.
+	Size int64 `json:"size,omitempty"`
 }
 
-// Ingest is one entry of the ingest log: an object, or as much of it as one
-// transaction committed.
+// Ingest is one entry of the ingest log: the part of an object that one transaction
+// committed.
 type Ingest struct {
 	Time       time.Time `json:"time"`
 	ObjectETag string    `json:"object_etag"`
-	// ObjectTime is the LastModified that its updates are compared by.
+	// ObjectTime is the LastModified in the stamps of its updates.
 	ObjectTime time.Time `json:"object_time"`
-	// First and Last are the positions in the object that it is about; 0 when the
-	// object holds nothing.
+	// First and Last bound the positions in the object; both are 0 when the object
+	// holds no update.
 	First      int64 `json:"first_position"`
 	Last       int64 `json:"last_position"`
 	Updates    int   `json:"updates"`
 	Changes    int   `json:"changes"`
 	Rejections int   `json:"rejections"`
-	// Movies are the first ones that it is about.
+	// Movies are the first movies that its updates concern.
 	Movies []Touched `json:"movies"`
 }
 
-// Touched is a movie that an object is about.
+// Touched is a movie that updates of an object concern.
 type Touched struct {
 	ID int64 `json:"id"`
-	// Revision of the change; 0 when nothing changed for readers.
+	// Revision of the change; 0 when readers saw no change.
 	Revision int64 `json:"revision"`
-	// SupersededBy is the newest update of the movie, when nothing that is known
-	// of it is from the object any more.
+	// SupersededBy is the source of the movie's newest update when no part of the movie
+	// comes from the object any more.
 	SupersededBy *Source `json:"superseded_by"`
 }
 
@@ -62,11 +64,11 @@ type Source struct {
 	Time time.Time `json:"time"`
 }
 
-// SupersededBy tells by which update a record has superseded all that an object
-// said; nil while one of its stamps is the object's.
-func (r Record) SupersededBy(key string, time Time) *Source {
+// SupersededBy returns the source of a record's newest update, or nil while one of the
+// record's stamps is of the object with this key and time.
+func SupersededBy(r movie.Record, key string, time movie.Time) *Source {
 	newest := r.Updated
-	for _, s := range []Stamp{r.Updated, r.Deleted, r.Cast.Stamp, r.Genres.Stamp} {
+	for _, s := range []movie.Stamp{r.Updated, r.Deleted, r.Cast.Stamp, r.Genres.Stamp} {
 		if s.Key == key && s.Time == time {
 			return nil
 		}
@@ -77,8 +79,8 @@ func (r Record) SupersededBy(key string, time Time) *Source {
 	return &Source{Key: newest.Key, Time: newest.Time.Time()}
 }
 
-// Conclude sets States: waiting, applied or superseded (when that is so of every
-// movie listed), rejected; unknown when there is nothing.
+// Conclude sets States: waiting, applied or superseded (of every listed movie),
+// rejected; or unknown alone.
 func (t *Trace) Conclude() {
 	t.States = []string{}
 	add := func(state string, holds bool) {
@@ -95,7 +97,7 @@ func (t *Trace) Conclude() {
 	add("unknown", len(t.States) == 0)
 }
 
-// Unknown tells whether there is nothing.
+// Unknown reports whether nothing is known about the key.
 func (t *Trace) Unknown() bool { return slices.Contains(t.States, "unknown") }
 
 func (t *Trace) superseded() bool {
