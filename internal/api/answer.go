@@ -5,11 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"jpmovies/internal/negotiation"
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
+
+	"jpmovies/internal/negotiation"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/gzip"
@@ -103,53 +103,6 @@ func zip(body []byte) []byte {
 	_, _ = w.Write(body) // a buffer accepts every write
 	_ = w.Close()
 	return out.Bytes()
-}
-
-// agedAfter is the age from which responses carry an Age header.
-const agedAfter = 2 * time.Second
-
-func setAge(header http.Header, age time.Duration) {
-	if age >= agedAfter {
-		header.Set("Age", strconv.Itoa(int(age/time.Second)))
-	}
-}
-
-// send writes an answer, or 304 when the client has it already.
-func send(w http.ResponseWriter, r *http.Request, a *answer, s state) {
-	header := w.Header()
-	header[contentType] = jsonType
-	if header[vary] == nil {
-		header[vary] = byEncoding
-	} else {
-		header.Add(vary, "Accept-Encoding")
-	}
-	if s.moved != nil {
-		header[catalogueRevision] = s.text
-	}
-	if a.link != nil {
-		header[link] = a.link
-	}
-	if a.total != nil {
-		header[totalCount] = a.total
-	}
-	setAge(header, s.age)
-	if a.etag == nil {
-		header[cacheControl] = noStore
-	} else {
-		header[cacheControl] = noCache
-		header[etag] = a.etag
-		if negotiation.Matches(r.Header[ifNoneMatch], a.tag) {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-	}
-	body, encoding := a.encoded(r)
-	header[contentLength] = a.length
-	if encoding != "" {
-		header.Set("Content-Encoding", encoding)
-		header.Set(contentLength, strconv.Itoa(len(body)))
-	}
-	_, _ = w.Write(body) //nolint:gosec // JSON; nobody is left to hear of a write error
 }
 
 // marshal is json.Marshal without HTML escapes, and with a newline at the end.

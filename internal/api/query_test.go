@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"fmt"
-	"jpmovies/internal/movie"
 	"math"
 	"net/url"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"jpmovies/internal/movie"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"

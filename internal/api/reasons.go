@@ -1,11 +1,12 @@
 package api
 
 import (
-	"jpmovies/internal/report"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+
+	"jpmovies/internal/report"
 )
 
 // Limits of the summary: how many of the newest rejections are grouped, into how many

@@ -1,11 +1,12 @@
 package api
 
 import (
-	"jpmovies/internal/report"
 	"math"
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"jpmovies/internal/report"
 )
 
 // keyset is the parsed query string of a page without filters: the entries below start.

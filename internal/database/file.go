@@ -1,9 +1,14 @@
 package database
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
+
+	"modernc.org/sqlite"
 )
 
 // sameFile detects that an open SQLite file was removed or replaced. The process would go
@@ -43,5 +48,44 @@ func (f *sameFile) check() error {
 	if !os.SameFile(f.open, now) {
 		return fmt.Errorf("%s was replaced while it was open; restart to use the new one", f.path)
 	}
+	return nil
+}
+
+// openFile opens one writing connection and a pool of readers. SQLite has one writer at a
+// time, and queueing in the process costs less than finding the file busy.
+func (db *DB) openFile(o Options) error {
+	if !o.Create {
+		if _, err := os.Stat(o.File); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("no database %s: run jpmovies migrate first", o.File)
+		}
+	}
+	path, err := filepath.Abs(o.File)
+	if err != nil {
+		return err
+	}
+	db.dialect, db.file = &sqliteDialect, &sameFile{path: path}
+	// Open the writer alone first: it converts the file to WAL, and two connections that
+	// do so at once fail instead of waiting.
+	//
+	// synchronous=FULL: a commit is on the disk before its objects are deleted. A batch
+	// touches thousands of pages, so 16 MB of them are cached, and the WAL is checkpointed
+	// every 32 MB. Temporary tables and statement journals stay in memory, because an
+	// empty image has no folder for them.
+	const patient, writes = "_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate" +
+		"&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(8000)"
+	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
+	writer, err := sqlite.NewConnector(uri + "?" + patient + writes)
+	if err != nil {
+		return err
+	}
+	reader, err := sqlite.NewConnector(uri + "?" + patient + "&_pragma=query_only(1)")
+	if err != nil {
+		return err
+	}
+	db.write, db.read = o.OpenPool(writer), o.OpenPool(reader)
+	db.write.SetMaxOpenConns(1)
+	db.read.SetMaxOpenConns(idleConnections)
+	db.read.SetMaxIdleConns(idleConnections)
+	db.openExports(o.OpenPool(reader), o.Exports)
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"modernc.org/sqlite"
 )
 
 // Options configure a database.
@@ -206,45 +204,6 @@ func serverConfig(o Options) (*mysql.Config, error) {
 func readPassword(file string) (string, error) {
 	password, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	return strings.TrimRight(string(password), "\r\n"), err
-}
-
-// openFile opens one writing connection and a pool of readers. SQLite has one writer at a
-// time, and queueing in the process costs less than finding the file busy.
-func (db *DB) openFile(o Options) error {
-	if !o.Create {
-		if _, err := os.Stat(o.File); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("no database %s: run jpmovies migrate first", o.File)
-		}
-	}
-	path, err := filepath.Abs(o.File)
-	if err != nil {
-		return err
-	}
-	db.dialect, db.file = &sqliteDialect, &sameFile{path: path}
-	// Open the writer alone first: it converts the file to WAL, and two connections that
-	// do so at once fail instead of waiting.
-	//
-	// synchronous=FULL: a commit is on the disk before its objects are deleted. A batch
-	// touches thousands of pages, so 16 MB of them are cached, and the WAL is checkpointed
-	// every 32 MB. Temporary tables and statement journals stay in memory, because an
-	// empty image has no folder for them.
-	const patient, writes = "_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)", "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate" +
-		"&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(8000)"
-	uri := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
-	writer, err := sqlite.NewConnector(uri + "?" + patient + writes)
-	if err != nil {
-		return err
-	}
-	reader, err := sqlite.NewConnector(uri + "?" + patient + "&_pragma=query_only(1)")
-	if err != nil {
-		return err
-	}
-	db.write, db.read = o.OpenPool(writer), o.OpenPool(reader)
-	db.write.SetMaxOpenConns(1)
-	db.read.SetMaxOpenConns(idleConnections)
-	db.read.SetMaxIdleConns(idleConnections)
-	db.openExports(o.OpenPool(reader), o.Exports)
-	return nil
 }
 
 // Close closes all connections.

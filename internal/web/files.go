@@ -7,12 +7,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"jpmovies/internal/negotiation"
 	"maps"
 	"net/http"
 	"path"
 	"strconv"
 	"sync"
+
+	"jpmovies/internal/negotiation"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"

@@ -8,9 +8,10 @@
 package web
 
 import (
-	"jpmovies/internal/negotiation"
 	"net/http"
 	"strings"
+
+	"jpmovies/internal/negotiation"
 )
 
 // Path is where the pages' files are served.

@@ -41,7 +41,7 @@ func (b *bench) eachRow(ctx context.Context, query, path string, appendRow func(
 		return err
 	}
 	defer rows.Close()
-	f, err := os.Create(path)           //nolint:gosec // in our folder
+	f, err := os.Create(path) //nolint:gosec // in our folder
 	if err != nil {
 		return err
 	}
