@@ -114,7 +114,7 @@ func textOf(t *testing.T, file string) string {
 // and tested.
 func TestMonitoringAlerts(t *testing.T) {
 	metrics := exported(t)
-	rules, unit, handbook := textOf(t, monitoring+"alerts.yaml"), textOf(t, monitoring+"alerts_test.yaml"), textOf(t, "../docs/operations.md")
+	rules, unit, handbook := textOf(t, monitoring+"alerts.yaml"), textOf(t, monitoring+"alerts_test.yaml"), textOf(t, "../docs/runbook.md")
 	alerts := regexp.MustCompile(`(?m)^  - alert: (\w+)\n`).FindAllStringSubmatch(rules, -1)
 	queries := regexp.MustCompile(`(?m)^    expr: (?:\|\n((?:      .*\n)+)|(.*)\n)`).FindAllStringSubmatch(rules, -1)
 	if len(alerts) < 10 || len(alerts) != len(queries) {
@@ -125,9 +125,9 @@ func TestMonitoringAlerts(t *testing.T) {
 	}
 	for _, a := range alerts {
 		if !strings.Contains(handbook, "\n### "+a[1]+"\n") {
-			t.Errorf("docs/operations.md has no heading %s", a[1])
+			t.Errorf("docs/runbook.md has no heading %s", a[1])
 		}
-		if !strings.Contains(rules, "runbook_url: docs/operations.md#"+strings.ToLower(a[1])+"\n") {
+		if !strings.Contains(rules, "runbook_url: docs/runbook.md#"+strings.ToLower(a[1])+"\n") {
 			t.Errorf("%s does not name its heading", a[1])
 		}
 		fires := regexp.MustCompile(`alertname: ` + a[1] + `\n +eval_time: \w+\n +exp_alerts:`)
@@ -140,7 +140,7 @@ func TestMonitoringAlerts(t *testing.T) {
 // TestMonitoringHandbook: its table has all metrics, and no others.
 func TestMonitoringHandbook(t *testing.T) {
 	want := slices.Sorted(maps.Keys(exported(t)))
-	_, chapter, found := strings.Cut(textOf(t, "../docs/operations.md"), "\n## Metrics\n")
+	_, chapter, found := strings.Cut(textOf(t, "../docs/runbook.md"), "\n## Metrics\n")
 	if !found || len(want) < 17 {
 		t.Fatalf("the chapter is there: %t; metrics found: %q", found, want)
 	}

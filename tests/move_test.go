@@ -98,7 +98,7 @@ func (s *site) output(t *testing.T, args ...string) []byte {
 // move runs the block of the handbook that dumps and loads.
 func move(t *testing.T, from, to database.Options) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/operations.md")
+	text, err := os.ReadFile("../docs/scale.md")
 	if err != nil {
 		t.Fatal(err)
 	}

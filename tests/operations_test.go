@@ -192,7 +192,7 @@ func TestOperationsOfAPI(t *testing.T) {
 	b.wait(`document.querySelectorAll("#workers tbody tr").length === 2 && document.querySelectorAll(".charts svg").length === 3`)
 	b.full(desktop, "1 API, late")
 	b.accessible("API, late")
-	b.is(health("backlog", "degraded", "What to do: MoviesBacklogLate in docs/operations.md.")+` && `+health("backlog", "degraded", "kubectl -n movies logs"), true)
+	b.is(health("backlog", "degraded", "What to do: MoviesBacklogLate in docs/runbook.md.")+` && `+health("backlog", "degraded", "kubectl -n movies logs"), true)
 	b.find("gone.json")
 	b.wait(traced + `.includes("jpmovies trace 'gone.json'")`) // no bucket here
 	b.find("new 'and' <b>.json")
@@ -251,7 +251,7 @@ func TestRunbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book, err := os.ReadFile("../docs/operations.md")
+	book, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}

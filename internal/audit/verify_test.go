@@ -104,7 +104,7 @@ func open(t *testing.T, o database.Options) fixture {
 
 // TestRestoreRecipe runs what the handbook says for a catalogue that was restored.
 func TestRestoreRecipe(t *testing.T) {
-	handbook, err := os.ReadFile("../../docs/operations.md")
+	handbook, err := os.ReadFile("../../docs/restore.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ function showState(state, words) {
   set($("ready").lastElementChild, words);
 }
 
-// Sections of docs/operations.md, and what to run first.
+// Sections of docs/runbook.md, and what to run first.
 const logs = "kubectl -n movies logs -l app.kubernetes.io/name=movies-worker --tail=50 --prefix";
 const sections = {
   database: ["MoviesDatabaseAway"], pass: ["MoviesPassesFail", logs], index: ["The index"], workers: ["MoviesWorkerSilent", logs],
@@ -74,7 +74,7 @@ function reported(known, api) {
 function showHealth(parts) {
   set($("health"), ...parts.map(({ name, state, detail, section = name }) => {
     const [heading, line] = sections[section];
-    const help = state === "ok" ? [] : [el("p.soft", `What to do: ${heading} in docs/operations.md.`), line ? el("code", line) : null];
+    const help = state === "ok" ? [] : [el("p.soft", `What to do: ${heading} in docs/runbook.md.`), line ? el("code", line) : null];
     return el("li.health", { "data-state": state }, el("span.dot", { "aria-hidden": "true" }), el("b", name),
       el("div", el("span.detail", state === "ok" || detail.startsWith(state) ? detail : `${state === "failing" ? "not ready" : state}: ${detail}`), ...help));
   }));
