@@ -8,8 +8,7 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// imported counts what an import commits. An import is no worker of the bucket, so
-// it reports no status.
+// imported counts the updates that an import commits.
 type imported struct {
 	worker.Catalogue
 	updates, changes, rejections atomic.Int64
@@ -24,5 +23,3 @@ func (i *imported) Apply(ctx context.Context, b movie.Batch) (int, error) {
 	}
 	return changes, err
 }
-
-func (i *imported) Report(context.Context, movie.WorkerStatus) error { return nil }

@@ -13,7 +13,10 @@ import (
 // processCatalogue is the database as one process sees it.
 type processCatalogue struct{ *process }
 
-var _ worker.Catalogue = processCatalogue{}
+var (
+	_ worker.Catalogue      = processCatalogue{}
+	_ worker.StatusReporter = processCatalogue{}
+)
 
 // Apply commits by the real code in a real database. Its context is never done
 // in the middle, because that would be decided by a race; a transaction that

@@ -49,7 +49,8 @@ func (s *simulation) newProcess(seat, life int) *process {
 func (p *process) live(ctx context.Context, lives *sync.WaitGroup) <-chan struct{} {
 	ctx, p.cancel = context.WithCancel(ctx)
 	ended := make(chan struct{})
-	w, once := p.newWorker(), p.random.IntN(4) == 0
+	own := p.plan.seats[p.seat%len(p.plan.seats)]
+	w, once := p.newWorker(worker.Shard{Index: own.i, Count: own.n}), p.random.IntN(4) == 0
 	lives.Go(func() {
 		if once {
 			_ = w.Once(ctx) // an error says what is left, and the next life takes it
@@ -86,15 +87,14 @@ func (p *process) signal(ended <-chan struct{}) {
 
 // newWorker is the real worker. Without pauses of its own, because it draws
 // them where no seed reaches; the store takes them instead.
-func (p *process) newWorker() *worker.Worker {
+func (p *process) newWorker(shard worker.Shard) *worker.Worker {
 	choose := func(of ...int) int { return of[p.random.IntN(len(of))] }
-	own := p.plan.seats[p.seat%len(p.plan.seats)]
 	return worker.New(worker.Options{
-		Store: store{p}, Catalogue: processCatalogue{p}, Housekeeping: processCatalogue{p},
+		Store: store{p}, Catalogue: processCatalogue{p}, Status: processCatalogue{p}, Housekeeping: processCatalogue{p},
 		Prepare:     func(ctx context.Context) error { return p.step(ctx, kindPrepare, "", func(fate) error { return nil }) },
 		Prove:       p.prove,
 		Concurrency: choose(1, 2, 3, 8), Batch: choose(1, 2, 5, 20, 70, 500),
-		Shard:           worker.Shard{Index: own.i, Count: own.n},
+		Shard:           shard,
 		Hints:           p.hints(),
 		ShutdownTimeout: time.Duration(choose(1, 300, 20_000)) * time.Millisecond,
 		KeepRejections:  30 * 24 * time.Hour, KeepChanges: 30 * 24 * time.Hour,
@@ -115,9 +115,7 @@ func (s *simulation) checkOnce(ctx context.Context) {
 	p := s.newProcess(len(s.plan.seats), 0)
 	ctx, p.cancel = context.WithCancel(ctx)
 	defer p.cancel()
-	w := p.newWorker()
-	w.Shard = worker.Shard{}
-	if err := w.Once(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := p.newWorker(worker.Shard{}).Once(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		s.fail("a last worker says: %v", err)
 	}
 }
