@@ -81,11 +81,11 @@ func TestProbeLetsTheDrainBegin(t *testing.T) {
 func unsupportedCode(code string) bool { return code == "InvalidRequest" }
 
 // bringForward makes a planned probe due now.
-func (p *reprobeSchedule) bringForward() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.next.IsZero() {
-		p.next = time.Now()
+func (s *reprobeSchedule) bringForward() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.next.IsZero() {
+		s.next = time.Now()
 	}
 }
 
