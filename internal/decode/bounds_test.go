@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// repeated reads a block n times, without holding it n times.
+// repeated returns a reader of n copies of a block, without holding them in memory.
 func repeated(block []byte, n int) io.Reader { return &repeater{block: block, left: n} }
 
 type repeater struct {
@@ -32,8 +32,7 @@ func (r *repeater) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestBounds reads hostile objects: memory stays bounded by constants, and
-// work by the size.
+// TestBounds reads hostile objects: memory is bounded by a constant, time by the size.
 func TestBounds(t *testing.T) {
 	const mega = 1 << 20
 	zeros := make([]byte, 8*mega)
@@ -68,14 +67,13 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if took := after.TotalAlloc - before.TotalAlloc; took > 24*mega {
-			t.Errorf("%s: took %d MiB", name, took/mega)
+			t.Errorf("%s: allocated %d MiB", name, took/mega)
 		}
 		t.Logf("%s: %v", name, time.Since(start).Round(time.Millisecond))
 	}
 }
 
-// TestManyLines reads hostile lines which each begin a value that goes on, and
-// holds nothing of them.
+// TestManyLines reads lines that each begin a value without an end: memory stays bounded.
 func TestManyLines(t *testing.T) {
 	for _, line := range []string{"oops\n", "{\"a\":[1,\n", "{\"a\":\n", "{\n", "[\n", "{\"a\":[" + strings.Repeat("1,", 5000) + "\n", "{\"a\":1},\n"} {
 		start := time.Now()

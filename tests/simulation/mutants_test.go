@@ -32,7 +32,7 @@ var mutants = []mutant{
 	{"deleted with the first of its batches", "worker/batch.go", "from.open.Add(1)", "from.open.CompareAndSwap(1, 2)"},
 	{"a body that broke off counts as read", "worker/fetch.go",
 		"next.last, next.ok = true, err == nil", "next.last, next.ok = true, true"},
-	{"a body that broke off is taken for a whole one", "decode/source.go",
+	{"a body that broke off is taken for a whole one", "decode/reader.go",
 		"if s.err == nil || s.err == io.EOF {", "if s.err == nil || s.err == io.EOF || s.read > 0 {"},
 	{"the stamp of the LIST", "worker/fetch.go",
 		"modified: object.LastModified", "modified: listed.LastModified"},
