@@ -18,8 +18,8 @@ func TestMemoryConforms(t *testing.T) {
 	})
 }
 
-// TestMemoryGoesWrong: messages are lost, repeated, late and out of order.
-func TestMemoryGoesWrong(t *testing.T) {
+// TestMemoryFaults: messages are lost, repeated, late and out of order.
+func TestMemoryFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &queuetest.Memory{Random: rand.New(rand.NewPCG(1, 1)), Lose: 100, Repeat: 100, Delay: time.Minute}
 		const sent = 1000
