@@ -12,15 +12,13 @@ import (
 	"time"
 )
 
-// mutant is a mistake that somebody might make: the text old of a file becomes
-// the text new.
+// mutant is a mistake in the source: the text old of a file becomes the text new.
 type mutant struct{ name, file, old, new string }
 
-// mutants must each be caught. Not among them are mistakes that do no harm: an
-// answer "overwritten meanwhile" that is taken for "deleted", or errors of single
-// deletes that are passed over, leave the object where it is, and the next pass
-// reads it again; a delete of what GET did not find removes, under the condition,
-// nothing.
+// mutants are mistakes that TestSeeds must notice. Mistakes without harm are not among them: if
+// the worker takes ErrChanged for a successful delete, or ignores errors of single deletes, the
+// object stays and the next pass reads it; a conditional delete of an object that GET did not
+// find deletes nothing.
 var mutants = []mutant{
 	{"deleted before the commit", "worker/commit.go",
 		"\t\t\t\terr := p.commit(b)\n",
@@ -99,11 +97,11 @@ var mutants = []mutant{
 		"\t_ = tx.Commit()\n\ttx, err = c.db.Primary().BeginTx(ctx, nil)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tdefer func() { _ = tx.Commit() }()\n\tif err := c.writeLinks(ctx, tx, p); err != nil {\n"},
 }
 
-// variableMutants asks for the mutants: all, or those whose name contains it.
+// variableMutants selects the mutants: all, or those whose name contains its value.
 const variableMutants = "MUTANTS"
 
-// TestMutants runs the seeds on each mutant, in a process of its own. The first
-// run is without any, and must be good.
+// TestMutants plays the seeds on each mutant in a process of its own. The first run has no
+// mutant and must pass.
 func TestMutants(t *testing.T) {
 	wanted := os.Getenv(variableMutants)
 	if wanted == "" {
@@ -122,9 +120,9 @@ func TestMutants(t *testing.T) {
 			caught := regexp.MustCompile(`seed (\d+):`).FindStringSubmatch(out)
 			switch {
 			case !failed:
-				t.Errorf("nobody noticed: %s", m.name)
+				t.Errorf("the simulation does not notice: %s", m.name)
 			case caught == nil:
-				t.Errorf("it fails otherwise:\n%.2000s", out)
+				t.Errorf("no seed fails, but the test does:\n%.2000s", out)
 			default:
 				t.Logf("CAUGHT by seed %s in %s: %s", caught[1], time.Since(start).Round(time.Second), firstFailure(out))
 			}
@@ -132,7 +130,7 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// TestMutantsFit notices at once when the source has moved away from the mutants.
+// TestMutantsFit fails if the source no longer contains the text of a mutant.
 func TestMutantsFit(t *testing.T) {
 	for _, m := range mutants {
 		m.apply(t)
@@ -146,7 +144,7 @@ func firstFailure(out string) string {
 	return line[:min(len(line), 140)]
 }
 
-// runMutant runs the seeds with one file replaced.
+// runMutant plays the seeds with one file replaced.
 func runMutant(t *testing.T, m mutant) (out string, failed bool) {
 	t.Helper()
 	args := []string{"test", "-count=1", "-timeout=10m", "-run=^TestSeeds$"}
@@ -163,7 +161,7 @@ func runMutant(t *testing.T, m mutant) (out string, failed bool) {
 	return string(text), err != nil
 }
 
-// apply gives the file's path and its mutated text.
+// apply returns the file's path and its mutated text.
 func (m mutant) apply(t *testing.T) (path, text string) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "internal", filepath.FromSlash(m.file)))
@@ -175,12 +173,12 @@ func (m mutant) apply(t *testing.T) (path, text string) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%s: the text is %d times in %s, and should be there once:\n%s", m.name, n, m.file, m.old)
+		t.Fatalf("%s: the text occurs %d times in %s, want once:\n%s", m.name, n, m.file, m.old)
 	}
 	return path, strings.Replace(string(source), m.old, m.new, 1)
 }
 
-// overlay writes the mutated file and says so to the compiler.
+// overlay writes the mutated file and returns the file for the compiler's flag -overlay.
 func overlay(t *testing.T, m mutant) string {
 	t.Helper()
 	path, source := m.apply(t)
