@@ -27,11 +27,11 @@ var (
 	// ErrNotFound: no object has the key.
 	ErrNotFound = errors.New("no such object")
 	// ErrChanged: the object is another generation than the one named. Nothing was done.
-	ErrChanged = errors.New("object was overwritten meanwhile")
+	ErrChanged = errors.New("the object was overwritten")
 	// ErrDenied: the store denies access to this object, which may exist or not.
-	ErrDenied = errors.New("access to the object is refused")
+	ErrDenied = errors.New("access to the object is denied")
 	// ErrSettling: the object exists but must not be read yet.
-	ErrSettling = errors.New("it may still be being written")
+	ErrSettling = errors.New("the object may still be being written")
 )
 
 // Ref names one generation of an object.

@@ -194,7 +194,7 @@ func sizeOf(v any) int64 {
 	return 1
 }
 
-// timeOf returns a time; zero if it is none.
+// timeOf parses a time of RFC 3339; zero for any other value.
 func timeOf(v any) time.Time {
 	text, _ := v.(string)
 	at, err := time.Parse(time.RFC3339Nano, text)

@@ -4,12 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"jpmovies/internal/bucket"
 )
-
-// overwritesKept is how many generations that a delete found overwritten are remembered.
-const overwritesKept = 10_000
 
 // deletes holds the requests in flight. They belong to the worker because they may outlive
 // the pass that sent them.
@@ -18,13 +13,12 @@ type deletes struct {
 	running      sync.WaitGroup
 	interrupted  atomic.Int64 // objects whose delete the shutdown interrupted
 
-	mu          sync.Mutex
-	keys        map[string]keyInDelete
-	overwritten map[bucket.Ref]bool
+	mu   sync.Mutex
+	keys map[string]keyInDelete
 }
 
-// keyInDelete is a key that requests in flight delete: more than one if a producer writes
-// it again meanwhile.
+// keyInDelete is a key that requests in flight delete: more than one if a producer has
+// written it again.
 type keyInDelete struct {
 	requests int
 	modified time.Time
@@ -33,7 +27,7 @@ type keyInDelete struct {
 func newDeletes(concurrency int) *deletes {
 	return &deletes{
 		single: make(chan struct{}, concurrency), bulk: make(chan struct{}, bulkAtOnce),
-		keys: make(map[string]keyInDelete), overwritten: make(map[bucket.Ref]bool),
+		keys: make(map[string]keyInDelete),
 	}
 }
 
@@ -73,19 +67,4 @@ func (d *deletes) each(do func(modified time.Time)) {
 	for _, k := range d.keys {
 		do(k.modified)
 	}
-}
-
-// foundOverwritten remembers that a delete found a generation overwritten, and reports
-// whether one has before. Then the store is wrong: GET has returned the generation since.
-func (d *deletes) foundOverwritten(ref bucket.Ref) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.overwritten[ref] {
-		return true
-	}
-	if len(d.overwritten) == overwritesKept {
-		clear(d.overwritten)
-	}
-	d.overwritten[ref] = true
-	return false
 }

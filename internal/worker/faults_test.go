@@ -161,7 +161,7 @@ func TestUnreadableObjectHoldsUpNothing(t *testing.T) {
 		t.Errorf("%d reads of 10000 objects", n)
 	}
 	if err := w.Ready(t.Context()); err != nil {
-		t.Errorf("one object makes the worker unready: %v", err)
+		t.Errorf("not ready because of one object: %v", err)
 	}
 }
 

@@ -43,8 +43,8 @@ type part struct {
 	updates    []movie.Update
 	rejections []movie.Rejection
 	size       int  // bytes
-	last       bool // nothing follows; ok tells whether all of the object was read
-	ok         bool
+	last       bool // of its object
+	ok         bool // last, and all of the object was read
 }
 
 // A fetcher sends a part when it holds partItems items or partBytes bytes: few enough that

@@ -84,19 +84,24 @@ func (s *scheduler) planListing(last *pass) {
 	s.listAt = time.Now().Add(s.relistPause)
 }
 
-// next sleeps or waits for a message, and returns what the next pass reads.
-func (s *scheduler) next(ctx context.Context, last *pass, pause time.Duration) plan {
-	if s.worker.options.Hints.Queue == nil {
-		sleep(ctx, jitter(pause))
-		return fullListing
+// idle returns how long the worker sleeps before it calls next: pause, or 0 if it waits for
+// messages instead. After a fatal pass it sleeps, because messages received now would only wait.
+func (s *scheduler) idle(last *pass, pause time.Duration) time.Duration {
+	if s.worker.options.Hints.Queue != nil && !s.down && last.fatal == nil {
+		return 0
 	}
-	if s.down || last.fatal != nil { // messages received now would only wait
-		sleep(ctx, jitter(pause))
+	return pause
+}
+
+// next returns what the next pass reads. It may wait for a message.
+func (s *scheduler) next(ctx context.Context) plan {
+	if s.worker.options.Hints.Queue == nil {
+		return fullListing
 	}
 	untilList, wait := time.Until(s.listAt), time.Duration(0)
 	switch {
 	case s.down && time.Until(s.retryAt) > 0, !s.down && untilList <= 0:
-		return s.listing()
+		return fullListing
 	case s.down:
 	case len(s.postponed) > 0:
 		return s.messages(answer{})
@@ -106,7 +111,7 @@ func (s *scheduler) next(ctx context.Context, last *pass, pause time.Duration) p
 	a := s.worker.receive(ctx, wait)
 	if a.err != nil {
 		s.queueFailed(ctx, a.err)
-		return s.listing()
+		return fullListing
 	}
 	if s.down {
 		s.worker.logger.Info("the queue answers again; receiving messages")
@@ -114,8 +119,6 @@ func (s *scheduler) next(ctx context.Context, last *pass, pause time.Duration) p
 	s.down, s.retryPause = false, 0
 	return s.messages(a)
 }
-
-func (s *scheduler) listing() plan { return plan{source: (*pass).list, queueDown: s.down} }
 
 // messages is a pass over an answer of the queue and the postponed objects.
 func (s *scheduler) messages(first answer) plan {

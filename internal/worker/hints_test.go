@@ -229,7 +229,7 @@ func TestAnswerOfTheQueueIsLost(t *testing.T) {
 		s.store.Put("in/b", film("B", "x")) // named by the lost messages
 		time.Sleep(10 * time.Second)
 		if keys := s.store.Keys(); lost.Load() || len(keys) > 0 {
-			t.Errorf("left are %v, the fault is still to come: %v", keys, lost.Load())
+			t.Errorf("in the bucket: %v, fault not used: %v", keys, lost.Load())
 		}
 	})
 }
@@ -259,7 +259,7 @@ func TestReceivesAreConcurrent(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if alone := objects / queue.MaxMessages * answer; time.Since(start) > alone/3 {
-			t.Errorf("%s; one receive after the other takes %s", time.Since(start), alone)
+			t.Errorf("took %s; sequential receives take %s", time.Since(start), alone)
 		}
 		if n := most.Load(); n != maxReceives {
 			t.Errorf("%d receives in flight", n)
@@ -267,7 +267,7 @@ func TestReceivesAreConcurrent(t *testing.T) {
 		before := receives.Load()
 		time.Sleep(5 * time.Minute)
 		if n := receives.Load() - before; n > 5*60/20+maxReceives {
-			t.Errorf("%d receives when there is nothing", n)
+			t.Errorf("%d receives from an empty queue", n)
 		}
 	})
 }

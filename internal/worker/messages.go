@@ -3,7 +3,6 @@ package worker
 import (
 	"errors"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -108,45 +107,20 @@ func excerpt(body string) string {
 	return strings.ToValidUTF8(body, "?")
 }
 
-const (
-	// maxDenials is how often the store may deny an object before its messages are deleted.
-	maxDenials = 5
-	// denialsKept is how many denied keys are remembered.
-	denialsKept = 10_000
-)
+// maxDenials is how often the store may deny an object before its messages are deleted.
+const maxDenials = 5
 
 // denied records that the store denies access to an object. S3 also answers so for a key
 // that does not exist, unless the caller may list the bucket (GetObject, Permissions). Its
 // message would come for ever, so after maxDenials it is deleted; a listing finds the
 // object if it exists.
 func (p *pass) denied(o candidate, err error) {
-	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.worker.denials.last(o.Key) {
+	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || p.worker.denials.add(o.Key)%maxDenials != 0 {
 		return
 	}
 	p.worker.metrics.givenUp.Inc()
 	p.unclear.Store(true)
-	p.worker.logger.Warn("object of a message is denied again and again; deleting the message and listing the bucket soon",
+	p.worker.logger.Warn("store denies an object of a message again and again; deleting the message and listing the bucket soon",
 		"key", o.Key, "error", err)
 	p.settle(o.messages)
-}
-
-// denials counts how often the store denied each key.
-type denials struct {
-	mu    sync.Mutex
-	times map[string]int
-}
-
-// last counts a denial, and reports whether it is number maxDenials; then the key starts anew.
-func (d *denials) last(key string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.times == nil || len(d.times) == denialsKept {
-		d.times = make(map[string]int)
-	}
-	d.times[key]++
-	if d.times[key] < maxDenials {
-		return false
-	}
-	delete(d.times, key)
-	return true
 }

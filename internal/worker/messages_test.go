@@ -128,7 +128,7 @@ func TestMessageNotUnderstood(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := s.store.Counts().Lists - before; n < 5 || n > 15 {
-			t.Errorf("%d listings in ten minutes of garbage", n)
+			t.Errorf("%d listings in ten minutes of unusable messages", n)
 		}
 	})
 }

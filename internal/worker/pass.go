@@ -21,8 +21,6 @@ type plan struct {
 	// the last listing found. Both are unused when the pass lists.
 	receiveUntil time.Time
 	known        backlog
-	// queueDown: the pass lists because the queue does not answer.
-	queueDown bool
 }
 
 // source sends a pass the objects that it is to read.
@@ -47,7 +45,7 @@ type pass struct {
 	postponed []candidate // named by a message while they were in flight
 	queueErr  error       // why the queue did not answer
 
-	unclear atomic.Bool        // a message could not be used, so a listing is due soon
+	unclear atomic.Bool        // a message was not usable, so a listing is due soon
 	settled chan queue.Message // messages to delete
 
 	mu       sync.Mutex
@@ -59,8 +57,9 @@ type pass struct {
 
 // counts holds the counters of one pass.
 type counts struct {
-	// Listed counts the objects of this shard, or those that messages name. Settling of
-	// them may still be being written; Deleting of them an earlier pass is deleting.
+	// Listed counts the objects of this shard, or those that messages name. Among them are
+	// Settling ones, which may still be being written, and Deleting ones, which an earlier
+	// pass is deleting.
 	Listed, Settling, Deleting int
 	// Updates and Rejections were committed; Changes is how many movies readers see differently.
 	Updates, Rejections, Changes int
@@ -194,9 +193,8 @@ func (p *pass) aborted() bool { return errors.Is(context.Cause(p.stop), errCatal
 
 func (p *pass) progressed() bool { return p.counts.Removed+p.counts.Gone+p.counts.Changes > 0 }
 
-// log writes the one line of the pass. pause is the time until the next one, if the worker
-// sleeps and does not wait for messages.
-func (p *pass) log(pause time.Duration) {
+// log writes the one line of the pass. The worker sleeps for idle before the next one.
+func (p *pass) log(idle time.Duration) {
 	c := p.counts
 	attrs := []slog.Attr{
 		slog.Int("objects", c.Listed), slog.Int("updates", c.Updates), slog.Int("changes", c.Changes),
@@ -211,8 +209,8 @@ func (p *pass) log(pause time.Duration) {
 			attrs = append(attrs, rare)
 		}
 	}
-	if pause > 0 && (p.worker.options.Hints.Queue == nil || p.plan.queueDown || p.queueErr != nil) {
-		attrs = append(attrs, slog.String("sleep", pause.String()))
+	if idle > 0 {
+		attrs = append(attrs, slog.String("sleep", idle.String()))
 	}
 	p.worker.logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", c.Updates, c.Removed), attrs...)
 }

@@ -88,13 +88,13 @@ func TestNamesTooLong(t *testing.T) {
 			store.Put("other", film("Other", "x"))
 			err := newTestWorker(longETagStore{store, object.etag}, db).Once(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "kkk") || !strings.Contains(err.Error(), "bytes, expected at most") {
-				t.Errorf("it says %v", err)
+				t.Errorf("error %v", err)
 			}
 			if shown := db.shows(); len(shown) != 1 || shown["Other 2000"] == nil || len(db.rejections) != 0 {
-				t.Errorf("shown are %v, rejected %v", shown, db.rejections)
+				t.Errorf("movies %v, rejections %v", shown, db.rejections)
 			}
 			if keys := store.Keys(); len(keys) != 1 || !strings.HasPrefix(keys[0], "kkk") {
-				t.Errorf("still there are %.40q", keys)
+				t.Errorf("in the bucket: %.40q", keys)
 			}
 		})
 	}
@@ -128,10 +128,10 @@ func TestRefusedForASetting(t *testing.T) {
 	store.Put("b", append(film("large", "x"), film("C", "x")...))
 	err := newTestWorker(store, db).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `update 1 of "b" stays in the bucket: larger than max_allowed_packet`) {
-		t.Errorf("it says %v", err)
+		t.Errorf("error %v", err)
 	}
 	if keys := store.Keys(); !slices.Equal(keys, []string{"b"}) || len(db.rejections) != 0 || len(db.shows()) != 3 {
-		t.Errorf("still there are %q, rejected %v, shown %v", keys, db.rejections, db.shows())
+		t.Errorf("in the bucket: %q, rejections %v, movies %v", keys, db.rejections, db.shows())
 	}
 }
 
@@ -147,7 +147,7 @@ func TestIgnoredFieldsAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(log.String(), "field=href"); n != 1 || strings.Count(log.String(), "field=Cast first_in=") != 1 || !strings.Contains(log.String(), "did_you_mean=cast") {
-		t.Errorf("the log says %s", &log)
+		t.Errorf("log: %s", &log)
 	}
 	if n := testutil.ToFloat64(w.metrics.ignoredFields); n != 6 {
 		t.Errorf("%v updates are counted", n)

@@ -115,7 +115,8 @@ func (p *pass) delete(objects []*objectInFlight) deleteResult {
 	errs := p.worker.options.Store.Delete(ctx, refs)
 	span.End()
 	for i, err := range errs {
-		if errors.Is(err, bucket.ErrChanged) && p.worker.deletes.foundOverwritten(refs[i]) {
+		// The second time for one generation the store is wrong: GET has returned it since.
+		if errors.Is(err, bucket.ErrChanged) && p.worker.overwrites.add(refs[i]) > 1 {
 			errs[i] = fmt.Errorf("the server refuses ETag %s again and again, though GET returns the same: "+
 				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err) // %s: no longer an ErrChanged
 		}

@@ -71,7 +71,7 @@ func TestSlowDeleteHoldsUpNothing(t *testing.T) {
 					memory.Put("new", film("new", "x"))
 					time.Sleep(time.Minute)
 					if keys := memory.Keys(); !slices.Equal(keys, held) {
-						t.Errorf("left: %q, and before the new one %q", keys, held)
+						t.Errorf("left: %q, want %q", keys, held)
 					}
 					if last := db.lastReport(); last.ObjectsWaiting != len(held) || last.OldestWaiting.IsZero() {
 						t.Errorf("report: %+v", last)

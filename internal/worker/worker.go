@@ -98,8 +98,9 @@ type Worker struct {
 	health     atomic.Pointer[error]
 	lastCommit atomic.Int64 // Unix nanoseconds; 0 for never
 	deletes    *deletes
-	proven     chan struct{} // closed when Prove has ended
-	denials    denials
+	proven     chan struct{}       // closed when Prove has ended
+	denials    counter[string]     // of objects that messages name, by key
+	overwrites counter[bucket.Ref] // generations that a delete found overwritten
 }
 
 // New returns a worker that has not started.
@@ -132,11 +133,13 @@ func (w *Worker) Run(ctx context.Context) error {
 		schedule.observe(ctx, p)
 		w.finish(hard, p)
 		pause = w.nextPause(pause, p)
-		p.log(pause)
+		idle := schedule.idle(p, pause)
+		p.log(idle)
 		if err := p.stoppedLate(); err != nil {
 			return err
 		}
-		next = schedule.next(ctx, p, pause)
+		sleep(ctx, jitter(idle))
+		next = schedule.next(ctx)
 	}
 	return w.endDeletes()
 }

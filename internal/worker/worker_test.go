@@ -38,7 +38,7 @@ func film(title, genre string) []byte {
 func checkEmpty(t *testing.T, store *buckettest.Memory) {
 	t.Helper()
 	if keys := store.Keys(); len(keys) > 0 {
-		t.Errorf("still in the bucket: %q", keys)
+		t.Errorf("in the bucket: %q", keys)
 	}
 	if open := store.Counts().OpenReaders; open != 0 {
 		t.Errorf("%d bodies were not closed", open)

@@ -84,7 +84,7 @@ func TestConfigMap(t *testing.T) {
 		t.Errorf("read %q", text)
 	}
 	if err := b.Delete(t.Context(), []bucket.Ref{inSub.Ref})[0]; !errors.Is(err, bucket.ErrNotFound) {
-		t.Errorf("delete of what is gone: %v", err)
+		t.Errorf("delete of a missing object: %v", err)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestDeleteRemovesTheLink(t *testing.T) {
 		t.Errorf("listed %q", got)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "..data", "a.json")); err != nil {
-		t.Errorf("the file went with its link: %v", err)
+		t.Errorf("the file was deleted with its link: %v", err)
 	}
 	for _, folder := range []string{".", "deep", "sub"} {
 		entries, err := os.ReadDir(filepath.Join(dir, folder))

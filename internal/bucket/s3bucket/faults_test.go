@@ -219,7 +219,7 @@ func TestOddListings(t *testing.T) {
 			last = err
 		}
 		if last == nil {
-			t.Errorf("%q was taken for a whole listing", answer)
+			t.Errorf("%q counts as a complete listing", answer)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (h Harness) receive(t *testing.T, wait time.Duration) []queue.Message {
 		t.Fatal(err)
 	}
 	if len(messages) > queue.MaxMessages {
-		t.Errorf("%d messages at once", len(messages))
+		t.Errorf("%d messages in one answer", len(messages))
 	}
 	return messages
 }
@@ -67,7 +67,7 @@ func testDelete(t *testing.T, h Harness) {
 	}
 	time.Sleep(1100 * time.Millisecond)
 	if left := h.receive(t, time.Second); len(left) > 0 {
-		t.Errorf("%d messages come again", len(left))
+		t.Errorf("%d deleted messages are delivered again", len(left))
 	}
 }
 
@@ -79,7 +79,7 @@ func testVisibility(t *testing.T, h Harness) {
 	}
 	again := h.receive(t, 5*time.Second)
 	if len(again) != 1 || again[0].Body != "a" {
-		t.Errorf("%v comes again", again)
+		t.Errorf("%v is delivered again", again)
 	}
 }
 

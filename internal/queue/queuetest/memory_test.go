@@ -49,7 +49,7 @@ func TestMemoryFaults(t *testing.T) {
 			twice += n - 1
 		}
 		if lost := sent - len(times); lost < 50 || twice < 50 || late < 300 || slices.IsSorted(order) {
-			t.Errorf("of %d messages %d are lost, %d come twice, %d late, in order: %t", sent, lost, twice, late, slices.IsSorted(order))
+			t.Errorf("of %d messages %d are lost, %d delivered twice, %d late, in order: %t", sent, lost, twice, late, slices.IsSorted(order))
 		}
 	})
 }
