@@ -5,11 +5,10 @@ import (
 	"sync/atomic"
 
 	"jpmovies/internal/movie"
-	"jpmovies/internal/report"
 	"jpmovies/internal/worker"
 )
 
-// imported counts the changes of an import. An import stores no worker report.
+// imported counts the updates that an import commits.
 type imported struct {
 	worker.Catalogue
 	updates, changes, rejections atomic.Int64
@@ -24,5 +23,3 @@ func (i *imported) Apply(ctx context.Context, b movie.Batch) (int, error) {
 	}
 	return changes, err
 }
-
-func (i *imported) Report(context.Context, report.Worker) error { return nil }

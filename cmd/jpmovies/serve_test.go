@@ -202,7 +202,7 @@ func TestNotMigrated(t *testing.T) {
 	if body := ask(t, url, http.StatusServiceUnavailable); strings.Contains(body, "movie ") || strings.Contains(body, "table") {
 		t.Errorf("body: %s", body)
 	}
-	if line := worker.wait("retrying"); !strings.Contains(field(line, "error"), advice) {
+	if line := worker.wait("cannot be used yet"); !strings.Contains(field(line, "error"), advice) {
 		t.Errorf("the worker says %v", line)
 	}
 	for _, p := range []*process{api, worker} {

@@ -106,7 +106,7 @@ func runWorker(ctx context.Context, once bool) error {
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: records, Housekeeping: records, Durability: db.Durability, Concurrency: c.Concurrency, Batch: c.Batch,
+		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: c.Concurrency, Batch: c.Batch,
 		Prepare: prepare, Prove: prove,
 		Shard: worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,

@@ -1,5 +1,5 @@
-// Package bucket is the written contract of an object store, as the worker
-// needs it: list, read, and delete what was read. It holds no SDK.
+// Package bucket defines the contract of an object store: list objects, read one generation of
+// an object, and delete that generation and no other. It contains no SDK.
 package bucket
 
 import (
@@ -11,83 +11,78 @@ import (
 	"time"
 )
 
-// ProbePrefix marks the objects with which a store is tried out. A key that
-// contains it is never input, whatever stands before it.
+// ProbePrefix marks the objects of probes. A key that contains it, after any prefix, is never
+// input.
 const ProbePrefix = ".jpmovies-probe/"
 
-// MaxKey and MaxETag are the lengths in bytes up to which objects are taken. S3 knows
-// no longer ones, other servers may.
+// MaxKey and MaxETag are the longest keys and ETags that the worker accepts, in bytes. S3 has
+// no longer ones (User Guide, "Naming Amazon S3 objects"); other servers may.
 const (
 	MaxKey  = 1024
 	MaxETag = 255
 )
 
-// Errors that a store tells apart. Every other error is transient: the object
-// stays where it is, and the next pass tries again.
+// The errors of a Store. After any other error the object stays, and the next pass retries.
 var (
-	// ErrNotFound: no object has that key (any more).
+	// ErrNotFound: no object has the key.
 	ErrNotFound = errors.New("no such object")
-	// ErrChanged: the object is not the generation that was named. Nothing was done.
-	ErrChanged = errors.New("object was overwritten meanwhile")
-	// ErrDenied: the store answers, but refuses this object. It may be there or not.
-	ErrDenied = errors.New("access to the object is refused")
-	// ErrSettling: the object is there, but must not be read yet.
-	ErrSettling = errors.New("it may still be being written")
+	// ErrChanged: the object is another generation than the one named. Nothing was done.
+	ErrChanged = errors.New("the object was overwritten")
+	// ErrDenied: the store denies access to this object, which may exist or not.
+	ErrDenied = errors.New("access to the object is denied")
+	// ErrSettling: the object exists but must not be read yet.
+	ErrSettling = errors.New("the object may still be being written")
 )
 
 // Ref names one generation of an object.
 type Ref struct {
 	Key string
-	// ETag is the object ETag: an opaque mark of the content. Never parsed.
+	// ETag is the object ETag: an opaque mark of the content, never parsed.
 	ETag string
 }
 
-// Object is what a store says about an object.
+// Object describes one generation of an object.
 type Object struct {
 	Ref
-	// Size in bytes; -1 when only reading tells.
+	// Size is in bytes; -1 if unknown before the object is read.
 	Size         int64
 	LastModified time.Time
-	// Settling: the object may still be being written. It is listed, so that it
-	// counts as waiting, but must not be read yet.
+	// Settling reports that the object may still be being written. It is listed, so it counts
+	// as waiting, but must not be read yet.
 	Settling bool
 }
 
-// Store is a bucket. Implementations are safe for use by several goroutines and
-// by several processes at once.
-//
-// Retries are the store's business: it knows its protocol. An error which leaves
-// it is final for this pass.
+// Store is a bucket. Implementations are safe for concurrent use by goroutines and by
+// processes. They do their own retries: callers retry only in their next pass.
 type Store interface {
-	// List yields the objects page by page, in any order; each page costs one
-	// request. An object that is written or deleted meanwhile may be listed or
-	// not. After an error nothing more is yielded.
+	// List yields the objects in pages, in any order; each page costs one request. An object
+	// that is written or deleted during the listing may be listed or not. List ends after an
+	// error.
 	List(ctx context.Context) iter.Seq2[[]Object, error]
 
-	// Get opens the object as it is now. The Object describes exactly the bytes
-	// that the reader gives: same generation, same LastModified. A reader that
-	// cannot give all of them fails with an error other than io.EOF. ErrNotFound,
+	// Get opens the object as it is now. The Object describes exactly the bytes that the
+	// reader returns: the same generation, the same LastModified. A reader that cannot return
+	// all of them fails with an error other than io.EOF. Errors: ErrNotFound, ErrDenied,
 	// ErrSettling.
 	Get(ctx context.Context, key string) (Object, io.ReadCloser, error)
 
-	// Delete deletes each object if it is still the generation named, and says
-	// for each what became of it, in the same order: nil (deleted), ErrNotFound
-	// (somebody else did it), ErrChanged (it survives), or another error (it may
-	// or may not survive). A nil is durable.
+	// Delete deletes each object if it is still the generation named. It returns a result for
+	// each, in the same order: nil (deleted, durably), ErrNotFound (somebody else deleted it),
+	// ErrChanged (it survives) or another error (it may survive or not).
 	Delete(ctx context.Context, refs []Ref) []error
 }
 
-// Deleter is a Store that says how its Delete works at present.
+// Deleter is a Store that tells how its Delete works at present.
 type Deleter interface {
-	// DeleteSize is how many objects one request deletes.
+	// DeleteSize returns how many objects one request deletes.
 	DeleteSize() int
-	// Conditional tells whether it is proven that an object survives which was
-	// overwritten at any moment before its deletion.
+	// Conditional reports whether an object that is overwritten at any moment before its
+	// deletion is proven to survive.
 	Conditional() bool
 }
 
-// Ignored tells whether an object is never input: a folder marker, or one that
-// probes put there.
+// Ignored reports whether an object is never input: an empty folder marker, or the object of a
+// probe.
 func Ignored(o Object) bool {
 	return o.Size == 0 && strings.HasSuffix(o.Key, "/") || strings.Contains(o.Key, ProbePrefix)
 }

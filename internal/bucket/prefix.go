@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// OtherSpelling returns a prefix under which there are objects, when there are none
-// under the one given and the two are easily taken for each other; else "". holds
-// tells whether there is an object under a prefix.
+// OtherSpelling returns another spelling of a prefix that has objects, if the prefix itself
+// has none; else "". holds reports whether any object has a prefix.
 func OtherSpelling(prefix string, holds func(prefix string) (bool, error)) (string, error) {
 	if prefix == "" {
 		return "", nil
@@ -26,7 +25,7 @@ func OtherSpelling(prefix string, holds func(prefix string) (bool, error)) (stri
 	return "", nil
 }
 
-// spellings returns what may be meant by a prefix, the likely first.
+// spellings returns the prefixes that may be meant, the likeliest first.
 func spellings(prefix string) []string {
 	bare := strings.Trim(strings.TrimPrefix(strings.TrimSpace(prefix), "./"), "/*\\")
 	if bare == "" {

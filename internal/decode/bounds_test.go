@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// repeated reads a block n times, without holding it n times.
+// repeated returns a reader of n copies of a block, without holding them in memory.
 func repeated(block []byte, n int) io.Reader { return &repeater{block: block, left: n} }
 
 type repeater struct {
@@ -32,8 +32,7 @@ func (r *repeater) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestBounds reads hostile objects: memory stays bounded by constants, and
-// work by the size.
+// TestBounds reads hostile objects: memory is bounded by a constant, time by the size.
 func TestBounds(t *testing.T) {
 	const mega = 1 << 20
 	zeros := make([]byte, 8*mega)
@@ -68,14 +67,13 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if took := after.TotalAlloc - before.TotalAlloc; took > 24*mega {
-			t.Errorf("%s: took %d MiB", name, took/mega)
+			t.Errorf("%s: allocated %d MiB", name, took/mega)
 		}
 		t.Logf("%s: %v", name, time.Since(start).Round(time.Millisecond))
 	}
 }
 
-// TestManyLines reads hostile lines which each begin a value that goes on, and
-// holds nothing of them.
+// TestManyLines reads lines that each begin a value without an end: memory stays bounded.
 func TestManyLines(t *testing.T) {
 	for _, line := range []string{"oops\n", "{\"a\":[1,\n", "{\"a\":\n", "{\n", "[\n", "{\"a\":[" + strings.Repeat("1,", 5000) + "\n", "{\"a\":1},\n"} {
 		start := time.Now()
@@ -97,5 +95,42 @@ func TestManyLines(t *testing.T) {
 			t.Errorf("%q: %d items, %d bytes", cut(line, maxQuoted), items, peak)
 		}
 		t.Logf("%q: %d items, %v", fmt.Sprintf("%.20s", line), items, time.Since(start).Round(time.Millisecond))
+	}
+}
+
+// TestLimits checks values that are too large or too deep to parse.
+func TestLimits(t *testing.T) {
+	a, b := movieJSON("A", 1), movieJSON("B", 2)
+	sized := func(n int) string {
+		frame := `{"title":"X","year":3,"x":""}`
+		return strings.Replace(frame, `""`, `"`+strings.Repeat("y", n-len(frame))+`"`, 1)
+	}
+	deep := strings.Repeat("[", 100_000)
+	for name, test := range map[string]struct {
+		object string
+		want   []string
+	}{
+		"largest":             {a + sized(MaxUpdate) + b, []string{"A 1", "X 3", "B 2"}},
+		"too large":           {a + sized(MaxUpdate+1) + b, []string{"A 1", tooLarge, "B 2"}},
+		"much too large":      {a + "\n" + sized(5*MaxUpdate) + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
+		"too large and wrong": {strings.Replace(sized(2*MaxUpdate), "3", "true", 1) + b, []string{tooLarge, "B 2"}},
+		"too large and open":  {a + "\n" + strings.TrimSuffix(sized(2*MaxUpdate), "}") + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
+		"too large string":    {`"` + strings.Repeat(`\"`, MaxUpdate) + `"` + b, []string{tooLarge, "B 2"}},
+		"too large number":    {strings.Repeat("1", 2*MaxUpdate) + b, []string{tooLarge, "B 2"}},
+		"endless string":      {a + `"` + strings.Repeat("x", 3*MaxUpdate) + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
+		"element too large":   {"[" + a + "," + sized(MaxUpdate+1) + "," + b + "]", []string{"A 1", tooLarge, "B 2"}},
+		"number in an array":  {"[" + strings.Repeat("1", 2*MaxUpdate) + "," + b + "]", []string{tooLarge, "B 2"}},
+		"deep line":           {a + `{"x":` + deep + "\n" + b, []string{"A 1", tooDeep, "B 2"}},
+		"deep value":          {`{"x":` + nested(100_000) + "}" + b, []string{tooDeep, "B 2"}},
+		"deep element":        {"[" + nested(100_000) + "," + b + "]", []string{tooDeep, "B 2"}},
+		"deep array":          {"[" + a + "," + deep + "\n" + b, []string{"A 1", tooDeep}},
+		"white space":         {a + strings.Repeat(" ", 3*MaxUpdate) + b, []string{"A 1", "B 2"}},
+	} {
+		for pack, packed := range packings([]byte(test.object)) {
+			items := mustRead(t, packed)
+			if diff := cmp.Diff(test.want, outline(items)); diff != "" {
+				t.Errorf("%s, %s: %s", name, pack, diff)
+			}
+		}
 	}
 }

@@ -1,14 +1,15 @@
-// Package decode turns the bytes of an object into updates. It is the only
-// judge of what is invalid.
+// Package decode turns the bytes of an object into updates and rejections. No other package
+// decides whether an update is valid.
 //
-//	source -> gzip, zstd or nothing -> window -> one value at a time -> Item
+//	reader -> gzip, zstd or plain text -> window -> one JSON value at a time -> Item
 //
-// An object holds a sequence of JSON objects or one array of them. A bad update
-// costs itself; only where the end of a value cannot be known is more lost.
-// Memory is bounded by the window, work by a constant factor of the input.
+// An object contains a sequence of JSON objects, or one array of them. An invalid update is
+// rejected alone, unless its end is unknown: then the reading continues at the next line that
+// begins with a brace, or, in an array, the rest is rejected too. Memory is bounded by the
+// window, and time by a constant factor of the input.
 //
-// What is wrong with the content becomes an [Item] with a reason. What is wrong
-// with the reader is an error, because the object may be sound.
+// Invalid content becomes an [Item] with a reason. A failing reader is an error, because the
+// object may be valid.
 package decode
 
 import (
@@ -19,60 +20,56 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// What an update and an object may hold.
+// The limits of an update and of an object.
 const (
-	// MaxTitle and MaxName are in bytes of cleaned text.
+	// MaxTitle and MaxName are in bytes, after trimming and normalisation.
 	MaxTitle = 1024
 	MaxName  = 512
-	// MaxCast and MaxGenres count a list before repeats and blanks are dropped.
+	// MaxCast and MaxGenres are numbers of names, before repeated and blank ones are dropped.
 	MaxCast   = 5000
 	MaxGenres = 200
-	MinYear   = 1
-	MaxYear   = 9999
-	// MaxUpdate is in bytes of JSON, from brace to brace.
+	// MaxUpdate is in bytes of JSON.
 	MaxUpdate = 1 << 20
-	// MaxDepth counts nested objects and arrays; the update itself is the first.
+	// MaxDepth is the number of nested objects and arrays, the update itself included.
 	MaxDepth = 100
-	// MaxKept is in bytes: the head of a rejected update that is kept.
+	// MaxKept is in bytes: a rejected update is kept up to this length.
 	MaxKept = movie.MaxKept
-	// MaxWindow is in bytes: the memory that a zstd frame may ask for.
+	// MaxWindow is in bytes: the largest window of a zstd frame (RFC 8878, section 3.1.1.1.2).
 	MaxWindow = 8 << 20
-	// MaxVerified is in bytes: a compressed object whose text is no longer is read to
-	// its end, checksum included, before any of it is used.
+	// MaxVerified is in bytes: a compressed object with at most so much text is verified to
+	// its end, checksum included, before any of its updates is yielded.
 	MaxVerified = 1 << 20
-	// MaxInflated and MaxRatio bound what decompression may give: so many
-	// bytes, and for each compressed byte so many more.
+	// MaxInflated and MaxRatio limit decompression: to MaxInflated bytes plus MaxRatio bytes
+	// for each compressed byte.
 	MaxInflated = 64 << 20
 	MaxRatio    = 200
 )
 
-// Item is one update of an object, or why it could not be used.
+// Item is one update of an object, or one rejection.
 type Item struct {
-	// Update is valid when Reason is empty. Of its stamp only Position is set.
+	// Update is valid if Reason is empty. Its stamp has only a Position.
 	Update movie.Update
-	// Position counts valid and rejected updates alike, from 1. The same bytes
-	// always give the same positions.
+	// Position counts updates and rejections from 1. The same bytes always have the same
+	// positions.
 	Position int64
-	// Reason names the field, what was found and what was expected.
+	// Reason names the field, what was found and what was expected; "" for a valid update.
 	Reason string
-	// Bytes are the first [MaxKept] bytes of a rejected update. They belong to
-	// the receiver.
+	// Bytes are the first [MaxKept] bytes of a rejected update. The caller owns them.
 	Bytes []byte
-	// Truncated: what was rejected is longer than that.
+	// Truncated reports that the rejected update is longer.
 	Truncated bool
-	// Size is in bytes: the input that the update took.
+	// Size is the length of the update in bytes.
 	Size int
-	// Ignored are the names of the update's fields that mean nothing here; those
-	// inside another one that are nearly ours are behind its name and a slash (see
-	// [Meant]). The slice is valid until yield returns.
+	// Ignored holds the names of the update's unknown fields. A member of an unknown field
+	// is listed as field/member if [Meant] knows it. The slice is valid until yield returns.
 	Ignored []string
 }
 
-// Read decodes an object and gives its items to yield in order.
+// Read decodes an object and passes its items to yield in order. It may be called
+// concurrently.
 //
-// The error is yield's own, or the reader's, wrapped: then the object could not
-// be read, what was yielded is a true beginning of it, and it must be tried
-// again. Nothing that is wrong with the content is an error.
+// It returns the error of yield, or that of r, wrapped. After an error of r the yielded items
+// are correct but not all: the object must be read again. Invalid content is no error.
 func Read(r io.Reader, yield func(Item) error) error {
 	d := decoders.Get().(*decoder)
 	d.reset(r, yield)
@@ -86,25 +83,24 @@ var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
 // decoder is the state of one Read.
 type decoder struct {
-	window
+	window   window
 	parser   parser
 	yield    func(Item) error
 	position int64
-	lost     loss
+	rejected rejectedBytes
 }
 
-// loss gathers what a rejection costs while its bytes stream by.
-type loss struct {
-	head []byte
-	size int
-	// truncated: head is not all. compressed: head is no text.
-	truncated, compressed bool
+// rejectedBytes collects the bytes of a rejection.
+type rejectedBytes struct {
+	head       []byte // the first MaxKept
+	size       int
+	truncated  bool // head is not all
+	compressed bool // head is compressed
 }
 
 func newDecoder() *decoder {
 	d := &decoder{}
-	d.init()
-
+	d.window.init()
 	return d
 }
 
@@ -113,26 +109,26 @@ func (d *decoder) reset(r io.Reader, yield func(Item) error) {
 	d.yield, d.position = yield, 0
 }
 
-// release lets go of everything that belongs to the caller.
+// release drops all references to the caller's data.
 func (d *decoder) release() {
-	d.window.release()
+	d.window.text.release()
 	d.parser.release()
 	d.yield = nil
-	d.lost = loss{head: d.lost.head[:0]}
+	d.rejected = rejectedBytes{head: d.rejected.head[:0]}
 }
 
 func (d *decoder) run() error {
-	if err := d.open(); err != nil {
+	if err := d.window.open(); err != nil {
 		return err
 	}
-	if d.broken() && d.stop <= MaxVerified {
-		d.inflated = 0 // nothing of its text is used
-		return d.rejectRest(d.explain(d.end))
+	if d.window.broken() && d.window.stop <= MaxVerified {
+		d.window.text.inflated = 0 // no update was yielded: keep the compressed bytes
+		return d.rejectRest(d.window.text.reason(d.window.end))
 	}
-	if reason := d.foreignReason(); reason != "" {
+	if reason := d.otherFormatReason(); reason != "" {
 		return d.rejectRest(reason)
 	}
-	first, err := d.skipSpace()
+	first, err := d.window.skipSpace()
 	if err != nil {
 		return err
 	}
@@ -153,56 +149,55 @@ func (d *decoder) accept(u movie.Update, size int) error {
 	return d.yield(item)
 }
 
-// take moves n bytes from the window to the loss.
-func (d *decoder) take(n int) {
-	if room := MaxKept - len(d.lost.head); room > 0 {
-		d.lost.head = append(d.lost.head, d.data()[:min(n, room)]...)
+// discard moves n bytes from the window to the rejection.
+func (d *decoder) discard(n int) {
+	if room := MaxKept - len(d.rejected.head); room > 0 {
+		d.rejected.head = append(d.rejected.head, d.window.data()[:min(n, room)]...)
 	}
-	d.lost.size += n
-	d.lost.truncated = d.lost.size > MaxKept
-	d.drop(n)
+	d.rejected.size += n
+	d.rejected.truncated = d.rejected.size > MaxKept
+	d.window.drop(n)
 }
 
-// reject yields what was taken as one invalid update.
+// reject yields the discarded bytes as one rejection.
 func (d *decoder) reject(reason string) error {
 	d.position++
-	kept := append([]byte{}, d.lost.head...) // a copy, and never nil
-	if !d.lost.compressed {
+	kept := append([]byte{}, d.rejected.head...) // not nil
+	if !d.rejected.compressed {
 		kept = bytes.TrimRight(kept, space)
 	}
-	item := Item{Position: d.position, Reason: reason, Bytes: kept, Truncated: d.lost.truncated, Size: d.lost.size}
-	d.lost = loss{head: d.lost.head[:0]}
+	item := Item{Position: d.position, Reason: reason, Bytes: kept, Truncated: d.rejected.truncated, Size: d.rejected.size}
+	d.rejected = rejectedBytes{head: d.rejected.head[:0]}
 	return d.yield(item)
 }
 
-// rejectRest yields all that is left as one invalid update, the object's last.
-// Transport may report damage only at the end, so the source is read up to
-// there before anything is said about its content.
+// rejectRest yields the rest of the object as one rejection, the last item. It first reads
+// the object to its end, because a failing reader may report its error only there.
 func (d *decoder) rejectRest(reason string) error {
 	for {
-		d.take(len(d.data()))
-		if len(d.lost.head) == MaxKept || d.end != nil {
+		d.discard(len(d.window.data()))
+		if len(d.rejected.head) == MaxKept || d.window.end != nil {
 			break
 		}
-		if _, err := d.more(); err != nil {
+		if _, err := d.window.more(); err != nil {
 			return err
 		}
 	}
-	if d.end == nil && !d.lost.truncated {
-		more, err := d.more()
+	if d.window.end == nil && !d.rejected.truncated {
+		more, err := d.window.more()
 		if err != nil {
 			return err
 		}
-		d.lost.truncated = more
+		d.rejected.truncated = more
 	}
-	if err := d.drain(); err != nil {
+	if err := d.window.text.reader.drain(); err != nil {
 		return err
 	}
-	if d.inflated == 0 {
-		d.lost.head = append(d.lost.head[:0], d.raw...)
-		d.lost.compressed = d.format != formatPlain
-		d.lost.truncated = d.read > int64(len(d.raw))
+	if d.window.text.inflated == 0 {
+		d.rejected.head = append(d.rejected.head[:0], d.window.text.raw...)
+		d.rejected.compressed = d.window.text.format != formatPlain
+		d.rejected.truncated = d.window.text.reader.read > int64(len(d.window.text.raw))
 	}
-	d.end = io.EOF // and there is no more to be said about it
+	d.window.end = io.EOF // so that the caller does not reject it again
 	return d.reject(reason)
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkRead decodes NDJSON of 10,000 movies like those of real feeds.
+// BenchmarkRead decodes NDJSON of 10,000 movies as in real feeds.
 func BenchmarkRead(b *testing.B) {
 	const movies = 10_000
 	var object bytes.Buffer
@@ -32,7 +32,7 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*movies), "ns/update")
 }
 
-// BenchmarkReadOne decodes an object of one movie, as most objects are.
+// BenchmarkReadOne decodes an object of one movie, which is the usual size.
 func BenchmarkReadOne(b *testing.B) {
 	object := []byte(`{"title":"The dawn","year":2020,"cast":["Chris Ruf","Mark Zei"],"genres":["Politics"]}`)
 	b.ReportAllocs()

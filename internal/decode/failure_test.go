@@ -12,11 +12,13 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"jpmovies/internal/movie"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 )
 
-// samples are objects of every kind, sound and broken.
+// samples returns objects of every kind, valid and broken.
 func samples() map[string][]byte {
 	a, b := movieJSON("A", 1), movieJSON("Amélie \U0001F600", 2001)
 	text := map[string]string{
@@ -41,7 +43,7 @@ func samples() map[string][]byte {
 	return objects
 }
 
-// large is an object of several windows, with everything in it.
+// large returns an object of several windows, with valid, invalid and large updates.
 func large() []byte {
 	var b bytes.Buffer
 	for i := range 3000 {
@@ -56,8 +58,8 @@ func large() []byte {
 	return b.Bytes()
 }
 
-// TestReaderFails breaks the reader at every byte: it is never the content's
-// fault, and what was said until then stays true.
+// TestReaderFails makes the reader fail at many bytes: Read returns that error, and the items
+// before it are a prefix of all items.
 func TestReaderFails(t *testing.T) {
 	objects := samples()
 	for pack, packed := range packings(large()) {
@@ -76,15 +78,15 @@ func TestReaderFails(t *testing.T) {
 				if !errors.Is(err, failure) {
 					t.Fatalf("%s: broken at byte %d: error %v", name, n, err)
 				}
-				if !isBeginning(items, whole) {
-					t.Fatalf("%s: broken at byte %d: items are no beginning of all items", name, n)
+				if !isPrefix(items, whole) {
+					t.Fatalf("%s: broken at byte %d: the items are no prefix of all items", name, n)
 				}
 			}
 		}
 	}
 }
 
-func isBeginning(items, whole []Item) bool {
+func isPrefix(items, whole []Item) bool {
 	if len(items) > len(whole) {
 		return false
 	}
@@ -96,7 +98,7 @@ func isBeginning(items, whole []Item) bool {
 	return true
 }
 
-// TestIdleReader gives up on a reader that gives nothing.
+// TestIdleReader: Read gives up on a reader that never returns a byte.
 func TestIdleReader(t *testing.T) {
 	items, err := readAll(idle{})
 	if !errors.Is(err, io.ErrNoProgress) || len(items) > 0 {
@@ -108,7 +110,7 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// TestChunking reads the same object in pieces of all sizes.
+// TestChunking: the sizes of the reader's pieces do not change the items.
 func TestChunking(t *testing.T) {
 	objects := samples()
 	for pack, packed := range packings(large()) {
@@ -127,14 +129,14 @@ func TestChunking(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, %s: %v", name, how, err)
 			}
-			if !isBeginning(items, whole) || len(items) != len(whole) {
+			if !isPrefix(items, whole) || len(items) != len(whole) {
 				t.Fatalf("%s, %s: %s", name, how, cmp.Diff(whole, items))
 			}
 		}
 	}
 }
 
-// chunks gives data in pieces of the sizes, again and again.
+// chunks returns data in pieces of the sizes, in turn.
 type chunks struct {
 	data  []byte
 	sizes []int
@@ -152,8 +154,8 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestBrokenCompression applies what came before, and rejects the rest once; of a
-// small object nothing is applied.
+// TestBrokenCompression: the updates before the damage are yielded, and the rest is one
+// rejection.
 func TestBrokenCompression(t *testing.T) {
 	lines := large()
 	if len(lines) < 2*MaxVerified {
@@ -161,7 +163,7 @@ func TestBrokenCompression(t *testing.T) {
 	}
 	var array []string
 	for i := range 60_000 {
-		array = append(array, movieJSON(fmt.Sprint("Movie ", i), 1+i%MaxYear))
+		array = append(array, movieJSON(fmt.Sprint("Movie ", i), 1+i%movie.MaxYear))
 	}
 	for _, text := range [][]byte{lines, []byte("[" + strings.Join(array, ",") + "]")} {
 		breakCompression(t, text)
@@ -179,7 +181,7 @@ func breakCompression(t *testing.T, text []byte) {
 			flipped := bytes.Clone(packed)
 			flipped[n] ^= 0x55
 			items := outline(mustRead(t, flipped))
-			// A few bits of a header mean nothing.
+			// Some bits of a header have no meaning.
 			if last := items[len(items)-1]; !strings.Contains(last, ": found ") && len(items) != len(whole) {
 				t.Errorf("%s with byte %d flipped ends with %s", format, n, last)
 			}
@@ -187,8 +189,8 @@ func breakCompression(t *testing.T, text []byte) {
 	}
 }
 
-// TestSmallBrokenCompression: whatever bit is wrong, and wherever it ends, a small
-// object is applied as a whole or not at all.
+// TestSmallBrokenCompression: a small object with any bit flipped, or cut anywhere, yields all
+// of its updates or none.
 func TestSmallBrokenCompression(t *testing.T) {
 	text := []byte(strings.Repeat(movieJSON("A", 1)+"\n"+movieJSON("B", 22)+"\n", 3))
 	whole := outline(mustRead(t, text))
@@ -228,8 +230,8 @@ func checkBroken(t *testing.T, whole []string, object []byte, what string) (last
 	return last
 }
 
-// TestSeveralMembers reads compressed parts one after the other, and notices
-// when the last one is cut anywhere.
+// TestSeveralMembers: an object may have several compressed parts, and a cut last one is
+// detected.
 func TestSeveralMembers(t *testing.T) {
 	a, b := movieJSON("A", 1), movieJSON("B", 2)
 	named := []byte("\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03name")
@@ -258,7 +260,7 @@ func TestSeveralMembers(t *testing.T) {
 	}
 }
 
-// TestLargestWindow reads what zstd needs the largest window for.
+// TestLargestWindow: zstd may use a window of MaxWindow bytes and no larger one.
 func TestLargestWindow(t *testing.T) {
 	for window, want := range map[int]string{MaxWindow: "A 1", 2 * MaxWindow: "object: found zstd with a larger window, expected at most 8 MiB"} {
 		var b bytes.Buffer

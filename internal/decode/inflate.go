@@ -11,14 +11,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The ways an object may be compressed.
+// The compression formats of objects.
 const (
 	formatPlain = "plain"
 	formatGzip  = "gzip"
 	formatZstd  = "zstd"
 )
 
-// format tells how an object is compressed by its first four bytes.
+// format returns the compression format by an object's first four bytes (RFC 1952, section
+// 2.3; RFC 8878, section 3.1).
 func format(magic []byte) string {
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
@@ -26,75 +27,73 @@ func format(magic []byte) string {
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return formatZstd
 	case len(magic) == 4 && magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18":
-		return formatZstd // a skippable frame comes first
+		return formatZstd // a skippable frame
 	}
 	return formatPlain
 }
 
-// inflater reads the text of an object, and keeps its decompressors for reuse.
-type inflater struct {
-	source
+// textReader decompresses an object. It keeps its decompressors for the next object.
+type textReader struct {
+	reader   objectReader
 	buffered *bufio.Reader
 	format   string
 	text     io.Reader
 	inflated int64
-	// raw is the head of a compressed object.
-	raw  []byte
-	gzip members
-	zstd *zstd.Decoder
+	raw      []byte // the first MaxKept bytes of a compressed object
+	gzip     gzipMembers
+	zstd     *zstd.Decoder
 }
 
-func (i *inflater) reset(r io.Reader) {
-	i.source = source{r: r}
-	i.buffered.Reset(&i.source)
-	i.format, i.text, i.inflated, i.raw = formatPlain, i.buffered, 0, i.raw[:0]
+func (t *textReader) reset(r io.Reader) {
+	t.reader = objectReader{r: r}
+	t.buffered.Reset(&t.reader)
+	t.format, t.text, t.inflated, t.raw = formatPlain, t.buffered, 0, t.raw[:0]
 }
 
-func (i *inflater) release() {
-	i.source = source{}
-	i.buffered.Reset(nil)
-	i.text = nil
-	if i.zstd != nil {
-		// Resetting to nothing cannot fail.
-		_ = i.zstd.Reset(nil)
+func (t *textReader) release() {
+	t.reader = objectReader{}
+	t.buffered.Reset(nil)
+	t.text = nil
+	if t.zstd != nil {
+		_ = t.zstd.Reset(nil) // cannot fail without a reader
 	}
 }
 
-// open finds out the compression. An error is about the content.
-func (i *inflater) open() error {
-	magic, _ := i.buffered.Peek(4)
-	i.format = format(magic)
-	if i.format == formatPlain {
+// open detects the compression. An error means invalid content.
+func (t *textReader) open() error {
+	magic, _ := t.buffered.Peek(4)
+	t.format = format(magic)
+	if t.format == formatPlain {
 		return nil
 	}
-	head, _ := i.buffered.Peek(MaxKept)
-	i.raw = append(i.raw, head...)
-	if i.format == formatGzip {
-		i.gzip.buffered, i.text = i.buffered, &i.gzip
-		return i.gzip.next()
+	head, _ := t.buffered.Peek(MaxKept)
+	t.raw = append(t.raw, head...)
+	if t.format == formatGzip {
+		t.gzip.buffered, t.text = t.buffered, &t.gzip
+		return t.gzip.next()
 	}
-	if i.zstd == nil {
+	if t.zstd == nil {
 		var err error
-		i.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		t.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
 			zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
 		if err != nil {
 			return err
 		}
 	}
-	i.text = i.zstd
-	return i.zstd.Reset(i.buffered)
+	t.text = t.zstd
+	return t.zstd.Reset(t.buffered)
 }
 
-// Read gives text. It fails with io.EOF, or with what is wrong with the
-// content; when the source failed, only failure knows.
-func (i *inflater) Read(p []byte) (int, error) {
-	n, err := i.text.Read(p)
-	i.inflated += int64(n)
-	if i.format == formatPlain || err != nil {
+// Read returns text. An error other than io.EOF means invalid content, unless
+// reader.failure returns an error.
+func (t *textReader) Read(p []byte) (int, error) {
+	n, err := t.text.Read(p)
+	t.inflated += int64(n)
+	if t.format == formatPlain || err != nil {
 		return n, err
 	}
-	used := i.read - int64(i.buffered.Buffered())
-	if i.inflated > MaxInflated+MaxRatio*used {
+	used := t.reader.read - int64(t.buffered.Buffered())
+	if t.inflated > MaxInflated+MaxRatio*used {
 		return n, errBomb
 	}
 	return n, nil
@@ -102,30 +101,30 @@ func (i *inflater) Read(p []byte) (int, error) {
 
 var errBomb = errors.New("decompression bomb")
 
-// explain is the reason for a rejection by a content error of Read or open.
-func (i *inflater) explain(err error) string {
+// reason turns a content error of Read or open into the reason of a rejection.
+func (t *textReader) reason(err error) string {
 	switch {
 	case errors.Is(err, errBomb):
 		return fmt.Sprintf("object: found a decompression bomb (%s), expected at most %d MiB and %d times the compressed size",
-			i.format, MaxInflated>>20, MaxRatio)
+			t.format, MaxInflated>>20, MaxRatio)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return fmt.Sprintf("object: found zstd with a larger window, expected at most %d MiB", MaxWindow>>20)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Sprintf("object: found truncated %s, expected all of it", i.format)
+		return fmt.Sprintf("object: found truncated %s, expected all of it", t.format)
 	}
-	return fmt.Sprintf("object: found corrupt %s (%s), expected sound data", i.format, clip(err.Error()))
+	return fmt.Sprintf("object: found corrupt %s (%s), expected sound data", t.format, clip(err.Error()))
 }
 
-// members reads one gzip member after the other. The library's own way of doing
-// so takes a header that breaks off for the good end.
-type members struct {
+// gzipMembers reads one gzip member after the other (RFC 1952, section 2.2). The library's
+// multistream mode takes a truncated header for the end.
+type gzipMembers struct {
 	gzip.Reader
 	buffered *bufio.Reader
 }
 
-func (m *members) Read(p []byte) (int, error) {
+func (m *gzipMembers) Read(p []byte) (int, error) {
 	n, err := m.Reader.Read(p)
-	if err != io.EOF { //nolint:errorlint // only the bare EOF is a good end
+	if err != io.EOF { //nolint:errorlint // a wrapped EOF is not the end
 		return n, err
 	}
 	if _, err := m.buffered.Peek(1); err != nil {
@@ -134,10 +133,10 @@ func (m *members) Read(p []byte) (int, error) {
 	return n, m.next()
 }
 
-func (m *members) next() error {
+func (m *gzipMembers) next() error {
 	err := m.Reset(m.buffered)
 	m.Multistream(false)
-	if err == io.EOF { //nolint:errorlint // only the bare EOF is a good end
+	if err == io.EOF { //nolint:errorlint // a wrapped EOF is not the end
 		return io.ErrUnexpectedEOF
 	}
 	return err

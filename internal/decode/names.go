@@ -9,8 +9,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// meant are names that producers use for our fields, in lower case.
-var meant = map[string]string{
+// fieldByAlias maps the names that producers use, in lower case, to the fields of an update.
+var fieldByAlias = map[string]string{
 	"title": "title", "name": "title", "movie": "title", "film": "title", "movie_title": "title", "movietitle": "title", "primarytitle": "title",
 	"year": "year", "release_year": "year", "releaseyear": "year", "released": "year", "release_date": "year", "date": "year", "startyear": "year",
 	"cast": "cast", "actors": "cast", "actor": "cast", "stars": "cast", "starring": "cast", "people": "cast",
@@ -18,33 +18,31 @@ var meant = map[string]string{
 	"deleted": "deleted", "delete": "deleted", "is_deleted": "deleted", "isdeleted": "deleted",
 }
 
-// Meant is the field that an ignored one is nearly, by its name; empty if none is.
-// The name of a field inside another one is behind a slash.
+// Meant returns the field that a producer probably meant by an ignored one (see
+// [Item.Ignored]); "" if none.
 func Meant(ignored string) string {
-	return meant[strings.ToLower(ignored[strings.LastIndexByte(ignored, '/')+1:])]
+	return fieldByAlias[strings.ToLower(ignored[strings.LastIndexByte(ignored, '/')+1:])]
 }
 
-// How many ignored fields an update is said to have, and how many names a decoder
-// remembers.
 const (
+	// maxIgnored is how many ignored fields of one update are named.
 	maxIgnored = 64
-	maxNames   = 1024
+	// maxNames is how many names a decoder remembers.
+	maxNames = 1024
 )
 
-// ignoring remembers names of fields that mean nothing here, so that naming them
-// costs no memory.
-type ignoring struct {
-	known map[string]string
-	// names are those of the present update.
-	names []string
-	// wrapper is the first of them that holds objects, as {"movies": [...]} does.
-	wrapper string
+// ignoredFields holds the unknown fields of an update. It remembers their names, so that
+// naming a field again allocates nothing.
+type ignoredFields struct {
+	known   map[string]string // by raw name
+	names   []string          // of the current update
+	wrapper string            // the first that contains objects, as in {"movies": [...]}
 }
 
-func (i *ignoring) reset() { i.names, i.wrapper = i.names[:0], "" }
+func (i *ignoredFields) reset() { i.names, i.wrapper = i.names[:0], "" }
 
-// note notes a field by its raw name, and returns the name.
-func (i *ignoring) note(raw []byte) string {
+// note adds a field by its raw name, and returns its name.
+func (i *ignoredFields) note(raw []byte) string {
 	name, found := i.known[string(raw)]
 	if !found {
 		if i.known == nil || len(i.known) >= maxNames {
@@ -57,28 +55,27 @@ func (i *ignoring) note(raw []byte) string {
 	return name
 }
 
-func (i *ignoring) add(name string) {
+func (i *ignoredFields) add(name string) {
 	if len(i.names) < maxIgnored {
 		i.names = append(i.names, name)
 	}
 }
 
-// missing is the reason for an update without a required field.
-func (i *ignoring) missing(field, expected string) fault {
+// missing returns the error for an update without a required field.
+func (i *ignoredFields) missing(field, expected string) invalidError {
 	for _, name := range i.names {
 		if Meant(name) == field && !strings.Contains(name, "/") {
-			return fault(fmt.Sprintf("%s: found nothing, expected %s; rename %s to %q", field, expected, quote(name), field))
+			return invalidError(fmt.Sprintf("%s: found nothing, expected %s; rename %s to %q", field, expected, quote(name), field))
 		}
 	}
-	return fault(fmt.Sprintf("%s: found nothing, expected %s", field, expected))
+	return invalidError(fmt.Sprintf("%s: found nothing, expected %s", field, expected))
 }
 
-// complete tells whether an update names its movie. Both parts are zero only
-// when they are missing.
-func (i *ignoring) complete(u *movie.Update) error {
+// complete returns an error if title or year is missing: only then they are zero.
+func (i *ignoredFields) complete(u *movie.Update) error {
 	switch {
 	case u.Title == "" && u.Year == 0 && i.wrapper != "":
-		return faultf("update: found the updates inside %s, expected them without it: one array, or one object after the other", quote(i.wrapper))
+		return invalidf("update: found the updates inside %s, expected them without it: one array, or one object after the other", quote(i.wrapper))
 	case u.Title == "":
 		return i.missing("title", "a string")
 	case u.Year == 0:
@@ -87,7 +84,7 @@ func (i *ignoring) complete(u *movie.Update) error {
 	return nil
 }
 
-// ignore reads over a field that means nothing here.
+// ignore skips an unknown field.
 func (p *parser) ignore(raw []byte) error {
 	name := p.ignored.note(raw)
 	switch p.strict.PeekKind() {
@@ -99,7 +96,7 @@ func (p *parser) ignore(raw []byte) error {
 	return p.strict.SkipValue()
 }
 
-// ignoreObject reads over an object, and notes its members that are nearly fields.
+// ignoreObject skips an object, and notes the members that Meant knows.
 func (p *parser) ignoreObject(name string) error {
 	p.ignored.wraps(name)
 	if _, err := p.strict.ReadToken(); err != nil {
@@ -110,7 +107,7 @@ func (p *parser) ignoreObject(name string) error {
 		if err != nil {
 			return err
 		}
-		if inner := string(member[1 : len(member)-1]); meant[strings.ToLower(inner)] != "" {
+		if inner := string(member[1 : len(member)-1]); fieldByAlias[strings.ToLower(inner)] != "" {
 			p.ignored.add(name + "/" + inner)
 		}
 		if err := p.skipMember(); err != nil {
@@ -132,7 +129,8 @@ func (p *parser) ignoreArray(name string) error {
 	return skipTo(&p.strict, outside)
 }
 
-func (i *ignoring) wraps(name string) {
+// wraps notes a field that contains objects.
+func (i *ignoredFields) wraps(name string) {
 	if i.wrapper == "" {
 		i.wrapper = name
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReasonsSayWhatToChange: a producer who writes other names, a wrapper or another
-// format reads what to change.
+// TestReasonsSayWhatToChange: the reason tells a producer with other names, a wrapper or
+// another format what to change.
 func TestReasonsSayWhatToChange(t *testing.T) {
 	const movies = `[{"title":"A","year":1},{"title":"B","year":2}]`
 	wide := func(little bool, mark string) string {
@@ -56,7 +56,7 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 	}
 }
 
-// TestIgnoredFields are named, and what they may have been meant for.
+// TestIgnoredFields: Read names unknown fields, and Meant the fields they probably stand for.
 func TestIgnoredFields(t *testing.T) {
 	for text, want := range map[string][]string{
 		`{"title":"A","year":1}`: nil,
@@ -65,7 +65,7 @@ func TestIgnoredFields(t *testing.T) {
 		`{"title":"A","year":1,"actors":["B"]}`:                                                      {"actors"},
 		`{"title":"A","year":1,"` + strings.Repeat("x", 100) + `":1}`:                                {strings.Repeat("x", maxQuoted)},
 	} {
-		for range 2 { // decoders remember names
+		for range 2 { // the second Read finds the names in the decoder
 			var got []string
 			err := Read(strings.NewReader(text), func(item Item) error {
 				got = append(got, item.Ignored...)
@@ -83,7 +83,7 @@ func TestIgnoredFields(t *testing.T) {
 	}
 }
 
-// sameNames compares without the order.
+// sameNames compares two lists, whatever their order.
 func sameNames(want, got []string) bool {
 	seen := map[string]int{}
 	for _, name := range want {

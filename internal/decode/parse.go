@@ -8,18 +8,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// parser decodes single values, again and again without new memory.
+// parser decodes single values. It reuses its memory.
 type parser struct {
 	input  bytes.Buffer
 	strict jsontext.Decoder
-	// lenient only finds the end of a value that strict will not have.
+	// lenient finds the end of a value that strict rejects.
 	lenient jsontext.Decoder
 	names   []string
 	scratch []byte
-	ignored ignoring
+	ignored ignoredFields
 }
 
-// release lets go of the caller's data, and of what one large update needed.
+// release drops the caller's data, and the memory that a large update needed.
 func (p *parser) release() {
 	p.input = bytes.Buffer{}
 	clear(p.names[:cap(p.names)])
@@ -31,14 +31,13 @@ func (p *parser) release() {
 	}
 }
 
-// lookahead is in bytes: so far before the end of the data a syntax error may
-// still be described differently when more comes, like half a letter.
+// lookahead is in bytes: a syntax error so close to the end of the data may be another one
+// when more data follows; half a UTF-8 sequence, for example.
 const lookahead = 32
 
-// parse judges the value at the start of data. It is near the end of the data
-// when more data might change the verdict; a value that is cut off there has an
-// unknown extent and no reason yet.
-func (p *parser) parse(data []byte) (v verdict, near bool) {
+// parse parses the value at the start of data. undecided reports that more data may change
+// the result; a value cut off by the end of data has an unknown extent and no reason yet.
+func (p *parser) parse(data []byte) (v result, undecided bool) {
 	var err error
 	v.size, err = p.decode(data, &v.update)
 	if err == nil {
@@ -53,25 +52,27 @@ func (p *parser) parse(data []byte) (v verdict, near bool) {
 	}
 	switch {
 	case extentErr == nil:
-		v = verdict{size: size, reason: faultReason(err, data[:size])}
-		// A number might go on.
+		v = result{size: size, reason: reasonOf(err, data[:size])}
+		// More digits may follow a number.
 		return v, size > MaxUpdate || size == len(data) && data[0] != '{'
 	case errors.Is(extentErr, errDepth):
-		return verdict{extent: extentAhead, reason: tooDeep}, false
+		return result{extent: extentAhead, reason: tooDeep}, false
 	case errors.Is(extentErr, io.ErrUnexpectedEOF):
 		return cutOff(data), true
 	}
 	var s *jsontext.SyntacticError
-	near = errors.As(extentErr, &s) && s.ByteOffset+lookahead > int64(len(data))
-	return verdict{extent: extentUnknown, reason: syntaxReason(extentErr)}, near
+	undecided = errors.As(extentErr, &s) && s.ByteOffset+lookahead > int64(len(data))
+	return result{extent: extentUnknown, reason: syntaxReason(extentErr)}, undecided
 }
 
 var errNoObject = errors.New("no object")
 
-func cutOff(data []byte) verdict { return verdict{extent: extentUnknown, size: len(data)} }
+// cutOff is the result of a value that the end of data cuts off.
+func cutOff(data []byte) result { return result{extent: extentUnknown, size: len(data)} }
 
-func faultReason(err error, raw jsontext.Value) string {
-	var f fault
+// reasonOf returns the reason to reject a value whose end is known.
+func reasonOf(err error, raw jsontext.Value) string {
+	var f invalidError
 	switch {
 	case errors.Is(err, errNoObject):
 		return "update: found " + found(raw) + ", expected an object"
@@ -86,17 +87,18 @@ func (p *parser) start(dec *jsontext.Decoder, data []byte, opts ...jsontext.Opti
 	dec.Reset(&p.input, opts...)
 }
 
-// skip finds the end of a value by the plain grammar of JSON.
+// skip returns the length of a value by the grammar of JSON alone: duplicate names and
+// invalid UTF-8 are allowed.
 func (p *parser) skip(data []byte) (int, error) {
 	p.start(&p.lenient, data, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	err := skipValue(&p.lenient)
 	return int(p.lenient.InputOffset()), err
 }
 
-// skipValue reads over a value of any kind, but not over a deep one.
+// skipValue skips a value of any kind; errDepth if it is too deep.
 func skipValue(dec *jsontext.Decoder) error { return skipTo(dec, dec.StackDepth()) }
 
-// skipTo reads until the values inside the given depth have ended.
+// skipTo reads tokens until the nesting is back at the depth given.
 func skipTo(dec *jsontext.Decoder, outside int) error {
 	for {
 		if _, err := dec.ReadToken(); err != nil {

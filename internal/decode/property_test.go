@@ -10,23 +10,24 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"jpmovies/internal/movie"
+
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 )
 
-// example is one value of an object, and what it must become.
+// example is one value of an object and its expected item.
 type example struct {
 	json string
-	// want is an outline, or the beginning of a reason.
+	// want is an outline, or a prefix of the reason.
 	want string
 }
 
-// drawExample draws an update that is valid, or wrong in one way that leaves it
-// sound JSON.
+// drawExample draws an update that is valid, or that is wrong in one way.
 func drawExample(t *rapid.T) example {
 	title := rapid.StringMatching(`[A-Za-zé"\\ 東]{0,12}[a-z]`).Draw(t, "title")
-	year := rapid.IntRange(MinYear, MaxYear).Draw(t, "year")
+	year := rapid.IntRange(movie.MinYear, movie.MaxYear).Draw(t, "year")
 	names := rapid.SliceOfN(rapid.SampledFrom([]string{"A", "B", " B ", "é", "e\u0301", ""}), 0, 5)
 	fields := map[string]any{"title": title, "year": year, "other": rapid.IntRange(0, 9).Draw(t, "other")}
 	if rapid.Bool().Draw(t, "has cast") {
@@ -63,8 +64,8 @@ func drawExample(t *rapid.T) example {
 	return example{string(text), want}
 }
 
-// TestForms writes the same updates in every form an object may have, cuts it
-// into pieces, and finds the same items.
+// TestForms: the same updates yield the same items in every form of an object and in pieces
+// of any size.
 func TestForms(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		examples := rapid.SliceOfN(rapid.Custom(drawExample), 1, 20).Draw(t, "updates")
@@ -75,7 +76,7 @@ func TestForms(t *testing.T) {
 		sizes := rapid.SliceOfN(rapid.IntRange(1, 100), 1, 5).Draw(t, "chunks")
 		var first []Item
 		for form, text := range map[string]string{
-			// A sequence must not begin like an array.
+			// An object that begins with [ is an array, so a sequence begins with an update.
 			"sequence": movieJSON("A", 1) + strings.Join(texts, ""),
 			"lines":    movieJSON("A", 1) + "\n" + strings.Join(texts, "\r\n") + "\n",
 			"mark":     "\ufeff " + movieJSON("A", 1) + "\t" + strings.Join(texts, " \n "),
@@ -117,7 +118,7 @@ func checkExamples(t *rapid.T, form string, examples []example, items []Item) {
 	}
 }
 
-// problem checks an item without the help of the code that made it.
+// problem checks an item by the specification, without the code of this package.
 func problem(item Item, position int) string {
 	u := item.Update
 	switch {
@@ -165,8 +166,8 @@ func isClean(text string, limit int) bool {
 		norm.NFC.IsNormalString(text) && !strings.Contains(text, "\x00")
 }
 
-// FuzzRead reads anything: items are valid, numbered without holes, the same
-// for every chunking, and a failing reader is an error.
+// FuzzRead: for any bytes, the items are valid, numbered without holes and the same for
+// pieces of any size, and a failing reader is an error.
 func FuzzRead(f *testing.F) {
 	for _, object := range samples() {
 		f.Add(object)
@@ -186,17 +187,17 @@ func FuzzRead(f *testing.F) {
 		}
 		size := 1 + len(object)%61
 		again, err := readAll(&chunks{data: object, sizes: []int{size, 1}})
-		if err != nil || len(again) != len(items) || !isBeginning(again, items) {
+		if err != nil || len(again) != len(items) || !isPrefix(again, items) {
 			t.Fatalf("in chunks: %v %v, not %v", err, outline(again), outline(items))
 		}
 		half := object[:len(object)/2]
-		part, err := readAll(io.MultiReader(bytes.NewReader(half), broken{}))
-		if err == nil || !isBeginning(part, items) {
+		part, err := readAll(io.MultiReader(bytes.NewReader(half), brokenReader{}))
+		if err == nil || !isPrefix(part, items) {
 			t.Fatalf("broken reader: %v %v", err, outline(part))
 		}
 	})
 }
 
-type broken struct{}
+type brokenReader struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

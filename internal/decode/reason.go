@@ -10,7 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// How much a reason shows, in bytes: of what was found, and of other words.
+// maxQuoted and maxClipped limit the parts of a reason, in bytes: quoted text of the object,
+// and other text.
 const (
 	maxQuoted  = 64
 	maxClipped = 96
@@ -21,29 +22,29 @@ var (
 	tooDeep  = fmt.Sprintf("update: found nesting deeper than %d, expected at most that", MaxDepth)
 )
 
-// fault is what is wrong with an update that is sound JSON.
-type fault string
+// invalidError is the reason to reject an update that is valid JSON.
+type invalidError string
 
-func (f fault) Error() string { return string(f) }
+func (f invalidError) Error() string { return string(f) }
 
-// in says in which field a fault is.
-func in(field string, err error) error {
+// inField adds the name of the field to an invalidError.
+func inField(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var f fault
+	var f invalidError
 	if errors.As(err, &f) {
-		return fault(field + ": " + string(f))
+		return invalidError(field + ": " + string(f))
 	}
 	return err
 }
 
-func faultf(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
+func invalidf(format string, args ...any) error { return invalidError(fmt.Sprintf(format, args...)) }
 
-// errDepth says that the value is not read because it is nested too deeply.
+// errDepth reports a value that is nested too deeply to parse.
 var errDepth = errors.New(tooDeep)
 
-// found describes a JSON value in the words of a reason.
+// found describes a JSON value for a reason.
 func found(raw jsontext.Value) string {
 	switch raw.Kind() {
 	case jsontext.KindBeginObject:
@@ -59,7 +60,7 @@ func found(raw jsontext.Value) string {
 	return string(raw)
 }
 
-// quote shows text between quotes, shortened, on one line.
+// quote returns text in quotes, shortened, on one line.
 func quote(text string) string {
 	short := cut(text, maxQuoted)
 	if len(short) < len(text) {
@@ -68,7 +69,7 @@ func quote(text string) string {
 	return strconv.Quote(short)
 }
 
-// clip shows text as it is, shortened, if it can be printed on one line.
+// clip returns text as it is, shortened; quoted if it cannot be printed on one line.
 func clip(text string) string {
 	short := cut(text, maxClipped)
 	if !utf8.ValidString(short) || strings.ContainsFunc(short, func(r rune) bool { return !strconv.IsPrint(r) }) {
@@ -80,7 +81,7 @@ func clip(text string) string {
 	return short
 }
 
-// cut shortens text to at most n bytes, at the boundary of a rune.
+// cut shortens text to at most n bytes at the boundary of a rune.
 func cut(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -93,13 +94,13 @@ func cut(text string, n int) string {
 	return text[:n]
 }
 
-// head describes the character at the start of data.
+// head quotes the character at the start of data.
 func head(data []byte) string {
 	_, n := utf8.DecodeRune(data)
 	return quote(string(data[:n]))
 }
 
-// syntaxReason is the reason for a value that is no JSON, or not strict JSON.
+// syntaxReason returns the reason for invalid JSON, with the position of the error.
 func syntaxReason(err error) string {
 	var s *jsontext.SyntacticError
 	if !errors.As(err, &s) {

@@ -2,12 +2,12 @@ package decode
 
 import "strings"
 
-// skipper finds the end of a value by its strings and brackets alone. It needs
-// no memory, whatever the value's size and depth.
+// skipper finds the end of a value by its strings and brackets alone. Its memory is constant,
+// whatever the value's size and depth.
 type skipper struct {
-	// stopAtLine ends the value also before a line that begins with a brace.
+	// stopAtLine also ends the value before a line that begins with a brace.
 	stopAtLine bool
-	// done: the end was found. failed: there is a syntax error instead.
+	// done reports that the end was found; failed, that it is a syntax error.
 	done, failed bool
 
 	begun    bool
@@ -18,7 +18,7 @@ type skipper struct {
 	depth    int
 }
 
-// skip gives how many bytes of data belong to the value; all, until done.
+// skip returns how many bytes of data belong to the value: all until done.
 func (s *skipper) skip(data []byte) int {
 	for i, c := range data {
 		switch {

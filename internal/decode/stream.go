@@ -7,19 +7,19 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// sequence reads values separated by white space.
+// sequence reads the values of an object that is no array.
 func (d *decoder) sequence() error {
-	for len(d.data()) > 0 {
+	for len(d.window.data()) > 0 {
 		if err := d.sequenceValue(); err != nil {
 			return err
 		}
-		if _, err := d.skipSpace(); err != nil {
+		if _, err := d.window.skipSpace(); err != nil {
 			return err
 		}
 	}
 	switch {
-	case d.broken():
-		return d.rejectRest(d.explain(d.end))
+	case d.window.broken():
+		return d.rejectRest(d.window.text.reason(d.window.end))
 	case d.position == 0:
 		return d.rejectRest("object: found nothing but white space, expected at least one update")
 	}
@@ -27,14 +27,14 @@ func (d *decoder) sequence() error {
 }
 
 func (d *decoder) sequenceValue() error {
-	v, err := d.judge()
+	v, err := d.parseValue()
 	if err != nil {
 		return err
 	}
 	s := &skipper{stopAtLine: true}
 	switch v.extent {
 	case extentKnown:
-		return d.settle(v)
+		return d.emit(v)
 	case extentAhead:
 		err = d.skipValue(s)
 	case extentCut:
@@ -46,16 +46,16 @@ func (d *decoder) sequenceValue() error {
 	switch {
 	case err != nil:
 		return err
-	case d.broken() && len(d.data()) == 0:
-		return d.rejectRest(d.explain(d.end))
+	case d.window.broken() && len(d.window.data()) == 0:
+		return d.rejectRest(d.window.text.reason(d.window.end))
 	}
 	return d.reject(v.reason)
 }
 
-// array reads the elements of an array, which is all that the object holds.
+// array reads the elements of an array. Nothing may follow it.
 func (d *decoder) array() error {
-	d.drop(1)
-	c, err := d.skipSpace()
+	d.window.drop(1)
+	c, err := d.window.skipSpace()
 	if err != nil {
 		return err
 	}
@@ -63,40 +63,40 @@ func (d *decoder) array() error {
 		return d.arrayEnd()
 	}
 	for {
-		if over, err := d.arrayValue(); err != nil || over {
+		if ended, err := d.arrayValue(); err != nil || ended {
 			return err
 		}
-		c, err := d.skipSpace()
+		c, err := d.window.skipSpace()
 		switch {
 		case err != nil:
 			return err
-		case len(d.data()) == 0:
+		case len(d.window.data()) == 0:
 			return d.rejectRest(d.endReason("array"))
 		case c == ']':
 			return d.arrayEnd()
 		case c != ',':
-			return d.rejectRest(fmt.Sprintf("array: found %s behind an element, expected a comma or the closing bracket", head(d.data())))
+			return d.rejectRest(fmt.Sprintf("array: found %s behind an element, expected a comma or the closing bracket", head(d.window.data())))
 		}
-		d.drop(1)
-		if _, err := d.skipSpace(); err != nil {
+		d.window.drop(1)
+		if _, err := d.window.skipSpace(); err != nil {
 			return err
 		}
 	}
 }
 
-// arrayValue reads one element and tells whether the array is over, because the
-// element's end cannot be found.
-func (d *decoder) arrayValue() (over bool, err error) {
-	if len(d.data()) == 0 {
+// arrayValue reads one element. ended reports that the element's end is unknown, and the rest
+// of the array was rejected.
+func (d *decoder) arrayValue() (ended bool, err error) {
+	if len(d.window.data()) == 0 {
 		return true, d.rejectRest(d.endReason("array"))
 	}
-	v, err := d.judge()
+	v, err := d.parseValue()
 	if err != nil {
 		return false, err
 	}
 	switch v.extent {
 	case extentKnown:
-		return false, d.settle(v)
+		return false, d.emit(v)
 	case extentAhead:
 		s := &skipper{}
 		if err := d.skipValue(s); err != nil {
@@ -106,129 +106,128 @@ func (d *decoder) arrayValue() (over bool, err error) {
 			return false, d.reject(v.reason)
 		}
 	}
-	if d.broken() && len(d.data()) == 0 {
-		v.reason = d.explain(d.end)
+	if d.window.broken() && len(d.window.data()) == 0 {
+		v.reason = d.window.text.reason(d.window.end)
 	}
 	return true, d.rejectRest(v.reason)
 }
 
 func (d *decoder) arrayEnd() error {
-	d.drop(1)
-	if _, err := d.skipSpace(); err != nil {
+	d.window.drop(1)
+	if _, err := d.window.skipSpace(); err != nil {
 		return err
 	}
 	switch {
-	case len(d.data()) > 0:
-		return d.rejectRest(fmt.Sprintf("array: found %s behind the closing bracket, expected nothing", head(d.data())))
-	case d.broken():
-		return d.rejectRest(d.explain(d.end))
+	case len(d.window.data()) > 0:
+		return d.rejectRest(fmt.Sprintf("array: found %s behind the closing bracket, expected nothing", head(d.window.data())))
+	case d.window.broken():
+		return d.rejectRest(d.window.text.reason(d.window.end))
 	}
 	return nil
 }
 
-// endReason is the reason for a value that the end of the text cuts off.
+// endReason returns the reason for a value that is cut off by the end of the text.
 func (d *decoder) endReason(what string) string {
-	if d.broken() {
-		return d.explain(d.end)
+	if d.window.broken() {
+		return d.window.text.reason(d.window.end)
 	}
 	return what + ": found the end of the object inside it, expected its rest"
 }
 
-// extent is what is known about where a value ends.
+// extent says what is known about the end of a value.
 type extent int
 
 const (
-	// extentKnown: the value is sound JSON, size bytes of it.
+	// extentKnown: the value is valid JSON of size bytes.
 	extentKnown extent = iota
-	// extentAhead: too large or too deep to be read, brackets tell the end.
+	// extentAhead: the value is too large or too deep to parse; its brackets show the end.
 	extentAhead
-	// extentUnknown: no JSON, or the object ends inside it.
+	// extentUnknown: the value is invalid JSON, or the object ends inside it.
 	extentUnknown
-	// extentCut: the compression breaks off inside it.
+	// extentCut: the compressed data ends or is corrupt inside the value.
 	extentCut
 )
 
-type verdict struct {
+// result is what is known about one value.
+type result struct {
 	extent extent
 	size   int
 	update movie.Update
 	reason string
 }
 
-// settle yields the verdict on a value whose extent is known.
-func (d *decoder) settle(v verdict) error {
+// emit yields a value whose extent is known, as an update or as a rejection.
+func (d *decoder) emit(v result) error {
 	if v.reason == "" {
-		d.drop(v.size)
+		d.window.drop(v.size)
 		return d.accept(v.update, v.size)
 	}
-	d.take(v.size)
+	d.discard(v.size)
 	return d.reject(v.reason)
 }
 
-// judge decodes the value at the start of the window, which grows until the
-// verdict can't be changed by what follows. As it doubles, a value is read a
-// bounded number of times.
-func (d *decoder) judge() (verdict, error) {
+// parseValue parses the value at the start of the window. It grows the window until more text
+// cannot change the result. The window doubles, so all parsing together is linear.
+func (d *decoder) parseValue() (result, error) {
 	for {
-		data := d.data()
+		data := d.window.data()
 		data = data[:min(len(data), MaxUpdate+1)]
-		v, near := d.parser.parse(data)
-		if !near {
+		v, undecided := d.parser.parse(data)
+		if !undecided {
 			return v, nil
 		}
 		if v.size > MaxUpdate {
-			return verdict{extent: extentAhead, reason: tooLarge}, nil
+			return result{extent: extentAhead, reason: tooLarge}, nil
 		}
-		more, err := d.more()
+		more, err := d.window.more()
 		if err != nil || !more {
-			return d.lastVerdict(v), err
+			return d.finalResult(v), err
 		}
 	}
 }
 
-// lastVerdict is the one on a value behind which there is no more.
-func (d *decoder) lastVerdict(v verdict) verdict {
+// finalResult returns the result of the last value, which no more text follows.
+func (d *decoder) finalResult(v result) result {
 	if v.extent == extentUnknown && v.reason == "" {
 		v.reason = d.endReason("update")
-		if d.broken() {
+		if d.window.broken() {
 			v.extent = extentCut
 		}
 	}
 	return v
 }
 
-// skipValue takes a value that is not to be read.
+// skipValue discards a value that is not parsed.
 func (d *decoder) skipValue(s *skipper) error {
 	for {
-		d.take(s.skip(d.data()))
+		d.discard(s.skip(d.window.data()))
 		if s.done {
 			return nil
 		}
-		if more, err := d.more(); err != nil || !more {
+		if more, err := d.window.more(); err != nil || !more {
 			return err
 		}
 	}
 }
 
-// skipToLine takes everything before the next line that begins with a brace.
-// What stands at the start is the value given up.
+// skipToLine discards all text before the next line that begins with a brace. The brace of
+// the invalid value itself does not count.
 func (d *decoder) skipToLine() error {
 	for {
-		data := d.data()
+		data := d.window.data()
 		if i := bytes.Index(data, []byte("\n{")); i >= 0 {
-			d.take(i + 1)
+			d.discard(i + 1)
 			return nil
 		}
-		// The brace may be the next byte to come.
-		keep := 0
+		keep := 0 // the brace may be the next byte to come
 		if bytes.HasSuffix(data, []byte("\n")) {
 			keep = 1
 		}
-		d.take(len(data) - keep)
-		if more, err := d.more(); err != nil {
+		d.discard(len(data) - keep)
+		if more, err := d.window.more(); err != nil {
 			return err
 		} else if !more {
-			d.take(keep)
+			d.discard(keep)
 			return nil
 		}
 	}

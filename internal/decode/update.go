@@ -13,7 +13,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// decode reads an update strictly, in one pass.
+// decode parses an update and returns its length.
 func (p *parser) decode(data []byte, u *movie.Update) (int, error) {
 	if data[0] != '{' {
 		return 0, errNoObject
@@ -42,8 +42,7 @@ func (p *parser) member(u *movie.Update) (err error) {
 		return err
 	}
 	if bytes.IndexByte(name, '\\') >= 0 {
-		// A name may be written with escapes.
-		name = strconv.AppendQuote(nil, unescape(name))
+		name = strconv.AppendQuote(nil, unescape(name)) // so that escapes do not hide a field
 	}
 	switch string(name) {
 	case `"title"`:
@@ -67,20 +66,20 @@ func unescape(raw jsontext.Value) string {
 	return string(text)
 }
 
-// wrongType is the error for the next value, which is not as expected. What is
-// found inside it doesn't matter.
+// wrongType returns the error for the next value, which has another type than expected. The
+// content of an object or array does not matter.
 func (p *parser) wrongType(field, expected string) error {
 	switch p.strict.PeekKind() {
 	case jsontext.KindBeginObject:
-		return faultf("%s: found an object, expected %s", field, expected)
+		return invalidf("%s: found an object, expected %s", field, expected)
 	case jsontext.KindBeginArray:
-		return faultf("%s: found an array, expected %s", field, expected)
+		return invalidf("%s: found an array, expected %s", field, expected)
 	}
 	raw, err := p.strict.ReadValue()
 	if err != nil {
 		return err
 	}
-	return faultf("%s: found %s, expected %s", field, found(raw), expected)
+	return invalidf("%s: found %s, expected %s", field, found(raw), expected)
 }
 
 func (p *parser) title() (string, error) {
@@ -90,13 +89,13 @@ func (p *parser) title() (string, error) {
 	}
 	title, err := p.text(MaxTitle)
 	if err == nil && title == "" {
-		err = fault("found only white space, expected a string that is not blank")
+		err = invalidError("found only white space, expected a string that is not blank")
 	}
-	return title, in(field, err)
+	return title, inField(field, err)
 }
 
-// text reads a string, which comes next, and cleans it. Its faults don't know
-// the field.
+// text reads the next value, a string, and cleans it. The caller adds the field's name to an
+// error.
 func (p *parser) text(limit int) (string, error) {
 	raw, err := p.strict.ReadValue()
 	if err != nil {
@@ -111,16 +110,16 @@ func (p *parser) text(limit int) (string, error) {
 		inner = p.scratch
 	}
 	if bytes.IndexByte(inner, 0) >= 0 {
-		return "", faultf("found a NUL in %s, expected text without", quote(string(inner)))
+		return "", invalidf("found a NUL in %s, expected text without", quote(string(inner)))
 	}
 	text := movie.Clean(string(inner))
 	if len(text) > limit {
-		return "", faultf("found %d bytes, expected at most %d", len(text), limit)
+		return "", invalidf("found %d bytes, expected at most %d", len(text), limit)
 	}
 	return text, nil
 }
 
-var expectedYear = "an integer from " + strconv.Itoa(MinYear) + " to " + strconv.Itoa(MaxYear)
+var expectedYear = "an integer from " + strconv.Itoa(movie.MinYear) + " to " + strconv.Itoa(movie.MaxYear)
 
 func (p *parser) year() (int, error) {
 	const field = "year"
@@ -132,28 +131,28 @@ func (p *parser) year() (int, error) {
 		return 0, err
 	}
 	if bytes.ContainsAny(raw, ".eE") {
-		return 0, faultf("%s: found %s, expected %s without fraction or exponent", field, found(raw), expectedYear)
+		return 0, invalidf("%s: found %s, expected %s without fraction or exponent", field, found(raw), expectedYear)
 	}
-	// Atoi knows all numbers that are in range.
+	// Atoi parses all numbers that are in range.
 	year, err := strconv.Atoi(string(raw))
-	if err != nil || year < MinYear || year > MaxYear {
-		return 0, faultf("%s: found %s, which is out of range, expected %s", field, found(raw), expectedYear)
+	if err != nil || year < movie.MinYear || year > movie.MaxYear {
+		return 0, invalidf("%s: found %s, which is out of range, expected %s", field, found(raw), expectedYear)
 	}
 	return year, nil
 }
 
-// unquoted adds what to do about a year that was written as text.
+// unquoted adds the remedy to the error of a year that is a string of digits.
 func unquoted(err error) error {
-	var f fault
+	var f invalidError
 	var year int
 	if !errors.As(err, &f) {
 		return err
 	}
-	_, _ = fmt.Sscanf(string(f), `year: found string "%d"`, &year) // 0 when there is no number
-	if year < MinYear || year > MaxYear || !strings.HasPrefix(string(f), fmt.Sprintf(`year: found string "%d"`, year)) {
+	_, _ = fmt.Sscanf(string(f), `year: found string "%d"`, &year) // 0 if it is no number
+	if year < movie.MinYear || year > movie.MaxYear || !strings.HasPrefix(string(f), fmt.Sprintf(`year: found string "%d"`, year)) {
 		return err
 	}
-	return fault(fmt.Sprintf("%s: write %d without quotes", f, year))
+	return invalidError(fmt.Sprintf("%s: write %d without quotes", f, year))
 }
 
 func (p *parser) deleted() (bool, error) {
@@ -165,7 +164,7 @@ func (p *parser) deleted() (bool, error) {
 	return false, p.wrongType("deleted", "true or false")
 }
 
-// list reads names. Null is as good as absent.
+// list reads names. null means the same as an absent field.
 func (p *parser) list(field string, limit int) ([]string, error) {
 	switch p.strict.PeekKind() {
 	case jsontext.KindNull:
@@ -181,7 +180,7 @@ func (p *parser) list(field string, limit int) ([]string, error) {
 	p.names = p.names[:0]
 	for n := 0; p.strict.PeekKind() != jsontext.KindEndArray; n++ {
 		if n == limit {
-			return nil, faultf("%s: found more than %d names, expected at most that", field, limit)
+			return nil, invalidf("%s: found more than %d names, expected at most that", field, limit)
 		}
 		if err := p.name(field, n); err != nil {
 			return nil, err
@@ -193,21 +192,21 @@ func (p *parser) list(field string, limit int) ([]string, error) {
 	return distinct(p.names), nil
 }
 
-// name reads one name of a list, the n-th, into p.names.
+// name appends the n-th name of a list to p.names.
 func (p *parser) name(field string, n int) error {
 	if p.strict.PeekKind() != jsontext.KindString {
 		return p.wrongType(field+"/"+strconv.Itoa(n), "a string")
 	}
 	name, err := p.text(MaxName)
 	if err != nil {
-		return in(field+"/"+strconv.Itoa(n), err)
+		return inField(field+"/"+strconv.Itoa(n), err)
 	}
 	p.names = append(p.names, name)
 	return nil
 }
 
-// distinct copies a list without blanks and repeats. Most lists are so short
-// that comparing beats hashing.
+// distinct copies a list without blank and repeated names. Most lists are so short that
+// comparing is faster than hashing.
 func distinct(names []string) []string {
 	const short = 32
 	kept := make([]string, 0, len(names))

@@ -7,44 +7,43 @@ import (
 )
 
 const (
-	// smallWindow holds nearly every update, and always what is kept of a
-	// rejected one.
+	// smallWindow holds nearly every update, and the kept bytes of every rejected one.
 	smallWindow = MaxKept
-	// fullWindow holds the largest update and one byte more.
+	// fullWindow holds the largest update and more: the byte behind it shows that it ended.
 	fullWindow = MaxUpdate + 64<<10
-	// space is JSON's white space.
+	// space is the white space of JSON (RFC 8259, section 2).
 	space = " \t\r\n"
 )
 
-// window is the part of the text that is in memory. It is always filled as far
-// as it goes, so what is seen never depends on how the source cuts its data.
+// window is the part of the text that is in memory. It is filled completely each time, so the
+// results do not depend on the sizes of the reader's pieces.
 type window struct {
-	inflater
+	text        textReader
 	buf         []byte
 	start, stop int
-	// end is why there is no more: io.EOF, or what is wrong with the content.
-	end error
+	end         error // why there is no more text: io.EOF, or invalid content
 }
 
 func (w *window) init() {
-	w.buffered = bufio.NewReaderSize(nil, MaxKept)
+	w.text.buffered = bufio.NewReaderSize(nil, MaxKept)
 	w.buf = make([]byte, smallWindow)
 }
 
-// reset goes back to the small window: its size has a say in where a bomb is
-// noticed. The memory of a larger one is kept.
+// reset starts with the small window, because a larger one notices a decompression bomb
+// later. The memory of a larger window is kept.
 func (w *window) reset(r io.Reader) {
-	w.inflater.reset(r)
+	w.text.reset(r)
 	w.buf, w.start, w.stop, w.end = w.buf[:smallWindow], 0, 0, nil
 }
 
-// open fills the window for the first time and skips a byte order mark.
+// open fills the window and skips a byte order mark. Of a compressed object it reads up to
+// MaxVerified bytes and one more, so that a short one is verified to its end.
 func (w *window) open() error {
-	w.end = w.inflater.open()
+	w.end = w.text.open()
 	if err := w.fill(); err != nil {
 		return err
 	}
-	for w.format != formatPlain && w.end == nil && w.stop <= MaxVerified {
+	for w.text.format != formatPlain && w.end == nil && w.stop <= MaxVerified {
 		if more, err := w.more(); err != nil || !more {
 			return err
 		}
@@ -59,8 +58,8 @@ func (w *window) data() []byte { return w.buf[w.start:w.stop] }
 
 func (w *window) drop(n int) { w.start += n }
 
-// more gets more text behind what is there, and tells whether it could. The
-// error is the source's.
+// more appends text to the window, and reports whether there was any. The error is the
+// caller's reader's.
 func (w *window) more() (bool, error) {
 	switch {
 	case w.end != nil:
@@ -89,22 +88,22 @@ func (w *window) grow(size int) {
 
 func (w *window) fill() error {
 	for w.stop < len(w.buf) && w.end == nil {
-		n, err := w.Read(w.buf[w.stop:])
+		n, err := w.text.Read(w.buf[w.stop:])
 		w.stop += n
 		w.end = err
 	}
 	if w.end == nil {
 		return nil
 	}
-	return w.failure()
+	return w.text.reader.failure()
 }
 
-// broken tells whether the text ends because of what is wrong with it.
+// broken reports whether the text ends because of invalid compression.
 func (w *window) broken() bool {
-	return w.end != nil && w.end != io.EOF //nolint:errorlint // only the bare EOF is a good end
+	return w.end != nil && w.end != io.EOF //nolint:errorlint // a wrapped EOF is not the end
 }
 
-// skipSpace drops white space and gives the byte behind it, 0 at the end.
+// skipSpace drops white space and returns the next byte; 0 at the end.
 func (w *window) skipSpace() (byte, error) {
 	for {
 		for i, c := range w.data() {

@@ -5,41 +5,39 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
-// ErrNotUnderstood says that a message, or a part of it, may tell of an object
-// that nobody can make out.
+// ErrNotUnderstood reports that a message, or a part of it, may name an object but cannot be
+// read. A listing must find the object.
 var ErrNotUnderstood = errors.New("not understood")
 
-// Event says that an object was created, or overwritten.
+// Event reports that an object was created or overwritten.
 type Event struct {
 	Key string
-	// Other is the key when Key does not exist, or "": servers differ in whether
-	// they encode keys.
+	// Other is the key to try if Key does not exist, or "". S3 URL-encodes the keys of its
+	// notifications, and some servers do not.
 	Other string
 	Size  int64
-	Time  time.Time // zero: not known
+	Time  time.Time // zero if unknown
 }
 
-// Scope is what events must be about to count.
-type Scope struct {
-	// Bucket is the name of the bucket, Prefix the beginning of the keys.
-	Bucket, Prefix string
-}
+// Scope selects the events of one bucket and of keys with a prefix.
+type Scope struct{ Bucket, Prefix string }
 
-// message is any of the forms in which a bucket tells of objects. Only the key of
-// an object matters, so the type of everything else is open.
+// message is the union of all forms of notifications. Only keys are needed, so all other
+// values may have any type.
 type message struct {
-	// S3's own form: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+	// S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 	Records []record
-	Event   any // of a test
+	Event   any // s3:TestEvent
 	// EventBridge: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 	DetailType any `json:"detail-type"`
 	Detail     *entity
 	Time       any
-	// SNS puts one of the others into an envelope.
+	// SNS wraps one of the others: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 	Message any
 }
 
@@ -57,23 +55,23 @@ type entity struct {
 	}
 }
 
-// testEvent is what S3 sends when somebody configures the notifications.
+// testEvent is the event that S3 sends when notifications are configured.
 const testEvent = "s3:TestEvent"
 
-// Events returns the events of a message's body which are in scope, each key
-// once. The error says why something else in it is of no use; it is an
-// ErrNotUnderstood unless that is certain.
+// Events returns the events in scope that a message's body contains, each key once. The error
+// says why another part of it is not used. It is ErrNotUnderstood if that part may name an
+// object in scope.
 func (s Scope) Events(body string) ([]Event, error) {
 	m, err := parse(body)
 	if inner, ok := m.Message.(string); ok && len(m.Records) == 0 && m.Detail == nil {
 		if m, err = parse(inner); err != nil {
-			err = fmt.Errorf("the SNS envelope holds no notification of S3: %w", err)
+			err = fmt.Errorf("the SNS envelope contains no notification of S3: %w", err)
 		}
 	}
-	c := collection{scope: s, seen: make(map[string]bool)}
+	c := collector{scope: s, seen: make(map[string]bool)}
 	for _, r := range m.Records {
 		name, _ := r.EventName.(string)
-		c.add(r.S3, strings.TrimPrefix(name, "s3:"), "ObjectCreated:", r.EventTime, true) // some servers begin with s3:
+		c.add(r.S3, strings.TrimPrefix(name, "s3:"), "ObjectCreated:", r.EventTime, true) // some servers add the prefix s3:
 	}
 	if m.Detail != nil {
 		name, _ := m.DetailType.(string)
@@ -81,70 +79,72 @@ func (s Scope) Events(body string) ([]Event, error) {
 	}
 	switch {
 	case m.Event == testEvent:
-		return nil, errors.New("a test of S3")
+		return nil, errors.New("a test event of S3")
 	case err == nil && len(m.Records) == 0 && m.Detail == nil:
 		err = fmt.Errorf("%w: not a notification of S3: no records", ErrNotUnderstood)
 	}
-	if c.unused != nil && !errors.Is(err, ErrNotUnderstood) {
-		err = c.unused
+	if c.skipped != nil && !errors.Is(err, ErrNotUnderstood) {
+		err = c.skipped
 	}
 	return c.events, err
 }
 
-// parse decodes as much of a message as there is of it.
+// parse decodes a body. After an error the message has the parts that could be decoded.
 func parse(body string) (m message, err error) {
 	err = json.Unmarshal([]byte(body), &m)
 	if err == nil {
 		return m, nil
 	}
 	var text string
-	if json.Unmarshal([]byte(body), &text) == nil && json.Unmarshal([]byte(text), &m) == nil { // encoded twice
+	if json.Unmarshal([]byte(body), &text) == nil && json.Unmarshal([]byte(text), &m) == nil { // a JSON string that contains the message
 		return m, nil
 	}
 	return m, fmt.Errorf("%w: not a notification of S3: %w", ErrNotUnderstood, err)
 }
 
-// collection gathers the events of one message.
-type collection struct {
-	scope  Scope
-	events []Event
-	seen   map[string]bool
-	unused error
+// collector collects the events of one message.
+type collector struct {
+	scope   Scope
+	events  []Event
+	seen    map[string]bool
+	skipped error // why a part of the message is not used
 }
 
-// otherEvents are the beginnings of the names of events that create nothing.
+// otherEvents are prefixes of the names of events that create no object: S3's "Supported event
+// types", and EventBridge's detail types.
 var otherEvents = []string{
 	"ObjectRemoved:", "ObjectRestore:", "ObjectTagging:", "ObjectAcl:", "ObjectAccessed:", "LifecycleExpiration:", "LifecycleTransition",
 	"IntelligentTiering", "Replication:", "ReducedRedundancyLostObject",
 	"Object Deleted", "Object Restore", "Object Tags", "Object ACL", "Object Storage Class", "Object Access Tier",
 }
 
-// add takes an object. An event without a name is taken for a creation.
-func (c *collection) add(e entity, name, creation string, at any, encoded bool) {
+// add adds the event of one object. An event without a name counts as a creation. encoded
+// says that keys should be URL-encoded.
+func (c *collector) add(e entity, name, creation string, at any, encoded bool) {
 	bucket, _ := e.Bucket.Name.(string)
 	key, _ := e.Object.Key.(string)
 	switch {
 	case name != "" && !strings.HasPrefix(name, creation):
-		c.skip(fmt.Errorf("event %q", name), hasAnyPrefix(name, otherEvents))
+		c.skip(fmt.Errorf("event %q", name), slices.ContainsFunc(otherEvents, func(prefix string) bool { return strings.HasPrefix(name, prefix) }))
 		return
-	case c.scope.isAnother(bucket):
+	case c.scope.excludes(bucket):
 		c.skip(fmt.Errorf("bucket %q", bucket), true)
 		return
 	case key == "":
 		c.skip(errors.New("no key"), false)
 		return
 	}
-	event := Event{Key: key, Size: number(e.Object.Size), Time: instant(at)}
+	event := Event{Key: key, Size: sizeOf(e.Object.Size), Time: timeOf(at)}
 	if decoded, err := url.QueryUnescape(key); err == nil && decoded != key {
 		if event.Other = decoded; encoded {
 			event.Key, event.Other = decoded, key
 		}
 	}
-	c.take(event)
+	c.addInScope(event)
 }
 
-// take adds an event as far as its keys are in scope.
-func (c *collection) take(e Event) {
+// addInScope adds an event unless both of its keys are out of scope.
+func (c *collector) addInScope(e Event) {
 	if !strings.HasPrefix(e.Other, c.scope.Prefix) {
 		e.Other = ""
 	}
@@ -157,25 +157,26 @@ func (c *collection) take(e Event) {
 	}
 }
 
-// skip notes why something is of no use; what is not understood counts more.
-func (c *collection) skip(err error, certain bool) {
-	if !certain {
+// skip records why a part is not used. irrelevant says that it certainly names no object in
+// scope; a part that is not understood takes precedence.
+func (c *collector) skip(err error, irrelevant bool) {
+	if !irrelevant {
 		err = fmt.Errorf("%w: %w", ErrNotUnderstood, err)
 	}
-	if !errors.Is(c.unused, ErrNotUnderstood) {
-		c.unused = err
+	if !errors.Is(c.skipped, ErrNotUnderstood) {
+		c.skipped = err
 	}
 }
 
-// isAnother tells whether the name is certainly that of another bucket. A bucket
-// that is named by an access point has a second name, which cannot be known.
-func (s Scope) isAnother(name string) bool {
+// excludes reports whether the name is certainly that of another bucket. The name of an
+// access point does not tell its bucket.
+func (s Scope) excludes(name string) bool {
 	own := plainName(s.Bucket)
 	name = plainName(name)
 	return name != "" && own != "" && name != own
 }
 
-// plainName is the name of a bucket; "" when it is an access point's.
+// plainName returns the name of a bucket; "" for an access point's.
 func plainName(name string) string {
 	name = strings.TrimPrefix(name, "arn:aws:s3:::")
 	if strings.HasPrefix(name, "arn:") || strings.HasSuffix(name, "-s3alias") || strings.HasSuffix(name, "--ol-s3") {
@@ -184,25 +185,17 @@ func plainName(name string) string {
 	return name
 }
 
-func hasAnyPrefix(s string, prefixes []string) bool {
-	for _, p := range prefixes {
-		if strings.HasPrefix(s, p) {
-			return true
-		}
-	}
-	return false
-}
-
-// number is 1 for what is no number: an object of unknown size is no folder marker.
-func number(v any) int64 {
+// sizeOf returns a size; 1 if it is no number, so that the object does not look like an empty
+// folder marker.
+func sizeOf(v any) int64 {
 	if n, ok := v.(float64); ok {
 		return int64(n)
 	}
 	return 1
 }
 
-// instant is zero for what is no time.
-func instant(v any) time.Time {
+// timeOf parses a time of RFC 3339; zero for any other value.
+func timeOf(v any) time.Time {
 	text, _ := v.(string)
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {

@@ -13,8 +13,7 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// documented is the example of S3's documentation, with a key that needs
-// decoding.
+// documented is the example of S3's documentation, with a key that needs decoding.
 const documented = `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-west-2","eventTime":"1970-01-01T00:00:00.000Z",
 "eventName":"ObjectCreated:Put","userIdentity":{"principalId":"AIDAJDPLRKLG7UEXAMPLE"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},
 "responseElements":{"x-amz-request-id":"C3D13FE58DE4C810","x-amz-id-2":"FMyUVURIY8/IgAtTv8xRjskZQpcIZ9KG4V5Wp6S7S/JRWeUWerMUE5JgHvANOjpD"},
@@ -41,8 +40,8 @@ func envelope(t testing.TB, message string) string {
 		string(quoted) + `, "Timestamp": "2012-05-02T00:54:06.655Z"}`
 }
 
-// bridged is an event of EventBridge, whose keys are not encoded.
-func bridged(kind, key string) string {
+// eventBridge returns an event of EventBridge, whose keys are not encoded.
+func eventBridge(kind, key string) string {
 	return fmt.Sprintf(`{"version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": %q, "source": "aws.s3",
 		"account": "111122223333", "time": "2021-11-12T00:00:00Z", "region": "ca-central-1", "resources": ["arn:aws:s3:::mybucket"],
 		"detail": {"version": "0", "bucket": {"name": "mybucket"}, "object": {"key": %q, "size": 5, "etag": "b1946ac92492d2347c6235b4d2611184",
@@ -63,12 +62,12 @@ func TestEvents(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
 		keys       string // joined by |
-		unused     string // part of the error
+		skipped    string // part of the error
 	}{
 		{"documented", documented, "in/Happy Face+é.json", ""},
 		{"documented, by SNS", envelope(t, documented), "in/Happy Face+é.json", ""},
-		{"test", documentedTest, "", "a test of S3"},
-		{"test, by SNS", envelope(t, documentedTest), "", "a test of S3"},
+		{"test", documentedTest, "", "a test event of S3"},
+		{"test, by SNS", envelope(t, documentedTest), "", "a test event of S3"},
 		{"all ways to create", records(put("in/a"), event("ObjectCreated:Post", "mybucket", "in/b"), event("ObjectCreated:Copy", "mybucket", "in/c"),
 			event("ObjectCreated:CompleteMultipartUpload", "mybucket", "in/d")), "in/a|in/b|in/c|in/d", ""},
 		{"other servers", records(event("s3:ObjectCreated:Put", "mybucket", "in/a")), "in/a", ""},
@@ -91,12 +90,12 @@ func TestEvents(t *testing.T) {
 		{"array", "[]", "", "not a notification"},
 		{"null", "null", "", "no records"},
 		{"wrong type", `{"Records": 7}`, "", "not a notification"},
-		{"text, by SNS", envelope(t, "hello"), "", "the SNS envelope holds no"},
+		{"text, by SNS", envelope(t, "hello"), "", "the SNS envelope contains no"},
 		{"an envelope in an envelope", envelope(t, envelope(t, documented)), "", "no records"},
-		{"EventBridge", bridged("Object Created", "in/a b+c.json"), "in/a b+c.json", ""},
-		{"EventBridge, encoded", bridged("Object Created", "in/a+b.json"), "in/a+b.json or in/a b.json", ""},
-		{"EventBridge, by SNS", envelope(t, bridged("Object Created", "in/a")), "in/a", ""},
-		{"EventBridge, deleted", bridged("Object Deleted", "in/a"), "", `event "Object Deleted"`},
+		{"EventBridge", eventBridge("Object Created", "in/a b+c.json"), "in/a b+c.json", ""},
+		{"EventBridge, encoded", eventBridge("Object Created", "in/a+b.json"), "in/a+b.json or in/a b.json", ""},
+		{"EventBridge, by SNS", envelope(t, eventBridge("Object Created", "in/a")), "in/a", ""},
+		{"EventBridge, deleted", eventBridge("Object Deleted", "in/a"), "", `event "Object Deleted"`},
 		{"EventBridge, no kind", `{"detail": {"object": {"key": "in/a"}}}`, "in/a", ""},
 		{"odd members", `{"Records": [{"eventTime": "", "eventName": 7, "s3": {"bucket": {"name": null}, "object": {"key": "in/a", "size": "big"}}}], "Type": {}}`, "in/a", ""},
 		{"only a key", `{"Records": [{"s3": {"object": {"key": "in/a"}}}]}`, "in/a", ""},
@@ -119,26 +118,26 @@ func TestEvents(t *testing.T) {
 			if got := strings.Join(keys, "|"); got != test.keys {
 				t.Errorf("keys %q, want %q", got, test.keys)
 			}
-			if test.unused == "" && err != nil || test.unused != "" && (err == nil || !strings.Contains(err.Error(), test.unused)) {
-				t.Errorf("error %v, want %q", err, test.unused)
+			if test.skipped == "" && err != nil || test.skipped != "" && (err == nil || !strings.Contains(err.Error(), test.skipped)) {
+				t.Errorf("error %v, want %q", err, test.skipped)
 			}
 		})
 	}
 }
 
-// TestNotUnderstood tells what may hide an object from what certainly does not.
+// TestNotUnderstood: only a part that may name an object in scope is ErrNotUnderstood.
 func TestNotUnderstood(t *testing.T) {
 	put := func(key string) string { return event("ObjectCreated:Put", "mybucket", key) }
 	for body, want := range map[string]bool{
 		"": true, "hello": true, "[]": true, "{}": true, `{"Records": 7}`: true, `{"detail": {}}`: true, records(put("")): true,
 		records(event("Invented", "mybucket", "in/a")):                true,
 		records(event("ObjectRemoved:Delete", "others", "in/a"), "7"): true,
-		bridged("AWS API Call via CloudTrail", "in/a"):                true,
+		eventBridge("AWS API Call via CloudTrail", "in/a"):            true,
 		documentedTest: false, records(put("out/a")): false, records(put("in/a")): false,
 		records(event("ObjectCreated:Put", "others", "in/a")):      false,
 		records(event("ObjectRemoved:Delete", "mybucket", "in/a")): false,
 		records(event("s3:ObjectTagging:Put", "mybucket", "in/a")): false,
-		bridged("Object Deleted", "in/a"):                          false,
+		eventBridge("Object Deleted", "in/a"):                      false,
 	} {
 		_, err := queue.Scope{Bucket: "mybucket", Prefix: "in/"}.Events(body)
 		if errors.Is(err, queue.ErrNotUnderstood) != want {
@@ -147,7 +146,8 @@ func TestNotUnderstood(t *testing.T) {
 	}
 }
 
-// TestBucketNamedByAccessPoint: its other name cannot be known.
+// TestBucketNamedByAccessPoint: events of any bucket name are in scope, since an access point
+// does not tell its bucket.
 func TestBucketNamedByAccessPoint(t *testing.T) {
 	for _, name := range []string{"films-abcdefgh1234567890-s3alias", "arn:aws:s3:eu-west-1:123456789012:accesspoint/films"} {
 		events, err := queue.Scope{Bucket: name}.Events(records(event("ObjectCreated:Put", "mybucket", "in/a")))
@@ -157,7 +157,7 @@ func TestBucketNamedByAccessPoint(t *testing.T) {
 	}
 }
 
-func TestEventHoldsSizeAndTime(t *testing.T) {
+func TestEventHasSizeAndTime(t *testing.T) {
 	got, err := queue.Scope{Bucket: "b"}.Events(records(event("ObjectCreated:Put", "b", "k")))
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestEventHoldsSizeAndTime(t *testing.T) {
 	}
 }
 
-// FuzzEvents: whatever comes, the result is in scope, and says why it is empty.
+// FuzzEvents: for any body, each key is in scope and returned once.
 func FuzzEvents(f *testing.F) {
 	for _, body := range []string{documented, documentedTest, envelope(f, documented), records(event("ObjectCreated:Put", "mybucket", "in/%zz")), "{}", ""} {
 		f.Add(body)

@@ -1,8 +1,7 @@
-// Package queue is the written contract of a queue that tells of new objects, as
-// the worker needs it: receive, and delete what is settled. It holds no SDK.
+// Package queue defines the contract of a queue whose messages name new objects: the worker
+// receives messages, reads their events and deletes them. It contains no SDK.
 //
-// What a queue says is a hint and no more: messages may be lost, late, repeated
-// and in any order.
+// Messages are hints: they may be lost, late, repeated and in any order.
 package queue
 
 import (
@@ -10,28 +9,29 @@ import (
 	"time"
 )
 
-// MaxMessages is how many messages one Receive returns at most.
+// MaxMessages is the number of messages that one Receive returns at most (ReceiveMessage,
+// MaxNumberOfMessages).
 const MaxMessages = 10
 
-// Message is one message that was received.
+// Message is a received message.
 type Message struct {
-	// Receipt names this delivery of the message, for Delete.
+	// Receipt names this delivery of the message (DeleteMessageBatch, ReceiptHandle).
 	Receipt string
 	Body    string
 }
 
-// Queue is where messages come from. Implementations are safe for use by
-// several goroutines and by several processes at once.
+// Queue delivers messages. Implementations are safe for concurrent use by goroutines and by
+// processes.
 //
-// A message that was received is hidden from others for a while, the queue's
-// visibility timeout. If it is not deleted by then, it comes again.
+// A received message is hidden from other receivers for the queue's visibility timeout. If it
+// is not deleted by then, it is delivered again.
 type Queue interface {
-	// Receive returns messages, at most MaxMessages. It waits for the first of them
-	// as long as wait says, whole seconds and at most 20; none is no error. It
-	// returns at once when ctx is done.
+	// Receive returns up to MaxMessages messages. It waits up to wait for the first of them:
+	// whole seconds, at most 20. Without a message it returns no error. It returns at once
+	// when ctx is done.
 	Receive(ctx context.Context, wait time.Duration) ([]Message, error)
 
-	// Delete deletes messages, any number of them. After an error, each of them may
-	// come again or not.
+	// Delete deletes any number of messages. After an error, each of them may be delivered
+	// again.
 	Delete(ctx context.Context, messages []Message) error
 }

@@ -6,74 +6,84 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// A batch is committed when it has Batch updates, or this many bytes (so that
-// its statements and its memory stay bounded), or when its first update has
-// waited this long.
+// A batch is committed when it holds Batch updates, when it holds batchBytes bytes (which
+// bounds its statements and its memory), or when its first part is batchAge old.
 const (
 	batchBytes = 4 << 20
 	batchAge   = 100 * time.Millisecond
 )
 
-// batch is what one transaction commits, and the objects it came from.
+// batch is the content of one transaction, and the objects that it came from.
 type batch struct {
-	movie.Batch
-	origins []*objectInFlight // of each update
+	content movie.Batch
+	origins []*objectInFlight // the object of each update
 	objects []*objectInFlight // each once
 	number  int               // of this batch in its pass, from 1
 	size    int               // bytes
 }
 
-// fill puts parts together to batches.
-func (p *pass) fill(parts <-chan part, batches chan<- *batch) {
+// batchAll joins parts into batches.
+func (p *pass) batchAll(parts <-chan part, batches chan<- *batch) {
 	current := &batch{number: 1}
-	timer := time.NewTimer(batchAge)
-	timer.Stop()
-	flush := func() {
-		timer.Stop()
-		if len(current.objects) > 0 {
-			batches <- current // the committer reads to the end, whatever happens
-			current = &batch{number: current.number + 1}
-		}
+	add := func(next part) (full bool) {
+		current.add(next)
+		return len(current.content.Updates)+len(current.content.Rejections) >= p.worker.options.Batch || current.size >= batchBytes
 	}
-	for {
-		select {
-		case next, more := <-parts:
-			if !more {
-				flush()
-				return
-			}
-			if len(current.objects) == 0 {
-				timer.Reset(batchAge)
-			}
-			current.add(next)
-			if len(current.Updates)+len(current.Rejections) >= p.worker.Batch || current.size >= batchBytes {
-				flush()
-			}
-		case <-timer.C:
-			flush()
-		}
-	}
+	collect(parts, batchAge, add, func() {
+		batches <- current // commitAll receives until the channel is closed
+		current = &batch{number: current.number + 1}
+	})
 }
 
-// add takes a part. The parts of one object come in order but not next to each
-// other.
+// add appends a part. The parts of one object come in order, and parts of others may come
+// in between.
 func (b *batch) add(next part) {
 	if from := next.from; from.batch != b.number {
 		from.open.Add(1)
 		b.objects = append(b.objects, from)
-		b.Objects = append(b.Objects, movie.Object{
+		b.content.Objects = append(b.content.Objects, movie.Object{
 			Key: from.Key, ETag: from.ETag, Time: movie.At(from.modified),
 			Blank: from.batch == 0 && next.ok && len(next.updates)+len(next.rejections) == 0,
 		})
 		from.batch = b.number
 	}
-	b.Updates = append(b.Updates, next.updates...)
-	b.Rejections = append(b.Rejections, next.rejections...)
+	b.content.Updates = append(b.content.Updates, next.updates...)
+	b.content.Rejections = append(b.content.Rejections, next.rejections...)
 	for range next.updates {
 		b.origins = append(b.origins, next.from)
 	}
 	b.size += next.size
-	if next.last { // cannot be the end: this batch is still open
+	if next.last { // never settles the object: this batch has not ended
 		next.from.settle(next.ok)
+	}
+}
+
+// collect groups the values of a channel. It calls add for each value, and flush when add
+// reports a full group, when the first value of a group is maxAge old, and at the end.
+func collect[T any](values <-chan T, maxAge time.Duration, add func(T) (full bool), flush func()) {
+	timer := time.NewTimer(maxAge)
+	timer.Stop()
+	empty := true
+	for {
+		select {
+		case value, more := <-values:
+			if !more {
+				if !empty {
+					flush()
+				}
+				return
+			}
+			if empty {
+				empty = false
+				timer.Reset(maxAge)
+			}
+			if !add(value) {
+				continue
+			}
+		case <-timer.C:
+		}
+		timer.Stop()
+		empty = true
+		flush()
 	}
 }

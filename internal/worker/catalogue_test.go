@@ -14,11 +14,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// catalogue is a Catalogue in memory, with faults.
-type catalogue struct {
-	// fault is asked before a batch is applied and, with applied true, after.
+// fakeCatalogue is a Catalogue and StatusReporter in memory, with faults.
+type fakeCatalogue struct {
+	// fault may fail a batch before it is applied and, with applied true, after.
 	fault func(batch movie.Batch, applied bool) error
-	// refuse tells which titles a healthy database would refuse.
+	// refuse is a title that the database refuses for good.
 	refuse string
 
 	mu         sync.Mutex
@@ -28,11 +28,11 @@ type catalogue struct {
 	reports    []report.Worker
 }
 
-func newCatalogue() *catalogue {
-	return &catalogue{records: make(map[movie.Identity]movie.Record), rejections: make(map[string]movie.Rejection)}
+func newFakeCatalogue() *fakeCatalogue {
+	return &fakeCatalogue{records: make(map[movie.Identity]movie.Record), rejections: make(map[string]movie.Rejection)}
 }
 
-func (c *catalogue) Apply(ctx context.Context, batch movie.Batch) (int, error) {
+func (c *fakeCatalogue) Apply(ctx context.Context, batch movie.Batch) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.applies++
@@ -69,15 +69,15 @@ func (c *catalogue) Apply(ctx context.Context, batch movie.Batch) (int, error) {
 	return changes, nil
 }
 
-func (c *catalogue) Report(_ context.Context, s report.Worker) error {
+func (c *fakeCatalogue) Report(_ context.Context, s report.Worker) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reports = append(c.reports, s)
 	return nil
 }
 
-// shows is what readers see: the genres of each visible movie.
-func (c *catalogue) shows() map[string][]string {
+// shows returns the genres of each visible movie.
+func (c *fakeCatalogue) shows() map[string][]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen := make(map[string][]string)
@@ -89,14 +89,14 @@ func (c *catalogue) shows() map[string][]string {
 	return seen
 }
 
-// setFault lets every commit fail from now on, or none.
-func (c *catalogue) setFault(err error) {
+// setFault makes every commit return err from now on.
+func (c *fakeCatalogue) setFault(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fault = func(movie.Batch, bool) error { return err }
 }
 
-func (c *catalogue) lastReport() report.Worker {
+func (c *fakeCatalogue) lastReport() report.Worker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reports[len(c.reports)-1]

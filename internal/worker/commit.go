@@ -13,27 +13,28 @@ import (
 	"jpmovies/internal/movie"
 )
 
+// errCatalogueAway is the cause of a pass that ends because a commit failed.
 var errCatalogueAway = errors.New("the catalogue cannot be written")
 
-// maxPendingCommits is how many commits may be ahead of the deletes.
+// maxPendingCommits is how many committed batches may wait for their deletes.
 const maxPendingCommits = 16
 
-// commitsAtOnce is how many batches are committed side by side: while one waits
-// for the disk or for its answers, the database works on another. The order does
-// not matter to the catalogue; more would wait for each other's locks.
+// commitsAtOnce is how many batches are committed at a time: while one waits for the disk,
+// the database works on the other. The catalogue does not depend on their order. A third
+// would wait for row locks.
 const commitsAtOnce = 2
 
-// commitAll commits the batches and passes on the objects that may be deleted.
-func (p *pass) commitAll(batches <-chan *batch, done chan<- []*objectInFlight) {
+// commitAll commits batches, and sends the objects that may be deleted.
+func (p *pass) commitAll(batches <-chan *batch, committed chan<- []*objectInFlight) {
 	var committers sync.WaitGroup
 	for range commitsAtOnce {
 		committers.Go(func() {
 			for b := range batches {
 				err := p.commit(b)
-				// This must come after the commit: an object that is deleted first
-				// is lost with the transaction.
-				if committed := b.end(p, err == nil); len(committed) > 0 {
-					done <- committed // the remover reads to the end, whatever happens
+				// This must follow the commit: an object deleted earlier would be lost if
+				// the transaction failed.
+				if objects := b.end(p, err == nil); len(objects) > 0 {
+					committed <- objects // removeAll receives until the channel is closed
 				}
 			}
 		})
@@ -41,7 +42,7 @@ func (p *pass) commitAll(batches <-chan *batch, done chan<- []*objectInFlight) {
 	committers.Wait()
 }
 
-// end ends a batch and returns the objects that may be deleted.
+// end settles the objects of a batch and returns those that may be deleted.
 func (b *batch) end(p *pass, ok bool) []*objectInFlight {
 	var committed []*objectInFlight
 	for _, object := range b.objects {
@@ -57,32 +58,36 @@ func (b *batch) end(p *pass, ok bool) []*objectInFlight {
 	return committed
 }
 
-// commit applies a batch. When the catalogue cannot be written, the rest of the
-// pass is not tried: it would wait for the same.
+// commit applies a batch. A failure ends the pass, because the other batches would wait
+// for the same database.
 func (p *pass) commit(b *batch) error {
 	if p.aborted() {
 		return errCatalogueAway
 	}
 	ctx, span := p.spanOf(b.objects, "commit batch", trace.SpanKindInternal)
-	span.SetAttributes(attribute.Int("updates", len(b.Updates)), attribute.Int("rejections", len(b.Rejections)))
-	err := p.apply(ctx, b.Batch, b.origins)
+	span.SetAttributes(attribute.Int("updates", len(b.content.Updates)), attribute.Int("rejections", len(b.content.Rejections)))
+	err := p.apply(ctx, b.content, b.origins)
 	endWith(span, err)
 	if err != nil {
-		p.breakOff(fmt.Errorf("commit: %w", err), func(c *counts) { c.CommitFailed++ })
+		p.failWhole(fmt.Errorf("commit: %w", err), func(c *counts) { c.CommitFailed++ })
 		p.abort(errCatalogueAway)
 	}
 	return err
 }
 
-// apply commits updates, whose objects are their origins. What a healthy
-// database refuses for good is split until the update at fault stands alone,
-// and that one is rejected with the database's words.
+// apply commits updates; origins holds the object of each. A batch that a healthy database
+// refuses for good is split:
+//
+//  1. Rejections are committed without the updates.
+//  2. The updates are halved until the one at fault is alone.
+//  3. That one is committed as a rejection with the database's reason. If a setting of the
+//     server is to blame, its object stays in the bucket instead.
 func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*objectInFlight) error {
-	if b.Empty() { // objects that could not be read
+	if b.Empty() { // its objects could not be read
 		return nil
 	}
 	start := time.Now()
-	changes, err := p.worker.Catalogue.Apply(ctx, b)
+	changes, err := p.worker.options.Catalogue.Apply(ctx, b)
 	p.worker.metrics.commitSeconds.Observe(time.Since(start).Seconds())
 	var refusal *movie.RefusedError
 	if !errors.As(err, &refusal) {
@@ -91,30 +96,34 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*objectInFlig
 		}
 		return err
 	}
-	part := func(updates []movie.Update, rejections []movie.Rejection) movie.Batch {
+	with := func(updates []movie.Update, rejections []movie.Rejection) movie.Batch {
 		return movie.Batch{Objects: b.Objects, Updates: updates, Rejections: rejections}
 	}
 	switch n := len(b.Updates); {
 	case len(b.Rejections) > 0 && n > 0:
-		return errors.Join(p.apply(ctx, part(nil, b.Rejections), nil), p.apply(ctx, part(b.Updates, nil), origins))
+		return errors.Join(p.apply(ctx, with(nil, b.Rejections), nil), p.apply(ctx, with(b.Updates, nil), origins))
 	case n > 1:
-		return errors.Join(p.apply(ctx, part(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, part(b.Updates[n/2:], nil), origins[n/2:]))
+		return errors.Join(p.apply(ctx, with(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, with(b.Updates[n/2:], nil), origins[n/2:]))
 	case n == 1 && refusal.Setting:
 		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
 		return nil
 	case n == 1:
 		origins[0].span.refused()
-		return p.apply(ctx, part(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)
+		return p.apply(ctx, with(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)
 	}
-	return err // a rejection that cannot be stored: the object stays
+	return err // the database refuses even the rejection: the object stays
 }
 
-// hold keeps an object in the bucket that the database cannot take as it is set up.
+// hold keeps an object in the bucket until a setting of the database server is changed.
 func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.RefusedError) {
 	object.failed.Store(true)
 	p.fail(fmt.Errorf("update %d of %q stays in the bucket: %w", position, object.Key, refusal.Reason), func(c *counts) { c.CommitFailed++ })
 }
 
+// maxRejectionLines is how many rejections of one batch are logged.
+const maxRejectionLines = 10
+
+// committed counts a committed batch and logs its rejections.
 func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {
 	p.worker.lastCommit.Store(time.Now().UnixNano())
 	p.worker.progress.updates.Add(int64(len(b.Updates)))
@@ -124,12 +133,11 @@ func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {
 		c.Rejections += len(b.Rejections)
 		c.Changes += changes
 	})
-	const most = 10 // lines for one batch
 	for i, r := range b.Rejections {
-		if i == most {
-			p.worker.Logger.WarnContext(ctx, "more updates rejected", "count", len(b.Rejections)-most)
+		if i == maxRejectionLines {
+			p.worker.logger.WarnContext(ctx, "more updates rejected; jpmovies rejections list shows them", "count", len(b.Rejections)-i)
 			break
 		}
-		p.worker.Logger.WarnContext(ctx, "update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
+		p.worker.logger.WarnContext(ctx, "update rejected", "key", r.Key, "position", r.Position, "reason", r.Reason)
 	}
 }

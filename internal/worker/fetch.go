@@ -16,25 +16,25 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// objectInFlight is an object in hand. It may be deleted when its reading and every batch
-// that holds a part of it have gone well.
+// objectInFlight is an object that is being read, committed or deleted. It may be deleted
+// when the read and every batch that holds a part of it have succeeded.
 type objectInFlight struct {
 	bucket.Ref
 	messages []*pendingMessage
 	modified time.Time
-	open     atomic.Int32 // the reading, and the batches, that have not ended
-	failed   atomic.Bool
+	open     atomic.Int32 // the read and the batches that have not ended
+	failed   atomic.Bool  // one of them failed
 	span     *objectSpan
-	batch    int // number of the last batch that holds a part; only fill looks at it
+	batch    int // number of the last batch that holds a part; only batchAll uses it
 }
 
-// settle ends the reading or one batch, and tells whether it was the last: then
-// the object may be deleted unless it has failed.
-func (t *objectInFlight) settle(ok bool) bool {
+// settle ends the read or one batch, and reports whether it was the last: then the object
+// may be deleted unless it has failed.
+func (o *objectInFlight) settle(ok bool) bool {
 	if !ok {
-		t.failed.Store(true)
+		o.failed.Store(true)
 	}
-	return t.open.Add(-1) == 0
+	return o.open.Add(-1) == 0
 }
 
 // part is a piece of a decoded object.
@@ -43,19 +43,20 @@ type part struct {
 	updates    []movie.Update
 	rejections []movie.Rejection
 	size       int  // bytes
-	last       bool // nothing follows; ok tells whether all of the object was read
-	ok         bool
+	last       bool // of its object
+	ok         bool // last, and all of the object was read
 }
 
-// A fetcher passes on what it has decoded when it has this much: large objects
-// must not pile up in memory, small ones must not cost a hand-over each.
+// A fetcher sends a part when it holds partItems items or partBytes bytes: few enough that
+// large objects do not pile up in memory, many enough that small ones do not cost a channel
+// operation for each update.
 const (
 	partItems = 64
 	partBytes = 256 << 10
 )
 
-// An object of more than largeObject bytes may hold updates of up to 1 MiB, so
-// only a few of these are read at a time.
+// An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
+// largeAtOnce of these are read at a time.
 const (
 	largeObject = 128 << 10
 	largeAtOnce = 8
@@ -65,15 +66,15 @@ const (
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
 	large := make(chan struct{}, largeAtOnce)
-	for range p.worker.Concurrency {
+	for range p.worker.options.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
 				if 0 <= o.Size && o.Size <= largeObject {
-					p.take(o, parts)
+					p.fetch(o, parts)
 					continue
 				}
 				large <- struct{}{}
-				p.take(o, parts)
+				p.fetch(o, parts)
 				<-large
 			}
 		})
@@ -81,36 +82,28 @@ func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	fetchers.Wait()
 }
 
-// take reads an object, unless nothing new is to be taken.
-func (p *pass) take(o candidate, parts chan<- part) {
+// fetch opens one object and decodes it, unless the pass takes nothing new.
+func (p *pass) fetch(listed candidate, parts chan<- part) {
 	if p.stop.Err() != nil {
-		p.leave(o.LastModified)
+		p.leave(listed.LastModified)
 		return
 	}
-	p.fetch(o, parts)
-}
-
-// fetch reads and decodes one object. The stamp comes from the GET, never from
-// the LIST or a hint: the object may have been overwritten in between.
-func (p *pass) fetch(listed candidate, parts chan<- part) {
 	key := listed.Key
 	ctx, span := p.startObjectSpan(listed)
 	object, body, err := p.get(ctx, key)
-	if err != nil && listed.other != "" && (errors.Is(err, bucket.ErrNotFound) || errors.Is(err, bucket.ErrDenied)) {
+	switch {
+	case listed.otherKey != "" && (errors.Is(err, bucket.ErrNotFound) || errors.Is(err, bucket.ErrDenied)):
 		span.end(endGone, nil)
-		listed.Key, listed.other = listed.other, ""
+		listed.Key, listed.otherKey = listed.otherKey, ""
 		p.fetch(listed, parts)
 		return
-	}
-	if errors.Is(err, bucket.ErrNotFound) {
-		span.end(endGone, nil)
-		p.gone(listed)
+	case errors.Is(err, bucket.ErrNotFound):
+		p.gone(listed, span)
 		return
-	}
-	if err != nil {
+	case err != nil:
 		p.leave(listed.LastModified)
 		p.failRead(ctx, key, err)
-		p.refused(listed, err)
+		p.denied(listed, err)
 		span.end(endLeft, err)
 		return
 	}
@@ -121,88 +114,100 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 		span.end(endLeft, err)
 		return
 	}
-	if bucket.Ignored(object) { // it has become a folder marker since it was listed
-		span.end(endGone, nil)
-		p.gone(listed)
+	if bucket.Ignored(object) { // an empty folder marker has replaced it since the listing
+		p.gone(listed, span)
 		return
 	}
 	span.read(object)
-	next := part{from: &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}}
-	next.from.open.Store(1)
-	stamp := movie.Stamp{Time: movie.At(object.LastModified), Key: key}
-	items, rejections := 0, 0
-	err = decode.Read(body, func(item decode.Item) error {
+	// The stamp and the ETag come from the GET, never from the LIST or a message: the
+	// object may have been overwritten in between.
+	from := &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}
+	from.open.Store(1)
+	p.decode(ctx, from, body, parts)
+}
+
+// decode sends the updates and rejections of one object in parts. A part that is not sent
+// leaves the object unsettled, so it stays in the bucket.
+func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader, parts chan<- part) {
+	stamp := movie.Stamp{Time: movie.At(from.modified), Key: from.Key}
+	next := part{from: from}
+	updates, rejections := 0, 0
+	err := decode.Read(body, func(item decode.Item) error {
 		next.add(item, stamp)
-		p.noteIgnored(ctx, key, item.Ignored)
-		items++
-		if item.Reason != "" {
+		p.noteIgnored(ctx, from.Key, item.Ignored)
+		if item.Reason == "" {
+			updates++
+		} else {
 			rejections++
 		}
 		if len(next.updates)+len(next.rejections) < partItems && next.size < partBytes {
 			return nil
 		}
 		full := next
-		next = part{from: full.from}
+		next = part{from: from}
 		if err := send(p.hard, parts, full); err != nil || p.stop.Err() == nil {
 			return err
 		}
 		return errStopping
 	})
-	span.decoded(items-rejections, rejections, err)
+	from.span.decoded(updates, rejections, err)
 	switch {
 	case errors.Is(err, errStopping):
 	case err != nil:
-		p.failRead(ctx, key, err)
+		p.failRead(ctx, from.Key, err)
 	default:
 		p.worker.progress.objects.Add(1)
 		p.worker.metrics.read.Inc()
 	}
 	next.last, next.ok = true, err == nil
-	// A part that is not sent leaves the object unsettled, so it stays.
 	if err := send(p.hard, parts, next); err != nil {
-		span.end(endLeft, err)
+		from.span.end(endLeft, err)
 	}
 }
 
 func (p *pass) get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	ctx, span := p.worker.tracer.Start(ctx, "get", trace.WithSpanKind(trace.SpanKindClient))
-	object, body, err := p.worker.Store.Get(ctx, key)
+	object, body, err := p.worker.options.Store.Get(ctx, key)
 	endWith(span, err)
 	return object, body, err
 }
 
-// storable says why the database has no place for the name of an object.
+// storable returns an error if the key or the ETag is too long for the database.
 func storable(ref bucket.Ref) error {
 	switch {
 	case len(ref.Key) > bucket.MaxKey:
 		return fmt.Errorf("its key has %d bytes, expected at most %d: rename the object", len(ref.Key), bucket.MaxKey)
 	case len(ref.ETag) > bucket.MaxETag:
-		return fmt.Errorf("its ETag has %d bytes, expected at most %d", len(ref.ETag), bucket.MaxETag)
+		return fmt.Errorf("its ETag has %d bytes, expected at most %d: use a server whose ETags are shorter", len(ref.ETag), bucket.MaxETag)
 	}
 	return nil
 }
 
-// gone notes an object that somebody else has taken.
-func (p *pass) gone(o candidate) {
+// gone records that somebody else has removed an object before it was read.
+func (p *pass) gone(o candidate, span *objectSpan) {
 	p.count(func(c *counts) { c.Gone++ })
 	p.settle(o.messages)
+	span.end(endGone, nil)
 }
 
-// errStopping breaks off an object of many updates: its beginning is committed,
-// the object stays, and the next worker reads all of it.
+// errStopping ends the read of a large object at shutdown: the parts already sent are
+// committed, the object stays, and the next worker reads all of it.
 var errStopping = errors.New("the worker is stopping")
 
+// failRead records that an object could not be read. A file that is still being written
+// is no failure.
 func (p *pass) failRead(ctx context.Context, key string, err error) {
-	if errors.Is(err, bucket.ErrSettling) || errors.Is(err, bucket.ErrChanged) { // no failure: the next pass reads it
-		p.worker.Logger.DebugContext(ctx, "object is being written", "key", key, "error", err)
+	if errors.Is(err, bucket.ErrSettling) || errors.Is(err, bucket.ErrChanged) {
+		p.worker.logger.DebugContext(ctx, "object is still being written; the next pass reads it", "key", key, "error", err)
 		p.count(func(c *counts) { c.Settling++ })
 		return
 	}
 	p.worker.metrics.readFailures.Inc()
-	p.worker.Logger.DebugContext(ctx, "object not read", "key", key, "error", err)
+	p.worker.logger.DebugContext(ctx, "object not read; the next pass retries", "key", key, "error", err)
 	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })
 }
 
+// add appends a decoded item as an update or as a rejection.
 func (n *part) add(item decode.Item, stamp movie.Stamp) {
 	n.size += item.Size
 	if item.Reason != "" {

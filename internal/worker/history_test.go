@@ -9,13 +9,12 @@ import (
 	"jpmovies/internal/bucket/buckettest"
 )
 
-// TestOverview: operators see what was done, and each pass, as an answer of its own and as
-// a section.
+// TestOverview: the work done and the last passes appear in /overview and in /passes.
 func TestOverview(t *testing.T) {
 	store := &buckettest.Memory{}
 	store.Put("one", append(film("A", "x"), film("B", "y")...))
 	store.Put("bad", []byte(`{"title": "no year"}`))
-	w := newTestWorker(store, newCatalogue())
+	w := newTestWorker(store, newFakeCatalogue())
 	shown := func() string {
 		section, err := w.Overview(t.Context())
 		if err != nil {

@@ -7,24 +7,23 @@ import (
 	"time"
 )
 
-// Housekeeper is what a catalogue needs now and then. Its methods are safe for
-// concurrent use and do their own retries.
+// Housekeeper deletes old rows. It does its own retries.
 type Housekeeper interface {
 	// Prune deletes rejections and changes older than the times given, unless another
-	// worker does it. It goes on until none is left or ctx is done.
+	// worker is doing it. It continues until none remains or ctx is done.
 	Prune(ctx context.Context, rejections, changes time.Time) error
 }
 
 const (
 	housekeepingEvery = time.Hour
-	// housekeepingTime is how long it may take. What is left waits for the next hour.
+	// housekeepingTime limits one run. The next run deletes what remains.
 	housekeepingTime = 10 * time.Minute
 )
 
-// keepHouse does housekeeping beside the passes, at once and every hour, until it is
-// told to stop.
+// keepHouse does housekeeping beside the passes, at once and then every hour, until stop is
+// called.
 func (w *Worker) keepHouse(ctx context.Context) (stop func()) {
-	if w.Housekeeping == nil {
+	if w.options.Housekeeping == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -39,26 +38,28 @@ func (w *Worker) keepHouse(ctx context.Context) (stop func()) {
 }
 
 func (w *Worker) housekeep(ctx context.Context) {
-	unsafe, err := w.durability(ctx)
-	for _, setting := range unsafe {
-		w.Logger.Warn("a crash of the database server may undo commits whose objects are deleted", "setting", setting)
-	}
+	durabilityErr := w.checkDurability(ctx)
 	limited, cancel := context.WithTimeout(ctx, housekeepingTime)
 	defer cancel()
 	now := time.Now()
-	err = errors.Join(err, w.Housekeeping.Prune(limited, now.Add(-w.KeepRejections), now.Add(-w.KeepChanges)))
-	switch {
+	err := w.options.Housekeeping.Prune(limited, now.Add(-w.options.KeepRejections), now.Add(-w.options.KeepChanges))
+	switch err := errors.Join(durabilityErr, err); {
 	case ctx.Err() != nil:
 	case errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil:
-		w.Logger.Info("old rows are left; they are deleted in the next hour")
+		w.logger.Info("old rows remain after " + housekeepingTime.String() + "; deleting them in an hour")
 	case err != nil:
-		w.Logger.Warn("housekeeping failed; it is tried again in an hour", "error", err)
+		w.logger.Warn("housekeeping failed; retrying in an hour", "error", err)
 	}
 }
 
-func (w *Worker) durability(ctx context.Context) (unsafe []string, err error) {
-	if w.Durability == nil {
-		return nil, nil
+// checkDurability warns of settings of the database server that may undo a commit.
+func (w *Worker) checkDurability(ctx context.Context) error {
+	if w.options.Durability == nil {
+		return nil
 	}
-	return w.Durability(ctx)
+	unsafe, err := w.options.Durability(ctx)
+	for _, setting := range unsafe {
+		w.logger.Warn("a crash of the database server may undo commits whose objects are deleted", "setting", setting)
+	}
+	return err
 }

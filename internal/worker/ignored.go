@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"jpmovies/internal/decode"
@@ -10,32 +11,40 @@ import (
 // maxIgnoredNames is how many names of ignored fields are logged.
 const maxIgnoredNames = 100
 
-// ignoredNames are the fields without a meaning that updates had, for the log.
+// ignoredNames holds the names of ignored fields that were logged.
 type ignoredNames struct {
 	mu   sync.Mutex
 	seen map[string]bool
 }
 
-// noteIgnored counts an update that has such fields, and logs a name that is new.
+// isNew reports whether a name must be logged: it has not been, and the log has room.
+func (i *ignoredNames) isNew(name string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.seen[name] || len(i.seen) == maxIgnoredNames {
+		return false
+	}
+	if i.seen == nil {
+		i.seen = make(map[string]bool)
+	}
+	i.seen[name] = true
+	return true
+}
+
+// noteIgnored counts an update with ignored fields, and logs each name once.
 func (p *pass) noteIgnored(ctx context.Context, key string, names []string) {
 	if len(names) == 0 {
 		return
 	}
 	p.worker.metrics.ignoredFields.Inc()
-	p.worker.ignored.mu.Lock()
-	defer p.worker.ignored.mu.Unlock()
 	for _, name := range names {
-		if p.worker.ignored.seen[name] || len(p.worker.ignored.seen) == maxIgnoredNames {
+		if !p.worker.ignored.isNew(name) {
 			continue
 		}
-		if p.worker.ignored.seen == nil {
-			p.worker.ignored.seen = make(map[string]bool)
-		}
-		p.worker.ignored.seen[name] = true
+		level, attrs := slog.LevelInfo, []slog.Attr{slog.String("field", name), slog.String("first_in", key)}
 		if field := decode.Meant(name); field != "" {
-			p.worker.Logger.WarnContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key, "did_you_mean", field)
-		} else {
-			p.worker.Logger.InfoContext(ctx, "updates have a field that is ignored", "field", name, "first_in", key)
+			level, attrs = slog.LevelWarn, append(attrs, slog.String("did_you_mean", field))
 		}
+		p.worker.logger.LogAttrs(ctx, level, "updates have a field that is ignored", attrs...)
 	}
 }

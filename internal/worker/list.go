@@ -6,39 +6,26 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// candidate is an object that is to be read, and the messages that name it, if it was
-// not found by listing.
+// candidate is an object to read, with the messages that name it; none if a listing found
+// it. Its Size and LastModified are hints: the object may have been overwritten since.
 type candidate struct {
 	bucket.Object
 	messages []*pendingMessage
-	other    string // the key when a message's key is not there, or ""
+	otherKey string // tried if Key does not exist; see queue.Event.Other
 }
 
-// list sends every object that is to be read.
+// list is the source that sends every object of the shard.
 func (p *pass) list(objects chan<- candidate) {
 	p.listing = true
-	for page, err := range p.worker.Store.List(p.stop) {
+	for page, err := range p.worker.options.Store.List(p.stop) {
 		if err != nil {
 			if p.stop.Err() == nil {
-				p.breakOff(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
+				p.failWhole(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
 			}
 			return
 		}
 		for _, o := range page {
-			if bucket.Ignored(o) || !p.worker.Shard.Owns(o.Key) {
-				continue
-			}
-			p.count(func(c *counts) { c.Listed++ })
-			deleting := p.worker.deletes.has(o.Key)
-			if o.Settling || deleting {
-				p.count(func(c *counts) {
-					if deleting {
-						c.Deleting++
-					} else {
-						c.Settling++
-					}
-				})
-				p.leave(o.LastModified)
+			if bucket.Ignored(o) || !p.worker.options.Shard.Owns(o.Key) || p.skip(o) {
 				continue
 			}
 			select {
@@ -49,4 +36,23 @@ func (p *pass) list(objects chan<- candidate) {
 			}
 		}
 	}
+}
+
+// skip counts an object, and reports whether this pass must not read it.
+func (p *pass) skip(o bucket.Object) bool {
+	deleting := p.worker.deletes.has(o.Key)
+	p.count(func(c *counts) {
+		c.Listed++
+		switch {
+		case deleting:
+			c.Deleting++
+		case o.Settling:
+			c.Settling++
+		}
+	})
+	if deleting || o.Settling {
+		p.leave(o.LastModified)
+		return true
+	}
+	return false
 }

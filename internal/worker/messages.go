@@ -3,7 +3,6 @@ package worker
 import (
 	"errors"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,26 +12,26 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// pendingMessage is a message in hand. It is deleted when all the objects that it names
-// are settled: deleted, gone, or overwritten. What failed is never settled, so its
-// message comes again.
+// pendingMessage is a message whose objects are not all settled. An object is settled when
+// it is deleted, gone or overwritten; then the message is deleted. An object that failed is
+// never settled, so its message comes again after the visibility timeout.
 type pendingMessage struct {
-	queue.Message
+	message  queue.Message
 	received trace.SpanContext
 	open     atomic.Int32 // objects that are not settled
 }
 
-// settle notes an object that nothing is left to do with.
+// settle records that an object of these messages needs no more work.
 func (p *pass) settle(messages []*pendingMessage) {
 	for _, n := range messages {
 		if n.open.Add(-1) == 0 {
-			p.settled <- n.Message // it is read to the end, whatever happens
+			p.settled <- n.message // deleteSettled receives until the channel is closed
 		}
 	}
 }
 
-// Settled messages are deleted when there are this many, or when the first of them
-// has waited this long: SQS takes money for each request.
+// Settled messages are deleted in groups of up to maxMessages, each at most messageAge old:
+// SQS bills per request.
 const (
 	maxMessages = 100
 	messageAge  = time.Second
@@ -41,60 +40,42 @@ const (
 // deleteSettled deletes settled messages in groups.
 func (p *pass) deleteSettled() {
 	var group []queue.Message
-	timer := time.NewTimer(messageAge)
-	timer.Stop()
-	flush := func() {
-		timer.Stop()
-		if len(group) > 0 {
-			p.deleteMessages(group)
-			group = nil
-		}
+	add := func(m queue.Message) (full bool) {
+		group = append(group, m)
+		return len(group) == maxMessages
 	}
-	for {
-		select {
-		case one, more := <-p.settled:
-			if !more {
-				flush()
-				return
-			}
-			if len(group) == 0 {
-				timer.Reset(messageAge)
-			}
-			if group = append(group, one); len(group) == maxMessages {
-				flush()
-			}
-		case <-timer.C:
-			flush()
-		}
-	}
+	collect(p.settled, messageAge, add, func() {
+		p.deleteMessages(group)
+		group = nil
+	})
 }
 
-// deleteMessages deletes what is settled. A message that survives does no harm:
-// it comes again, and its objects are gone.
+// deleteMessages deletes messages. One that survives does no harm: it comes again, and its
+// objects are gone.
 func (p *pass) deleteMessages(messages []queue.Message) {
 	ctx, span := p.deleteMessagesSpan(len(messages))
-	err := p.worker.Hints.Queue.Delete(ctx, messages)
+	err := p.worker.options.Hints.Queue.Delete(ctx, messages)
 	endWith(span, err)
 	if err != nil {
 		p.worker.metrics.messageFailures.Inc()
-		p.worker.Logger.Warn("messages not deleted; they come again", "error", err)
+		p.worker.logger.Warn("messages not deleted; they will be received again", "count", len(messages), "error", err)
 		return
 	}
 	p.worker.metrics.deleted.Add(float64(len(messages)))
 }
 
-// open takes a message apart. What is of no use is settled at once.
-func (p *pass) open(m queue.Message, received trace.SpanContext) []candidate {
-	events, err := p.worker.Hints.Scope.Events(m.Body)
+// candidates returns the objects that a message names. It settles a message that names none.
+func (p *pass) candidates(m queue.Message, received trace.SpanContext) []candidate {
+	events, err := p.worker.options.Hints.Scope.Events(m.Body)
 	switch {
 	case errors.Is(err, queue.ErrNotUnderstood):
 		p.worker.metrics.notUnderstood.Inc()
-		p.doubtful.Store(true)
-		p.worker.Logger.Warn("message not understood, all of it or in part; the bucket is listed soon", "reason", err, "found", beginning(m.Body))
+		p.unclear.Store(true)
+		p.worker.logger.Warn("message not understood, or only in part; listing the bucket soon", "reason", err, "message", excerpt(m.Body))
 	case err != nil:
-		p.worker.Logger.Info("message ignored, all of it or in part", "reason", err)
+		p.worker.logger.Info("message ignored, or a part of it", "reason", err)
 	}
-	n := &pendingMessage{Message: m, received: received}
+	pending := &pendingMessage{message: m, received: received}
 	var objects []candidate
 	for _, e := range events {
 		o := bucket.Object{Ref: bucket.Ref{Key: e.Key}, Size: e.Size, LastModified: e.Time}
@@ -102,13 +83,13 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []candidate {
 			o.LastModified = time.Now()
 		}
 		if o.Size == 0 {
-			o.Size = -1 // not known: what was an empty folder marker may hold updates by now
+			o.Size = -1 // not known: updates may have replaced an empty folder marker
 		}
 		if !bucket.Ignored(o) {
-			objects = append(objects, candidate{Object: o, messages: []*pendingMessage{n}, other: e.Other})
+			objects = append(objects, candidate{Object: o, messages: []*pendingMessage{pending}, otherKey: e.Other})
 		}
 	}
-	n.open.Store(int32(len(objects))) //nolint:gosec // a message is small
+	pending.open.Store(int32(len(objects))) //nolint:gosec // a message is small
 	if len(objects) == 0 {
 		p.worker.metrics.ignored.Inc()
 		p.settled <- m
@@ -116,53 +97,30 @@ func (p *pass) open(m queue.Message, received trace.SpanContext) []candidate {
 	return objects
 }
 
-// beginning is what a log line shows of a message.
-func beginning(body string) string {
-	const most = 300
-	if len(body) > most {
-		body = body[:most] + "..."
+// maxExcerpt is how many bytes of a message a log line shows.
+const maxExcerpt = 300
+
+func excerpt(body string) string {
+	if len(body) > maxExcerpt {
+		body = body[:maxExcerpt] + "..."
 	}
 	return strings.ToValidUTF8(body, "?")
 }
 
-const (
-	// maxRefusals is how often an object that a message names may be refused.
-	maxRefusals = 5
-	// refusalsKept is how many such objects are remembered.
-	refusalsKept = 10_000
-)
+// maxDenials is how often the store may deny an object before its messages are deleted.
+const maxDenials = 5
 
-// refused notes that the store refuses an object which a message names. It answers
-// so for keys that are gone, too, where it may not tell. Such a message would come
-// for ever, so after maxRefusals it goes; a listing finds the object if it is there.
-func (p *pass) refused(o candidate, err error) {
-	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || !p.worker.refusals.enough(o.Key) {
+// denied records that the store denies access to an object. S3 also answers so for a key
+// that does not exist, unless the caller may list the bucket (GetObject, Permissions). Its
+// message would come for ever, so after maxDenials it is deleted; a listing finds the
+// object if it exists.
+func (p *pass) denied(o candidate, err error) {
+	if len(o.messages) == 0 || !errors.Is(err, bucket.ErrDenied) || p.worker.denials.add(o.Key)%maxDenials != 0 {
 		return
 	}
 	p.worker.metrics.givenUp.Inc()
-	p.doubtful.Store(true)
-	p.worker.Logger.Warn("object of a message is refused again and again; the message is deleted and the bucket is listed soon",
+	p.unclear.Store(true)
+	p.worker.logger.Warn("store denies an object of a message again and again; deleting the message and listing the bucket soon",
 		"key", o.Key, "error", err)
 	p.settle(o.messages)
-}
-
-// refusals counts how often objects were refused.
-type refusals struct {
-	mu    sync.Mutex
-	times map[string]int
-}
-
-// enough counts a refusal, and tells whether it was the last to wait for.
-func (r *refusals) enough(key string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.times == nil || len(r.times) == refusalsKept {
-		r.times = make(map[string]int)
-	}
-	r.times[key]++
-	if r.times[key] < maxRefusals {
-		return false
-	}
-	delete(r.times, key)
-	return true
 }

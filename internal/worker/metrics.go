@@ -2,7 +2,6 @@ package worker
 
 import (
 	"cmp"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +11,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// metrics of the worker. None has a label whose values producers choose.
+// metrics holds the worker's metrics. None has labels.
 type metrics struct {
 	read, readFailures         prometheus.Counter
 	removed, removeFailures    prometheus.Counter
@@ -20,11 +19,11 @@ type metrics struct {
 	updates, rejected, changes prometheus.Counter
 	ignoredFields              prometheus.Counter
 	commitSeconds, passSeconds prometheus.Histogram
-	brokenPasses               prometheus.Counter
+	abortedPasses              prometheus.Counter
 	received, deleted, ignored prometheus.Counter // messages
 	receiveFailures            prometheus.Counter
 	messageFailures            prometheus.Counter
-	notUnderstood, givenUp     prometheus.Counter // messages, and hints of them
+	notUnderstood, givenUp     prometheus.Counter // messages; objects of messages
 	waiting, oldest, lastPass  prometheus.Gauge
 	conditional                prometheus.Gauge
 }
@@ -44,31 +43,31 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	return &metrics{
 		read:           counter("objects_read_total", "Objects read to their end."),
-		readFailures:   counter("object_read_failures_total", "Objects that could not be read and stay in the bucket."),
+		readFailures:   counter("object_read_failures_total", "Failed reads; the objects stay in the bucket and are retried."),
 		removed:        counter("objects_removed_total", "Objects deleted after their updates were committed."),
-		removeFailures: counter("object_remove_failures_total", "Deletes that failed; the objects are read again."),
-		overwritten:    counter("objects_overwritten_total", "Objects that were overwritten between reading and deleting, and survived."),
+		removeFailures: counter("object_remove_failures_total", "Failed deletes; the objects are read again."),
+		overwritten:    counter("objects_overwritten_total", "Objects that survived their delete because they were overwritten after the read."),
 		updates:        counter("updates_total", "Updates committed, repeated ones included."),
-		rejected:       counter("rejections_total", "Updates that could not be used."),
-		changes:        counter("changes_total", "Movies that readers see differently."),
-		ignoredFields:  counter("updates_with_ignored_fields_total", "Updates read that have a field without a meaning; the log names each field once."),
-		brokenPasses:   counter("passes_failed_total", "Passes that bucket or catalogue as a whole broke off."),
-		received:       counter("messages_received_total", "Messages of the queue, repeated ones included."),
-		deleted:        counter("messages_deleted_total", "Messages whose objects were settled, or that were ignored."),
-		ignored:        counter("messages_ignored_total", "Messages that name nothing to read."),
+		rejected:       counter("rejections_total", "Updates rejected as invalid."),
+		changes:        counter("changes_total", "Changes of movies that readers see."),
+		ignoredFields:  counter("updates_with_ignored_fields_total", "Updates with fields that are ignored; the log names each field once."),
+		abortedPasses:  counter("passes_failed_total", "Passes aborted because the bucket or the database was unavailable."),
+		received:       counter("messages_received_total", "Messages received from the queue, repeated ones included."),
+		deleted:        counter("messages_deleted_total", "Messages deleted: their objects need no more work, or they were ignored."),
+		ignored:        counter("messages_ignored_total", "Messages that name no object to read."),
 
-		notUnderstood: counter("messages_not_understood_total", "Messages that could not be understood, or only in part; the bucket is listed soon."),
-		givenUp:       counter("hints_given_up_total", "Objects of messages that the store refused again and again; the bucket is listed soon."),
+		notUnderstood: counter("messages_not_understood_total", "Messages not understood, or only in part; each makes a listing due soon."),
+		givenUp:       counter("hints_given_up_total", "Objects of messages that the store denied again and again; each makes a listing due soon."),
 
-		receiveFailures: counter("receive_failures_total", "Times that the queue did not answer; the bucket is listed meanwhile."),
-		messageFailures: counter("message_delete_failures_total", "Requests to delete messages that failed; the messages come again."),
+		receiveFailures: counter("receive_failures_total", "Failed receives; the bucket is listed instead."),
+		messageFailures: counter("message_delete_failures_total", "Failed requests to delete messages; the messages are received again."),
 
-		commitSeconds: histogram("commit_seconds", "Time of one transaction, with its retries."),
-		passSeconds:   histogram("pass_seconds", "Time of one pass."),
-		waiting:       gauge("objects_waiting", "Objects in the bucket when the last pass ended."),
-		oldest:        gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest of them, 0 = none."),
+		commitSeconds: histogram("commit_seconds", "Duration of one transaction, retries included."),
+		passSeconds:   histogram("pass_seconds", "Duration of one pass."),
+		waiting:       gauge("objects_waiting", "Objects waiting in the bucket when the last pass ended."),
+		oldest:        gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest waiting object; 0 if none waits."),
 		lastPass:      gauge("last_pass_timestamp_seconds", "End of the last pass."),
-		conditional:   gauge("conditional_deletes", "1 when an object that is overwritten meanwhile is proven to survive its deletion."),
+		conditional:   gauge("conditional_deletes", "1 if the store is proven to keep an object that was overwritten after its read; else 0."),
 	}
 }
 
@@ -79,11 +78,11 @@ func (m *metrics) committed(b movie.Batch, changes int) {
 }
 
 func (m *metrics) finish(p *pass) {
-	if p.broken != nil {
-		m.brokenPasses.Inc()
+	if p.fatal != nil {
+		m.abortedPasses.Inc()
 	}
 	m.conditional.Set(1)
-	if d, ok := p.worker.Store.(bucket.Deleter); ok && !d.Conditional() {
+	if d, ok := p.worker.options.Store.(bucket.Deleter); ok && !d.Conditional() {
 		m.conditional.Set(0)
 	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())
@@ -92,26 +91,6 @@ func (m *metrics) finish(p *pass) {
 	m.lastPass.SetToCurrentTime()
 	m.oldest.Set(0)
 	if oldest != nil {
-		m.oldest.Set(cmp.Or(float64(oldest.Unix()), -1)) // 1970 itself is not none
+		m.oldest.Set(cmp.Or(float64(oldest.Unix()), -1)) // 0 means none, so the start of 1970 becomes -1
 	}
-}
-
-// progress counts what has been done since the start.
-type progress struct{ objects, updates atomic.Int64 }
-
-// Progress is how far a worker is.
-type Progress struct {
-	// Objects read and Updates committed since the start.
-	Objects, Updates int64
-	// Waiting objects of those that the present pass has listed.
-	Waiting int
-}
-
-// Progress may be asked at any time.
-func (w *Worker) Progress() Progress {
-	now := Progress{Objects: w.progress.objects.Load(), Updates: w.progress.updates.Load()}
-	if p := w.present.Load(); p != nil {
-		p.count(func(c *counts) { now.Waiting = c.Waiting() })
-	}
-	return now
 }

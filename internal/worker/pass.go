@@ -12,91 +12,114 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// pass is one walk over the bucket, or over what messages name: what it counted,
-// and what went wrong.
-type pass struct {
-	worker  *Worker
-	start   time.Time
-	settled chan queue.Message // to be deleted
-	// stop ends the walk early; hard ends everything at once.
-	stop, hard context.Context
-	abort      context.CancelCauseFunc
-
-	listing bool // all of the bucket was looked at
-	// doubtful: a message could not be used, so a listing has to look.
-	doubtful atomic.Bool
-
-	deleting sync.WaitGroup // requests of this pass
-	// over says that the pass has ended, and that nothing may be counted any more.
-	ending sync.RWMutex
-	over   bool
-
-	mu sync.Mutex
-	counts
-	oldest   *time.Time // LastModified of the oldest object that is left in the bucket
-	failures []error    // the first few
-	broken   error      // why bucket or catalogue as a whole could not be used
+// plan says what a pass reads.
+type plan struct {
+	source source
+	// awaitDeletes makes the pass wait for all of its deletes, however slow they are.
+	awaitDeletes bool
+	// receiveUntil is when the pass stops receiving messages; known is the backlog that
+	// the last listing found. Both are unused when the pass lists.
+	receiveUntil time.Time
+	known        backlog
 }
 
-// counts of one pass.
+// source sends a pass the objects that it is to read.
+type source func(p *pass, objects chan<- candidate)
+
+// fullListing is the plan of a pass over the whole bucket.
+var fullListing = plan{source: (*pass).list}
+
+// pass is the state of one pass. The fields below mu may be used by all of its stages;
+// of the others, each says who writes it, and others read it when the pass has ended.
+type pass struct {
+	worker *Worker
+	plan   plan
+	start  time.Time
+	// stop ends the intake of objects; hard ends everything at once.
+	stop, hard context.Context
+	abort      context.CancelCauseFunc // ends stop
+	over       chan struct{}           // closed when the pass counts no more deletes
+
+	// Written by the source.
+	listing   bool        // the pass listed the bucket
+	postponed []candidate // named by a message while they were in flight
+	queueErr  error       // why the queue did not answer
+
+	unclear atomic.Bool        // a message was not usable, so a listing is due soon
+	settled chan queue.Message // messages to delete
+
+	mu       sync.Mutex
+	counts   counts
+	oldest   *time.Time // LastModified of the oldest object known to stay in the bucket
+	failures []error    // of single objects: the first few
+	fatal    error      // why the bucket or the catalogue could not be used
+}
+
+// counts holds the counters of one pass.
 type counts struct {
-	// Listed objects of this shard, or those that messages name, Settling ones among them.
-	Listed, Settling int
-	// Deleting objects are left alone, because an earlier pass is still at it.
-	Deleting int
-	// Updates and Rejections committed, and Changes that readers see.
+	// Listed counts the objects of this shard, or those that messages name. Among them are
+	// Settling ones, which may still be being written, and Deleting ones, which an earlier
+	// pass is deleting.
+	Listed, Settling, Deleting int
+	// Updates and Rejections were committed; Changes is how many movies readers see differently.
 	Updates, Rejections, Changes int
-	// Removed objects; Gone ones had been removed by somebody else; Overwritten
-	// ones survived and are read again.
+	// Removed objects were deleted by this pass, and Gone ones by somebody else.
+	// Overwritten ones survived their delete.
 	Removed, Gone, Overwritten int
-	// ReadFailed, RemoveFailed and CommitFailed count objects and batches that
-	// have to be tried again.
+	// ReadFailed and RemoveFailed count objects, CommitFailed batches, to be retried.
 	ReadFailed, RemoveFailed, CommitFailed int
 }
 
-// Failed is how many attempts have to be made again.
-func (c counts) Failed() int { return c.ReadFailed + c.RemoveFailed + c.CommitFailed }
+// failed returns how many attempts must be repeated.
+func (c counts) failed() int { return c.ReadFailed + c.RemoveFailed + c.CommitFailed }
 
-// Waiting is how many listed objects are still in the bucket.
-func (c counts) Waiting() int { return c.Listed - c.Removed - c.Gone }
+// waiting returns how many listed objects are still in the bucket.
+func (c counts) waiting() int { return c.Listed - c.Removed - c.Gone }
 
-// source sends a pass the objects that are to be read.
-type source func(p *pass, objects chan<- candidate)
+// backlog is how many objects are known to wait in the bucket, and the LastModified of
+// the oldest; nil if none waits.
+type backlog struct {
+	objects int
+	oldest  *time.Time
+}
 
-// pass works through what comes from a source. When stop is done it takes nothing
-// new; when hard is done it gives up.
-func (w *Worker) pass(stop, hard context.Context, from source) *pass {
-	p := &pass{worker: w, start: time.Now(), hard: hard, settled: make(chan queue.Message, maxMessages)}
+// pass runs all stages of one pass and returns its results. It takes nothing new when
+// stop is done, and gives up when hard is done.
+func (w *Worker) pass(stop, hard context.Context, next plan) *pass {
+	p := &pass{
+		worker: w, plan: next, start: time.Now(), hard: hard,
+		over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
+	}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
-	w.present.Store(p)
+	w.current.Store(p)
 
-	objects := make(chan candidate, w.Concurrency)
-	parts := make(chan part, w.Concurrency)
+	objects := make(chan candidate, w.options.Concurrency)
+	parts := make(chan part, w.options.Concurrency)
 	batches := make(chan *batch)
-	done := make(chan []*objectInFlight, maxPendingCommits)
+	committed := make(chan []*objectInFlight, maxPendingCommits)
 
 	var stages sync.WaitGroup
-	stages.Go(func() { from(p, objects); close(objects) })
+	stages.Go(func() { next.source(p, objects); close(objects) })
 	stages.Go(func() { p.fetchAll(objects, parts); close(parts) })
-	stages.Go(func() { p.fill(parts, batches); close(batches) })
-	stages.Go(func() { p.commitAll(batches, done); close(done) })
-	stages.Go(func() { p.removeAll(done); close(p.settled) })
+	stages.Go(func() { p.batchAll(parts, batches); close(batches) })
+	stages.Go(func() { p.commitAll(batches, committed); close(committed) })
+	stages.Go(func() { p.removeAll(committed); close(p.settled) })
 	stages.Go(p.deleteSettled)
 	stages.Wait()
 	return p
 }
 
-// backlog is what is left in the bucket, and the oldest of it, as far as this is
-// known: messages name only a part.
+// backlog returns how many objects are known to wait, and the LastModified of the oldest.
+// A pass over messages sees only a part of the bucket, so it adds the last listing's.
 func (p *pass) backlog() (waiting int, oldest *time.Time) {
 	if p.listing {
-		return p.Waiting(), p.oldest
+		return p.counts.waiting(), p.oldest
 	}
-	return max(p.Waiting(), p.worker.next.left), earlier(p.worker.next.oldest, p.oldest)
+	return max(p.counts.waiting(), p.plan.known.objects), earlier(p.plan.known.oldest, p.oldest)
 }
 
-// earlier is the earlier of two times, of which nil is none.
+// earlier returns the earlier of two times; nil means none.
 func earlier(a, b *time.Time) *time.Time {
 	if a == nil || b != nil && b.Before(*a) {
 		return b
@@ -111,10 +134,10 @@ func (p *pass) count(change func(*counts)) {
 	change(&p.counts)
 }
 
-// maxFailures is how many failures of a pass are kept for its error.
+// maxFailures is how many failures a pass keeps for its error.
 const maxFailures = 5
 
-// fail notes a failure that left something in the bucket.
+// fail records the failure of one object, which stays in the bucket.
 func (p *pass) fail(err error, change func(*counts)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,61 +147,70 @@ func (p *pass) fail(err error, change func(*counts)) {
 	}
 }
 
-// breakOff notes why the whole pass cannot go on.
-func (p *pass) breakOff(err error, change func(*counts)) {
+// failWhole records why the pass as a whole cannot go on.
+func (p *pass) failWhole(err error, change func(*counts)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change(&p.counts)
-	if p.broken == nil {
-		p.broken = err
+	if p.fatal == nil {
+		p.fatal = err
 	}
 }
 
-// leave notes an object that stays in the bucket.
+// leave records that an object stays in the bucket.
 func (p *pass) leave(modified time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.oldest = earlier(p.oldest, &modified)
 }
 
-// err joins the failures of single objects.
+// err joins the recorded failures of single objects.
 func (p *pass) err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(p.failures...)
 }
 
-// why says why objects remain.
-func (p *pass) why() error {
-	if err := errors.Join(p.broken, p.err()); err != nil {
+// whyWaiting returns why objects remain.
+func (p *pass) whyWaiting() error {
+	if err := errors.Join(p.fatal, p.err()); err != nil {
 		return err
 	}
-	return errors.New("they were overwritten again and again")
+	return errors.New("each was overwritten before its delete; stop the producer that writes the same keys, or run again")
 }
 
-// aborted tells whether the catalogue went away in this pass.
+// stoppedLate returns ErrStoppedLate if the shutdown timeout ended the pass with objects
+// in flight.
+func (p *pass) stoppedLate() error {
+	if p.hard.Err() == nil || p.counts.waiting() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d objects stay in the bucket and will be read again", ErrStoppedLate, p.counts.waiting())
+}
+
+// aborted reports whether a commit failed in this pass.
 func (p *pass) aborted() bool { return errors.Is(context.Cause(p.stop), errCatalogueAway) }
 
-func (p *pass) progressed() bool { return p.Removed+p.Gone+p.Changes > 0 }
+func (p *pass) progressed() bool { return p.counts.Removed+p.counts.Gone+p.counts.Changes > 0 }
 
-// log writes the one line of the pass.
-func (p *pass) log(pause time.Duration) {
+// log writes the one line of the pass. The worker sleeps for idle before the next one.
+func (p *pass) log(idle time.Duration) {
+	c := p.counts
 	attrs := []slog.Attr{
-		slog.Int("objects", p.Listed), slog.Int("updates", p.Updates), slog.Int("changes", p.Changes),
-		slog.Int("rejections", p.Rejections), slog.Int("waiting", p.Waiting()),
+		slog.Int("objects", c.Listed), slog.Int("updates", c.Updates), slog.Int("changes", c.Changes),
+		slog.Int("rejections", c.Rejections), slog.Int("waiting", c.waiting()),
 		slog.String("took", time.Since(p.start).Round(time.Millisecond).String()),
 	}
 	for _, rare := range []slog.Attr{
-		slog.Int("overwritten", p.Overwritten), slog.Int("gone", p.Gone), slog.Int("settling", p.Settling),
-		slog.Int("deleting", p.Deleting),
-		slog.Int("failed", p.Failed()),
+		slog.Int("overwritten", c.Overwritten), slog.Int("gone", c.Gone), slog.Int("settling", c.Settling),
+		slog.Int("deleting", c.Deleting), slog.Int("failed", c.failed()),
 	} {
 		if rare.Value.Int64() != 0 {
 			attrs = append(attrs, rare)
 		}
 	}
-	if pause > 0 && (p.worker.Hints.Queue == nil || p.worker.next.away) { // else the wait for a message is the pause
-		attrs = append(attrs, slog.String("sleep", pause.String()))
+	if idle > 0 {
+		attrs = append(attrs, slog.String("sleep", idle.String()))
 	}
-	p.worker.Logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", p.Updates, p.Removed), attrs...)
+	p.worker.logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", c.Updates, c.Removed), attrs...)
 }

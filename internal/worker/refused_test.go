@@ -20,8 +20,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestRefusedUpdateIsKeptAsItCame: what is kept of a refused update says the same as
-// the update did, or is marked as truncated.
+// TestRefusedUpdateIsKeptAsItCame: the stored bytes of a refused update decode to the same
+// update, or are marked as truncated.
 func TestRefusedUpdateIsKeptAsItCame(t *testing.T) {
 	long := fmt.Sprintf(`"%s"`, strings.Repeat("a", 500))
 	many := make([]string, 200)
@@ -36,13 +36,13 @@ func TestRefusedUpdateIsKeptAsItCame(t *testing.T) {
 		`{"title": "no", "year": 2000, "deleted": true, "cast": [], "genres": ["G"]}`,
 		`{"title": "no", "year": 2000, "cast": [` + strings.Join(many, ", ") + `]}`,
 	} {
-		store, to := &buckettest.Memory{}, newCatalogue()
-		to.refuse = "no"
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		db.refuse = "no"
 		store.Put("key", []byte(text))
-		if err := newTestWorker(store, to).Once(t.Context()); err != nil {
+		if err := newTestWorker(store, db).Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range to.rejections {
+		for _, r := range db.rejections {
 			if r.Truncated != (len(text) > movie.MaxKept) || len(r.Bytes) > movie.MaxKept {
 				t.Errorf("%.80s: %d bytes are kept, truncated %v", text, len(r.Bytes), r.Truncated)
 			}
@@ -52,8 +52,8 @@ func TestRefusedUpdateIsKeptAsItCame(t *testing.T) {
 				}
 			}
 		}
-		if len(to.rejections) != 1 {
-			t.Errorf("%d rejections", len(to.rejections))
+		if len(db.rejections) != 1 {
+			t.Errorf("%d rejections", len(db.rejections))
 		}
 	}
 }
@@ -73,8 +73,8 @@ func decodeAll(t *testing.T, body []byte) (updates []movie.Update) {
 	return updates
 }
 
-// TestNamesTooLong: an object whose key or ETag the database cannot hold stays, is
-// named, and costs nothing but itself.
+// TestNamesTooLong: an object whose key or ETag is too long for the database stays and is
+// named in the error; the other objects are applied.
 func TestNamesTooLong(t *testing.T) {
 	long := strings.Repeat("k", bucket.MaxKey+1)
 	for name, object := range map[string]struct{ key, body, etag string }{
@@ -83,30 +83,30 @@ func TestNamesTooLong(t *testing.T) {
 		"ETag":             {"kkk", string(film("Long", "x")), strings.Repeat("e", bucket.MaxETag+1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, to := &buckettest.Memory{}, newCatalogue()
+			store, db := &buckettest.Memory{}, newFakeCatalogue()
 			store.Put(object.key, []byte(object.body))
 			store.Put("other", film("Other", "x"))
-			err := newTestWorker(longETag{store, object.etag}, to).Once(t.Context())
+			err := newTestWorker(longETagStore{store, object.etag}, db).Once(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "kkk") || !strings.Contains(err.Error(), "bytes, expected at most") {
-				t.Errorf("it says %v", err)
+				t.Errorf("error %v", err)
 			}
-			if shown := to.shows(); len(shown) != 1 || shown["Other 2000"] == nil || len(to.rejections) != 0 {
-				t.Errorf("shown are %v, rejected %v", shown, to.rejections)
+			if shown := db.shows(); len(shown) != 1 || shown["Other 2000"] == nil || len(db.rejections) != 0 {
+				t.Errorf("movies %v, rejections %v", shown, db.rejections)
 			}
 			if keys := store.Keys(); len(keys) != 1 || !strings.HasPrefix(keys[0], "kkk") {
-				t.Errorf("still there are %.40q", keys)
+				t.Errorf("in the bucket: %.40q", keys)
 			}
 		})
 	}
 }
 
-// longETag gives the object kkk an ETag of its own.
-type longETag struct {
+// longETagStore returns the object kkk with another ETag.
+type longETagStore struct {
 	*buckettest.Memory
 	etag string
 }
 
-func (l longETag) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+func (l longETagStore) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	o, body, err := l.Memory.Get(ctx, key)
 	if key == "kkk" {
 		o.ETag = l.etag
@@ -114,11 +114,11 @@ func (l longETag) Get(ctx context.Context, key string) (bucket.Object, io.ReadCl
 	return o, body, err
 }
 
-// TestRefusedForASetting: an update that a server refuses because of how it is set up
-// is not rejected. Its object stays and is named; the others are applied.
+// TestRefusedForASetting: an update that the server refuses because of a setting is not
+// rejected. Its object stays and is named in the error; the others are applied.
 func TestRefusedForASetting(t *testing.T) {
-	store, to := &buckettest.Memory{}, newCatalogue()
-	to.fault = func(b movie.Batch, applied bool) error {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	db.fault = func(b movie.Batch, applied bool) error {
 		if !applied && slices.ContainsFunc(b.Updates, func(u movie.Update) bool { return u.Title == "large" }) {
 			return &movie.RefusedError{Setting: true, Reason: errors.New("larger than max_allowed_packet")}
 		}
@@ -126,28 +126,28 @@ func TestRefusedForASetting(t *testing.T) {
 	}
 	store.Put("a", append(film("A", "x"), film("B", "x")...))
 	store.Put("b", append(film("large", "x"), film("C", "x")...))
-	err := newTestWorker(store, to).Once(t.Context())
+	err := newTestWorker(store, db).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `update 1 of "b" stays in the bucket: larger than max_allowed_packet`) {
-		t.Errorf("it says %v", err)
+		t.Errorf("error %v", err)
 	}
-	if keys := store.Keys(); !slices.Equal(keys, []string{"b"}) || len(to.rejections) != 0 || len(to.shows()) != 3 {
-		t.Errorf("still there are %q, rejected %v, shown %v", keys, to.rejections, to.shows())
+	if keys := store.Keys(); !slices.Equal(keys, []string{"b"}) || len(db.rejections) != 0 || len(db.shows()) != 3 {
+		t.Errorf("in the bucket: %q, rejections %v, movies %v", keys, db.rejections, db.shows())
 	}
 }
 
-// TestIgnoredFieldsAreLogged once each, and counted for every update.
+// TestIgnoredFieldsAreLogged: each name is logged once, and every update is counted.
 func TestIgnoredFieldsAreLogged(t *testing.T) {
 	var log bytes.Buffer
-	w := newTestWorker(&buckettest.Memory{}, newCatalogue())
-	w.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	store := &buckettest.Memory{}
+	w := newTestWorker(store, newFakeCatalogue(), func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	for i := range 3 {
-		w.Store.(*buckettest.Memory).Put(fmt.Sprint(i), []byte(`{"title": "A", "year": 2000, "href": 1, "Cast": []} {"title": "B", "year": 2000, "href": 1}`))
+		store.Put(fmt.Sprint(i), []byte(`{"title": "A", "year": 2000, "href": 1, "Cast": []} {"title": "B", "year": 2000, "href": 1}`))
 	}
 	if err := w.Once(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(log.String(), "field=href"); n != 1 || strings.Count(log.String(), "field=Cast first_in=") != 1 || !strings.Contains(log.String(), "did_you_mean=cast") {
-		t.Errorf("the log says %s", &log)
+		t.Errorf("log: %s", &log)
 	}
 	if n := testutil.ToFloat64(w.metrics.ignoredFields); n != 6 {
 		t.Errorf("%v updates are counted", n)

@@ -3,8 +3,6 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -13,44 +11,75 @@ import (
 )
 
 const (
-	// bulkAtOnce is how many requests that delete many objects are in flight at a
-	// time; of those that delete one there are Concurrency.
+	// bulkAtOnce is how many requests that delete many objects are in flight at a time.
+	// Of requests that delete one, there are Concurrency.
 	bulkAtOnce = 8
-	// bulkSize is how many objects a request deletes where the store does not say.
+	// bulkSize is how many objects a request deletes if the store does not say.
 	bulkSize = 1000
-	// deleteLinger is how long a pass waits for its last deletes. Those that take
-	// longer outlive it, so that new objects do not wait for them.
+	// deleteLinger is how long a pass waits for its last deletes. Slower ones outlive it,
+	// so that new objects do not wait for them.
 	deleteLinger = time.Second
-	// repeatsKept is how many generations that could not be deleted are remembered.
-	repeatsKept = 10_000
 )
 
-// deletes are the requests in flight. They belong to the worker and not to the
-// pass that made them.
-type deletes struct {
-	single, bulk chan struct{} // a slot for each request
-	running      sync.WaitGroup
-	cutShort     atomic.Int64 // objects whose delete was broken off when the worker stopped
-
-	mu   sync.Mutex
-	keys map[string]inFlight
-	// changed holds the generations that a delete has found overwritten.
-	changed map[bucket.Ref]bool
+// deleteResult is the answer to one request: an error for each object.
+type deleteResult struct {
+	objects []*objectInFlight
+	errs    []error
 }
 
-// inFlight is a key that is being deleted, perhaps more than once.
-type inFlight struct {
-	requests int
-	modified time.Time
-}
-
-// means returns how many objects one request deletes, and the slots for requests.
-func (w *Worker) means() (size int, slots chan struct{}) {
-	if w.deletes.single == nil {
-		w.deletes.single, w.deletes.bulk = make(chan struct{}, w.Concurrency), make(chan struct{}, bulkAtOnce)
+// removeAll deletes committed objects. Each request is independent: a slow or failing one
+// holds up no other. While all slots are taken, the groups that arrive are joined, so one
+// request deletes many objects when requests are slow. The pass ends when all of its
+// requests have ended, or deleteLinger after it sent the last.
+func (p *pass) removeAll(committed <-chan []*objectInFlight) {
+	results := make(chan deleteResult)
+	var pending []*objectInFlight
+	var linger <-chan time.Time
+	for inFlight := 0; committed != nil || len(pending) > 0 || inFlight > 0; {
+		size, slots := p.worker.deleteMeans()
+		intake, free := committed, slots
+		if len(pending) == 0 {
+			free = nil
+		} else if len(pending) >= size {
+			intake = nil
+		}
+		if intake == nil && free == nil && linger == nil && !p.plan.awaitDeletes {
+			linger = time.After(deleteLinger)
+		}
+		select {
+		case group, more := <-intake:
+			if !more {
+				committed = nil
+				continue
+			}
+			<-p.worker.proven
+			pending = append(pending, group...)
+		case free <- struct{}{}:
+			for size > 1 && len(committed) > 0 { // there is no other receiver
+				pending = append(pending, <-committed...)
+			}
+			n := min(size, len(pending))
+			p.startDelete(pending[:n:n], slots, results)
+			pending = pending[n:]
+			inFlight++
+		case r := <-results:
+			p.removed(r)
+			inFlight--
+		case <-linger:
+			if p.stop.Err() == nil {
+				inFlight = 0 // the rest is recorded as late
+			}
+		}
 	}
+	close(p.over)
+	p.worker.deletes.each(p.leave)
+}
+
+// deleteMeans returns how many objects one request deletes at present, and the slots for
+// such requests.
+func (w *Worker) deleteMeans() (size int, slots chan struct{}) {
 	size = bulkSize
-	if d, ok := w.Store.(bucket.Deleter); ok {
+	if d, ok := w.options.Store.(bucket.Deleter); ok {
 		size = d.DeleteSize()
 	}
 	if size == 1 {
@@ -59,182 +88,82 @@ func (w *Worker) means() (size int, slots chan struct{}) {
 	return size, w.deletes.bulk
 }
 
-// removeAll deletes what the commits have settled. Each request is on its own: one
-// that is slow or fails holds up no other. While all slots are taken, the groups
-// that come in make one, so a request takes many objects when requests are slow.
-func (p *pass) removeAll(done <-chan []*objectInFlight) {
-	for group := range done {
-		<-p.worker.proven
-		size, slots := p.worker.means()
-		for len(group) > 0 {
-			slots <- struct{}{}
-			for size > 1 && len(done) > 0 { // there is no other receiver
-				group = append(group, <-done...)
-			}
-			n := min(size, len(group))
-			p.removeBeside(group[:n], slots)
-			group = group[n:]
-		}
-	}
-	p.awaitDeletes()
-}
-
-// removeBeside deletes a group beside everything else, and then frees the slot.
-func (p *pass) removeBeside(group []*objectInFlight, slots <-chan struct{}) {
-	p.worker.deletes.begin(group)
-	p.deleting.Add(1)
+// startDelete deletes objects in the background, and then frees the slot. It sends the
+// result to the pass, or records it itself if the pass is over.
+func (p *pass) startDelete(objects []*objectInFlight, slots <-chan struct{}, results chan<- deleteResult) {
+	p.worker.deletes.begin(objects)
 	p.worker.deletes.running.Go(func() {
-		defer p.deleting.Done()
-		p.remove(group)
-		p.worker.deletes.end(group)
+		r := p.delete(objects)
+		p.worker.deletes.end(objects)
 		<-slots
+		select {
+		case results <- r:
+		case <-p.over:
+			p.removedLate(r)
+		}
 	})
 }
 
-// awaitDeletes waits for the deletes of the pass, unless they take too long.
-func (p *pass) awaitDeletes() {
-	ended := make(chan struct{})
-	go func() { p.deleting.Wait(); close(ended) }()
-	linger := time.NewTimer(deleteLinger)
-	defer linger.Stop()
-	select {
-	case <-ended:
-	case <-linger.C:
-		if p.worker.patient || p.stop.Err() != nil {
-			<-ended
-		}
-	}
-	p.ending.Lock()
-	p.over = true
-	p.ending.Unlock()
-	p.worker.deletes.each(p.leave)
-}
-
-func (d *deletes) begin(group []*objectInFlight) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.keys == nil {
-		d.keys = make(map[string]inFlight)
-	}
-	for _, object := range group {
-		d.keys[object.Key] = inFlight{d.keys[object.Key].requests + 1, object.modified}
-	}
-}
-
-func (d *deletes) end(group []*objectInFlight) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, object := range group {
-		k := d.keys[object.Key]
-		if k.requests--; k.requests == 0 {
-			delete(d.keys, object.Key)
-		} else {
-			d.keys[object.Key] = k
-		}
-	}
-}
-
-// has tells whether the key is being deleted.
-func (d *deletes) has(key string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, found := d.keys[key]
-	return found
-}
-
-// each calls do with the LastModified of each object that is being deleted.
-func (d *deletes) each(do func(modified time.Time)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, k := range d.keys {
-		do(k.modified)
-	}
-}
-
-// repeated tells whether the generation has been found overwritten before. As it
-// was read again, it was not.
-func (d *deletes) repeated(ref bucket.Ref) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.changed[ref] {
-		return true
-	}
-	if d.changed == nil || len(d.changed) == repeatsKept {
-		d.changed = make(map[bucket.Ref]bool)
-	}
-	d.changed[ref] = true
-	return false
-}
-
-// endDeletes waits for the last deletes of a worker that stops, which are broken
-// off when its time is over.
-func (w *Worker) endDeletes() error {
-	w.deletes.running.Wait()
-	if n := w.deletes.cutShort.Load(); n > 0 {
-		return fmt.Errorf("%w: %d objects that are committed may still be in the bucket and will be read again", ErrStoppedLate, n)
-	}
-	return nil
-}
-
-// remove deletes objects, each only if it is still the generation that was
+// delete deletes objects, each on condition that it is still the generation that was
 // committed.
-func (p *pass) remove(group []*objectInFlight) {
-	refs := make([]bucket.Ref, len(group))
-	for i, object := range group {
+func (p *pass) delete(objects []*objectInFlight) deleteResult {
+	refs := make([]bucket.Ref, len(objects))
+	for i, object := range objects {
 		refs[i] = object.Ref
 	}
-	ctx, span := p.spanOf(group, "delete", trace.SpanKindClient)
-	results := p.worker.Store.Delete(ctx, refs)
+	ctx, span := p.spanOf(objects, "delete", trace.SpanKindClient)
+	errs := p.worker.options.Store.Delete(ctx, refs)
 	span.End()
-	p.ending.RLock() // the pass does not end in between
-	defer p.ending.RUnlock()
-	for i, err := range results {
-		if errors.Is(err, bucket.ErrChanged) && p.worker.deletes.repeated(refs[i]) {
-			err = fmt.Errorf("its ETag %s is refused again and again, though a GET tells the same one: "+
-				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err)
+	for i, err := range errs {
+		// The second time for one generation the store is wrong: GET has returned it since.
+		if errors.Is(err, bucket.ErrChanged) && p.worker.overwrites.add(refs[i]) > 1 {
+			errs[i] = fmt.Errorf("the server refuses ETag %s again and again, though GET returns the same: "+
+				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err) // %s: no longer an ErrChanged
 		}
-		if p.over {
-			p.removedLate(group[i], err)
-		} else {
-			p.removed(group[i], err)
+	}
+	return deleteResult{objects, errs}
+}
+
+// removed counts the result of a request that ended in time.
+func (p *pass) removed(r deleteResult) {
+	for i, object := range r.objects {
+		err := r.errs[i]
+		switch {
+		case err == nil:
+			p.count(func(c *counts) { c.Removed++ })
+			p.settle(object.messages)
+		case errors.Is(err, bucket.ErrNotFound):
+			p.count(func(c *counts) { c.Gone++ })
+			p.settle(object.messages)
+		case errors.Is(err, bucket.ErrChanged):
+			p.leave(object.modified)
+			p.count(func(c *counts) { c.Overwritten++ })
+			p.settle(object.messages) // another message names the new generation
+		default:
+			p.leave(object.modified)
+			p.fail(fmt.Errorf("delete %q: %w", object.Key, err), func(c *counts) { c.RemoveFailed++ })
 		}
+		p.endRemoved(object, err)
 	}
 }
 
-// removed notes what became of an object in its pass.
-func (p *pass) removed(object *objectInFlight, err error) {
-	switch {
-	case err == nil:
-		p.count(func(c *counts) { c.Removed++ })
-		p.settle(object.messages)
-	case errors.Is(err, bucket.ErrNotFound):
-		p.count(func(c *counts) { c.Gone++ })
-		p.settle(object.messages)
-	case errors.Is(err, bucket.ErrChanged):
-		p.leave(object.modified)
-		p.count(func(c *counts) { c.Overwritten++ })
-		p.settle(object.messages) // another message tells of what came
-	default:
-		p.leave(object.modified)
-		p.fail(fmt.Errorf("delete %q: %w", object.Key, err), func(c *counts) { c.RemoveFailed++ })
-	}
-	p.tellRemoved(object, err)
-}
-
-// removedLate notes what became of an object after its pass. Its messages come
-// again, and name an object that is gone.
-func (p *pass) removedLate(object *objectInFlight, err error) {
-	if err != nil && !errors.Is(err, bucket.ErrNotFound) && !errors.Is(err, bucket.ErrChanged) {
-		p.worker.Logger.Warn("object not deleted; it will be read again", "key", object.Key, "error", err)
-		if p.hard.Err() != nil {
-			p.worker.deletes.cutShort.Add(1)
+// removedLate records the result of a request that outlived its pass. The messages come
+// again, and name objects that are gone.
+func (p *pass) removedLate(r deleteResult) {
+	for i, object := range r.objects {
+		err := r.errs[i]
+		if err != nil && !errors.Is(err, bucket.ErrNotFound) && !errors.Is(err, bucket.ErrChanged) {
+			p.worker.logger.Warn("object not deleted; the next pass reads it again", "key", object.Key, "error", err)
+			if p.hard.Err() != nil {
+				p.worker.deletes.interrupted.Add(1)
+			}
 		}
+		p.endRemoved(object, err)
 	}
-	p.tellRemoved(object, err)
 }
 
-// tellRemoved tells metrics and traces.
-func (p *pass) tellRemoved(object *objectInFlight, err error) {
+// endRemoved records the result of one delete in the metrics and ends the object's span.
+func (p *pass) endRemoved(object *objectInFlight, err error) {
 	switch {
 	case err == nil:
 		p.worker.metrics.removed.Inc()
@@ -244,9 +173,19 @@ func (p *pass) tellRemoved(object *objectInFlight, err error) {
 	case errors.Is(err, bucket.ErrChanged):
 		p.worker.metrics.overwritten.Inc()
 		object.span.end(endOverwritten, nil)
-		p.worker.Logger.Debug("object was overwritten meanwhile and is read again", "key", object.Key)
+		p.worker.logger.Debug("object was overwritten before its delete; the next pass reads it", "key", object.Key)
 	default:
 		p.worker.metrics.removeFailures.Inc()
 		object.span.end(endLeft, err)
 	}
+}
+
+// endDeletes waits for the last deletes when the worker stops; the shutdown timeout
+// interrupts them.
+func (w *Worker) endDeletes() error {
+	w.deletes.running.Wait()
+	if n := w.deletes.interrupted.Load(); n > 0 {
+		return fmt.Errorf("%w: %d objects are committed but may still be in the bucket; they will be read again", ErrStoppedLate, n)
+	}
+	return nil
 }

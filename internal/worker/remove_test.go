@@ -17,15 +17,14 @@ import (
 	"jpmovies/internal/bucket/buckettest"
 )
 
-// singly is a store that deletes one object a request.
-type singly struct{ *buckettest.Memory }
+// oneByOneStore deletes one object per request, without a proven condition.
+type oneByOneStore struct{ *buckettest.Memory }
 
-func (singly) DeleteSize() int   { return 1 }
-func (singly) Conditional() bool { return false }
+func (oneByOneStore) DeleteSize() int   { return 1 }
+func (oneByOneStore) Conditional() bool { return false }
 
-// running starts a worker in a bubble and stops it after test, which gets what Run
-// returns from stop.
-func running(t *testing.T, w *Worker, test func(stop func() error)) {
+// withRunning runs test beside w.Run. stop stops the worker and returns what Run returned.
+func withRunning(t *testing.T, w *Worker, test func(stop func() error)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -41,16 +40,16 @@ func running(t *testing.T, w *Worker, test func(stop func() error)) {
 	}
 }
 
-// TestSlowDeleteHoldsUpNothing: neither the other objects nor those that come.
+// TestSlowDeleteHoldsUpNothing: neither the other objects nor new ones wait for it.
 func TestSlowDeleteHoldsUpNothing(t *testing.T) {
 	for _, kind := range []string{"single", "bulk"} {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				memory, to := &buckettest.Memory{}, newCatalogue()
+				memory, db := &buckettest.Memory{}, newFakeCatalogue()
 				var store bucket.Store = memory
 				slow := buckettest.Op{Kind: buckettest.Delete}
 				if kind == "single" {
-					store, slow = singly{memory}, buckettest.Op{Kind: buckettest.DeleteKey, Key: "007"}
+					store, slow = oneByOneStore{memory}, buckettest.Op{Kind: buckettest.DeleteKey, Key: "007"}
 				}
 				var slowed atomic.Bool
 				memory.Fault = func(op buckettest.Op) error {
@@ -62,9 +61,8 @@ func TestSlowDeleteHoldsUpNothing(t *testing.T) {
 				for i := range 150 {
 					memory.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
 				}
-				w := newTestWorker(store, to)
-				w.Batch = 5
-				running(t, w, func(func() error) {
+				w := newTestWorker(store, db, func(o *Options) { o.Batch = 5 })
+				withRunning(t, w, func(func() error) {
 					time.Sleep(5 * time.Second)
 					held := memory.Keys()
 					if len(held) == 0 || kind == "single" && len(held) > 1 || len(held) == 150 {
@@ -73,9 +71,9 @@ func TestSlowDeleteHoldsUpNothing(t *testing.T) {
 					memory.Put("new", film("new", "x"))
 					time.Sleep(time.Minute)
 					if keys := memory.Keys(); !slices.Equal(keys, held) {
-						t.Errorf("left: %q, and before the new one %q", keys, held)
+						t.Errorf("left: %q, want %q", keys, held)
 					}
-					if last := to.lastReport(); last.ObjectsWaiting != len(held) || last.OldestWaiting.IsZero() {
+					if last := db.lastReport(); last.ObjectsWaiting != len(held) || last.OldestWaiting.IsZero() {
 						t.Errorf("report: %+v", last)
 					}
 					time.Sleep(10 * time.Minute)
@@ -89,10 +87,11 @@ func TestSlowDeleteHoldsUpNothing(t *testing.T) {
 	}
 }
 
-// TestDeletesSideBySide: as many as reads, whatever batch they came from.
-func TestDeletesSideBySide(t *testing.T) {
+// TestDeletesAreConcurrent: Concurrency single deletes are in flight, whatever batches the
+// objects came from.
+func TestDeletesAreConcurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, to := &buckettest.Memory{}, newCatalogue()
+		memory, db := &buckettest.Memory{}, newFakeCatalogue()
 		for i := range 800 {
 			memory.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
 		}
@@ -105,8 +104,7 @@ func TestDeletesSideBySide(t *testing.T) {
 			}
 			return nil
 		}
-		w := newTestWorker(singly{memory}, to)
-		w.Batch, w.Concurrency = 3, 64
+		w := newTestWorker(oneByOneStore{memory}, db, func(o *Options) { o.Batch, o.Concurrency = 3, 64 })
 		start := time.Now()
 		if err := w.Once(t.Context()); err != nil {
 			t.Fatal(err)
@@ -118,10 +116,10 @@ func TestDeletesSideBySide(t *testing.T) {
 	})
 }
 
-// TestDeletesThatHangAreBounded: commits do not run ahead of them.
-func TestDeletesThatHangAreBounded(t *testing.T) {
+// TestHangingDeletesAreBounded: the worker stops reading while no delete ends.
+func TestHangingDeletesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, to := &buckettest.Memory{}, newCatalogue()
+		memory, db := &buckettest.Memory{}, newFakeCatalogue()
 		for i := range 5000 {
 			memory.Put(fmt.Sprintf("%04d", i), film(fmt.Sprint(i), "x"))
 		}
@@ -131,9 +129,8 @@ func TestDeletesThatHangAreBounded(t *testing.T) {
 			}
 			return nil
 		}
-		w := newTestWorker(singly{memory}, to)
-		w.Batch = 10
-		running(t, w, func(stop func() error) {
+		w := newTestWorker(oneByOneStore{memory}, db, func(o *Options) { o.Batch = 10 })
+		withRunning(t, w, func(stop func() error) {
 			time.Sleep(30 * time.Minute)
 			if n := memory.Counts().Gets; n > 1000 {
 				t.Errorf("%d objects were read while none could be deleted", n)
@@ -145,10 +142,11 @@ func TestDeletesThatHangAreBounded(t *testing.T) {
 	})
 }
 
-// TestStopSaysWhatIsStillBeingDeleted: also when its pass is over.
-func TestStopSaysWhatIsStillBeingDeleted(t *testing.T) {
+// TestStopCountsInterruptedDeletes: Run counts deletes that outlived their pass and that the
+// shutdown interrupted.
+func TestStopCountsInterruptedDeletes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory, to := &buckettest.Memory{}, newCatalogue()
+		memory, db := &buckettest.Memory{}, newFakeCatalogue()
 		memory.Put("key", film("F", "x"))
 		memory.Fault = func(op buckettest.Op) error {
 			if op.Kind == buckettest.DeleteKey {
@@ -157,7 +155,7 @@ func TestStopSaysWhatIsStillBeingDeleted(t *testing.T) {
 			}
 			return nil
 		}
-		running(t, newTestWorker(singly{memory}, to), func(stop func() error) {
+		withRunning(t, newTestWorker(oneByOneStore{memory}, db), func(stop func() error) {
 			time.Sleep(20 * time.Second)
 			if err := stop(); !errors.Is(err, ErrStoppedLate) || !strings.Contains(err.Error(), "1 object") {
 				t.Errorf("run: %v", err)
@@ -166,10 +164,10 @@ func TestStopSaysWhatIsStillBeingDeleted(t *testing.T) {
 	})
 }
 
-// TestConditionThatNeverHolds: a generation that is read again after it was said to
-// be overwritten is no overwritten one.
+// TestConditionThatNeverHolds: if GET returns a generation after DELETE reported it
+// overwritten, the store is at fault, and the worker says so.
 func TestConditionThatNeverHolds(t *testing.T) {
-	memory, to := &buckettest.Memory{}, newCatalogue()
+	memory, db := &buckettest.Memory{}, newFakeCatalogue()
 	etag := memory.Put("key", film("F", "x")).ETag
 	memory.Fault = func(op buckettest.Op) error {
 		if op.Kind == buckettest.DeleteKey {
@@ -177,7 +175,7 @@ func TestConditionThatNeverHolds(t *testing.T) {
 		}
 		return nil
 	}
-	w := newTestWorker(memory, to)
+	w := newTestWorker(memory, db)
 	err := w.Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(), etag) || !strings.Contains(err.Error(), "proxy") {
 		t.Errorf("once: %v", err)
@@ -187,10 +185,10 @@ func TestConditionThatNeverHolds(t *testing.T) {
 	}
 }
 
-// TestConditionalDeletesMetric: an operator sees when an overwrite may be lost.
+// TestConditionalDeletesMetric: the metric is 0 when an overwritten object may be lost.
 func TestConditionalDeletesMetric(t *testing.T) {
-	for store, want := range map[bucket.Store]float64{&buckettest.Memory{}: 1, singly{&buckettest.Memory{}}: 0} {
-		w := newTestWorker(store, newCatalogue())
+	for store, want := range map[bucket.Store]float64{&buckettest.Memory{}: 1, oneByOneStore{&buckettest.Memory{}}: 0} {
+		w := newTestWorker(store, newFakeCatalogue())
 		if err := w.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// tracer makes spans that nobody sees when there is no provider.
+// tracer returns the worker's tracer; without a provider it records nothing.
 func tracer(p trace.TracerProvider) trace.Tracer {
 	if p == nil {
 		p = noop.NewTracerProvider()
@@ -21,14 +21,14 @@ func tracer(p trace.TracerProvider) trace.Tracer {
 	return p.Tracer("jpmovies/internal/worker")
 }
 
-// objectSpan is the span of an object, from its GET until it is removed or left.
+// objectSpan covers an object from its GET until it is deleted or left in the bucket.
 type objectSpan struct {
-	trace.Span
+	span       trace.Span
 	rejections atomic.Int32
 }
 
-// startObjectSpan begins the span of an object, from its GET until it is removed or left. It is linked to the receives of the messages
-// that name it.
+// startObjectSpan starts the span of an object, linked to the receives of the messages that
+// name it.
 func (p *pass) startObjectSpan(o candidate) (context.Context, *objectSpan) {
 	var links []trace.Link
 	for _, n := range o.messages[:min(len(o.messages), maxLinks)] {
@@ -40,98 +40,98 @@ func (p *pass) startObjectSpan(o candidate) (context.Context, *objectSpan) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("object.key", o.Key))
 	}
-	return ctx, &objectSpan{Span: span}
+	return ctx, &objectSpan{span: span}
 }
 
-// receiveSpan makes the span of a receive that is over; none when it has waited
-// in vain, or was broken off.
+// receiveSpan records a receive that has ended, unless it returned no messages or was
+// cancelled.
 func (w *Worker) receiveSpan(ctx context.Context, start time.Time, messages int, err error) trace.SpanContext {
 	if messages == 0 && (err == nil || ctx.Err() != nil) {
 		return trace.SpanContext{}
 	}
-	_, span := w.tracer.Start(ctx, "receive "+w.Hints.Name, w.messagingAttributes("receive", "receive", messages), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient))
+	_, span := w.tracer.Start(ctx, "receive "+w.options.Hints.Name, w.messagingAttributes("receive", "receive", messages), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient))
 	endWith(span, err)
 	return span.SpanContext()
 }
 
-// deleteMessagesSpan begins the span of a request to delete messages.
+// deleteMessagesSpan starts the span of a request to delete messages.
 func (p *pass) deleteMessagesSpan(messages int) (context.Context, trace.Span) {
-	return p.worker.tracer.Start(p.hard, "delete "+p.worker.Hints.Name, p.worker.messagingAttributes("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
+	return p.worker.tracer.Start(p.hard, "delete "+p.worker.options.Hints.Name, p.worker.messagingAttributes("delete", "settle", messages), trace.WithSpanKind(trace.SpanKindClient))
 }
 
-// messagingAttributes are OpenTelemetry's attributes for messaging.
+// messagingAttributes returns the attributes of OpenTelemetry's semantic conventions for
+// messaging spans.
 func (w *Worker) messagingAttributes(name, kind string, n int) trace.SpanStartEventOption {
 	return trace.WithAttributes(
-		attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.destination.name", w.Hints.Name),
+		attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.destination.name", w.options.Hints.Name),
 		attribute.String("messaging.operation.name", name), attribute.String("messaging.operation.type", kind),
 		attribute.Int("messaging.batch.message_count", n),
 	)
 }
 
-// read tells what a GET has found.
+// read records the answer of the GET.
 func (s *objectSpan) read(o bucket.Object) {
-	if s.IsRecording() {
-		s.SetAttributes(
+	if s.span.IsRecording() {
+		s.span.SetAttributes(
 			attribute.String("object.etag", o.ETag), attribute.Int64("object.size", o.Size),
 			attribute.String("object.last_modified", o.LastModified.UTC().Format(time.RFC3339Nano)),
 		)
 	}
 }
 
-// decoded tells what was in the object, as far as it was read, and why it was
-// not read further.
+// decoded records what was decoded, and the error that ended the read.
 func (s *objectSpan) decoded(updates, rejections int, err error) {
-	s.rejections.Add(int32(rejections)) //nolint:gosec // of one object
-	if s.IsRecording() {
-		s.SetAttributes(attribute.Int("object.updates", updates), attribute.Int("object.rejections", rejections))
+	s.rejections.Add(int32(rejections)) //nolint:gosec // fits: they are of one object
+	if s.span.IsRecording() {
+		s.span.SetAttributes(attribute.Int("object.updates", updates), attribute.Int("object.rejections", rejections))
 	}
-	s.RecordError(err)
+	s.span.RecordError(err)
 }
 
-// refused tells that the database will never take an update.
+// refused records that the database will never accept an update.
 func (s *objectSpan) refused() {
 	s.rejections.Add(1)
-	s.AddEvent("refused by the database")
+	s.span.AddEvent("refused by the database")
 }
 
-// How an object span ends.
+// The values of the attribute object.end.
 const (
 	endRemoved     = "removed"
-	endGone        = "gone"        // somebody else has taken it
-	endOverwritten = "overwritten" // meanwhile, and it is read again
-	endLeft        = "left"        // for the next pass
+	endGone        = "gone"        // somebody else has deleted it
+	endOverwritten = "overwritten" // after the read; the next pass reads it
+	endLeft        = "left"        // in the bucket for the next pass
 )
 
-// end ends the span; err says why the object is left, if that is known here.
+// end ends the span. err is why the object is left in the bucket, if the caller knows.
 func (s *objectSpan) end(how string, err error) {
-	if s.IsRecording() {
-		s.SetAttributes(attribute.String("object.end", how))
+	if s.span.IsRecording() {
+		s.span.SetAttributes(attribute.String("object.end", how))
 		switch {
 		case err != nil:
-			s.SetStatus(codes.Error, err.Error())
+			s.span.SetStatus(codes.Error, err.Error())
 		case how == endLeft:
-			s.SetStatus(codes.Error, "not read, or not committed, as a whole")
+			s.span.SetStatus(codes.Error, "not all of it was read and committed")
 		case s.rejections.Load() > 0:
-			s.SetStatus(codes.Error, "updates were rejected")
+			s.span.SetStatus(codes.Error, "updates were rejected")
 		}
 	}
-	s.End()
+	s.span.End()
 }
 
-// maxLinks is to how many objects a span is linked.
+// maxLinks is the number of links a span gets at most.
 const maxLinks = 100
 
-// spanOf begins a span of its own that concerns several objects.
+// spanOf starts a span that is linked to the spans of several objects.
 func (p *pass) spanOf(objects []*objectInFlight, name string, kind trace.SpanKind) (context.Context, trace.Span) {
 	links := make([]trace.Link, 0, min(len(objects), maxLinks))
 	for _, o := range objects[:min(len(objects), maxLinks)] {
-		links = append(links, trace.Link{SpanContext: o.span.SpanContext()})
+		links = append(links, trace.Link{SpanContext: o.span.span.SpanContext()})
 	}
 	return p.worker.tracer.Start(p.hard, name, trace.WithSpanKind(kind), trace.WithLinks(links...), trace.WithAttributes(attribute.Int("objects", len(objects))))
 }
 
-// endWith ends a span, which has failed when there is an error. Its words are in
-// the log: those of a database may quote values.
+// endWith ends a span, as failed if err is not nil. It leaves out the text, which may quote
+// values of the database; the log has it.
 func endWith(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, "")

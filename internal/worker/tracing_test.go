@@ -16,14 +16,14 @@ import (
 	"jpmovies/internal/bucket/buckettest"
 )
 
-// traced makes the worker's spans visible.
-func traced(w *Worker) *tracetest.InMemoryExporter {
+// record returns the spans of a worker made with o.
+func record(o *Options) *tracetest.InMemoryExporter {
 	spans := tracetest.NewInMemoryExporter()
-	w.tracer = tracer(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)))
+	o.Tracing = sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 	return spans
 }
 
-// ends are the spans of objects in their order: key, end and status.
+// ends returns end, key and status of each object's span, sorted.
 func ends(spans *tracetest.InMemoryExporter) []string {
 	var found []string
 	for _, s := range spans.GetSpans() {
@@ -45,8 +45,8 @@ func ends(spans *tracetest.InMemoryExporter) []string {
 	return found
 }
 
-// TestEndsOfStories: each object's span ends once, and tells how.
-func TestEndsOfStories(t *testing.T) {
+// TestObjectSpanEnds: each object's span ends once, and its attribute object.end tells how.
+func TestObjectSpanEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault func(store *buckettest.Memory, ref bucket.Ref, op buckettest.Op) error
 		away  bool // the catalogue
@@ -71,7 +71,7 @@ func TestEndsOfStories(t *testing.T) {
 			}
 			return nil
 		}},
-		"not committed": {want: "left a Error not read, or not committed, as a whole", away: true},
+		"not committed": {want: "left a Error not all of it was read and committed", away: true},
 		"not read": {want: "left a Error fault", fault: func(_ *buckettest.Memory, _ bucket.Ref, op buckettest.Op) error {
 			if op.Kind == buckettest.Get {
 				return errFault
@@ -86,9 +86,9 @@ func TestEndsOfStories(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, to := &buckettest.Memory{}, newCatalogue()
+			store, db := &buckettest.Memory{}, newFakeCatalogue()
 			ref := store.Put("a", film("A", "x")).Ref
-			var own atomic.Bool // what the fault does is no operation of the worker
+			var own atomic.Bool // the fault's own operations are not the worker's
 			store.Fault = func(op buckettest.Op) error {
 				if test.fault == nil || !own.CompareAndSwap(false, true) {
 					return nil
@@ -97,11 +97,11 @@ func TestEndsOfStories(t *testing.T) {
 				return test.fault(store, ref, op)
 			}
 			if test.away {
-				to.setFault(errFault)
+				db.setFault(errFault)
 			}
-			w := newTestWorker(store, to)
-			spans := traced(w)
-			w.pass(t.Context(), t.Context(), (*pass).list)
+			var spans *tracetest.InMemoryExporter
+			w := newTestWorker(store, db, func(o *Options) { spans = record(o) })
+			w.pass(t.Context(), t.Context(), fullListing)
 			if got := ends(spans); !slices.Equal(got, []string{test.want}) {
 				t.Errorf("spans end %q, want %q", got, test.want)
 			}
@@ -109,14 +109,14 @@ func TestEndsOfStories(t *testing.T) {
 	}
 }
 
-// TestSpansOfMessages: a receive that brings something, or fails, is a span; a wait
-// in vain is none. An object is linked to the receives of all that names it.
+// TestSpansOfMessages: a receive that returns messages or fails is a span; one that returns
+// none is not. An object's span is linked to the receives of all messages that name it.
 func TestSpansOfMessages(t *testing.T) {
 	var spans *tracetest.InMemoryExporter
 	var away atomic.Bool
-	onStage(t, func(s *stage) {
-		spans = traced(s.Worker)
-		s.Hints.Name = "films"
+	withQueue(t, func(s *queueFixture) {
+		spans = record(&s.options)
+		s.options.Hints.Name = "films"
 		s.queue.Fault = func(string) error {
 			if away.Load() {
 				return errFault
@@ -133,7 +133,7 @@ func TestSpansOfMessages(t *testing.T) {
 			}
 			return nil
 		}
-	}, func(s *stage) {
+	}, func(s *queueFixture) {
 		s.put("in/a", "A")
 		time.Sleep(5 * time.Minute)
 		receives, links := map[string]bool{}, []int{}
@@ -145,7 +145,7 @@ func TestSpansOfMessages(t *testing.T) {
 				links = append(links, len(span.Links))
 				for _, link := range span.Links {
 					if !receives[link.SpanContext.SpanID().String()] {
-						t.Error("an object is linked to what is no receive")
+						t.Error("an object is linked to a span that is no receive")
 					}
 				}
 			}

@@ -11,17 +11,19 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// processCatalogue is the database as one process sees it.
+// processCatalogue is the database of one process. Its steps may fail.
 type processCatalogue struct{ *process }
 
-var _ worker.Catalogue = processCatalogue{}
+var (
+	_ worker.Catalogue      = processCatalogue{}
+	_ worker.StatusReporter = processCatalogue{}
+)
 
-// Apply commits by the real code in a real database. Its context is never done
-// in the middle, because that would be decided by a race; a transaction that
-// fails in its middle does so by a trigger.
+// Apply commits with the real code in a real database. Its context does not end in the middle,
+// because a race would decide where; a trigger makes a transaction fail in its middle.
 func (c processCatalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, err error) {
 	err = c.step(ctx, kindApply, digest(batch), func(f fate) (err error) {
-		if f.verdict == broken {
+		if f.outcome == broken {
 			c.breaking = f.statement
 		}
 		changes, err = c.db.Apply(context.WithoutCancel(ctx), batch)
@@ -30,8 +32,8 @@ func (c processCatalogue) Apply(ctx context.Context, batch movie.Batch) (changes
 			len(batch.Updates), len(batch.Rejections), changes))
 		switch refusal := (*movie.RefusedError)(nil); {
 		case errors.As(err, &refusal) || errors.Is(err, errFault):
-		case err != nil && f.verdict != broken:
-			c.failLocked("%s: a healthy database says: %v", c.process, err)
+		case err != nil && f.outcome != broken:
+			c.failLocked("%s: error of a healthy database: %v", c.process, err)
 		case err == nil:
 			c.stats.commits++
 			for _, reason := range c.ledger.committed(batch, changes) {
@@ -45,7 +47,7 @@ func (c processCatalogue) Apply(ctx context.Context, batch movie.Batch) (changes
 
 func (c processCatalogue) Report(ctx context.Context, status report.Worker) error {
 	return c.step(ctx, kindReport, "", func(f fate) error {
-		if f.random.IntN(4) > 0 { // the same code each time
+		if f.random.IntN(4) > 0 { // the code is the same each time
 			return nil
 		}
 		return c.db.Report(context.WithoutCancel(ctx), status)
@@ -53,7 +55,7 @@ func (c processCatalogue) Report(ctx context.Context, status report.Worker) erro
 }
 
 func (c processCatalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
-	if err := c.away(ctx); err != nil {
+	if err := c.ended(ctx); err != nil {
 		return err
 	}
 	c.mu.Lock()

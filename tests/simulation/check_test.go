@@ -10,13 +10,13 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// mirror is a copy of the catalogue kept by somebody who follows its changes.
+// mirror is a copy of the catalogue, kept by following its changes.
 type mirror struct {
 	revision int64
 	movies   map[int64]string
 }
 
-// read looks at the catalogue again and again, as readers do.
+// read checks the catalogue again and again, as readers would see it.
 func (s *simulation) read(ctx context.Context, stop <-chan struct{}) {
 	for n := 0; ; n++ {
 		s.wait(slot{actor: actorReader}, between(s.draw("reader", n), 10*time.Millisecond, 6*time.Second))
@@ -27,9 +27,8 @@ func (s *simulation) read(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// checkCatalogue compares what readers see with the merge of what was committed,
-// and what followers have put together with what readers see. The caller holds
-// the lock.
+// checkCatalogue compares the visible movies with the merge of the committed updates, and the
+// mirror with the visible movies. The caller holds the lock.
 func (s *simulation) checkCatalogue(ctx context.Context) {
 	s.follow(ctx)
 	shown := make(map[int64]string)
@@ -44,19 +43,19 @@ func (s *simulation) checkCatalogue(ctx context.Context) {
 			want = append(want, fields(identity, v))
 		}
 	}
-	s.compare("what readers see", want, got)
+	s.compare("visible movies", want, got)
 	s.compare("the mirror", lines(shown), lines(s.mirror.movies))
 	s.checkRejections(ctx)
 	s.noteLocked("reader", fmt.Sprintf("revision %d, %d movies", s.mirror.revision, len(shown)))
 }
 
-// follow takes the changes since the last time, with the movies as they are now.
+// follow applies the changes since the last call to the mirror.
 func (s *simulation) follow(ctx context.Context) {
 	for _, r := range s.query(ctx, "SELECT c.revision, c.movie_id, m.hidden, m.fields FROM change_log c LEFT JOIN movie m ON m.id = c.movie_id "+
 		fmt.Sprintf("WHERE c.revision > %d ORDER BY c.revision", s.mirror.revision), 4) {
 		s.mirror.revision++
 		if revision := number64(r[0]); revision != s.mirror.revision {
-			s.failLocked("revision %d comes where %d should", revision, s.mirror.revision)
+			s.failLocked("revision is %d, want %d", revision, s.mirror.revision)
 			s.mirror.revision = revision
 		}
 		if r[2] == "0" {
@@ -67,12 +66,12 @@ func (s *simulation) follow(ctx context.Context) {
 	}
 }
 
-// checkEnd looks at everything when the bucket has been drained.
+// checkEnd checks everything after the bucket was drained.
 func (s *simulation) checkEnd(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checkCatalogue(ctx)
-	s.mirror = mirror{movies: make(map[int64]string)} // and once more from 0
+	s.mirror = mirror{movies: make(map[int64]string)} // follow all changes once more
 	s.checkCatalogue(ctx)
 	s.checkTables(ctx)
 	s.checkIngestLog(ctx)
@@ -99,7 +98,7 @@ func (s *simulation) checkTables(ctx context.Context) {
 		got = append(got, fmt.Sprint(r[1], "|", r[2], "|", r[3], "|", stored.Updated, stored.Deleted, stored.Cast.Stamp, stored.Genres.Stamp))
 		h := s.ledger.movies[movie.Identity{Title: r[1], Year: int(number64(r[2]))}]
 		if h == nil {
-			continue // comes up below
+			continue // the comparison of rows reports it
 		}
 		v := h.view()
 		for _, name := range v.cast {
@@ -132,9 +131,8 @@ func (s *simulation) checkRejections(ctx context.Context) {
 	s.compare("rejections", want, s.rows(ctx, "SELECT object_key, object_etag, position FROM rejection", 3))
 }
 
-// checkIngestLog: every update that was committed lies in a part that is logged,
-// and nothing else is logged. Which of two generations with one time it came from
-// cannot be told.
+// checkIngestLog checks that every committed update lies in a logged part, and that nothing
+// else is logged. It cannot distinguish two generations of one key with equal times.
 func (s *simulation) checkIngestLog(ctx context.Context) {
 	logged := make(map[movie.Stamp]bool)
 	for _, r := range s.query(ctx, "SELECT object_key, object_time, part FROM ingest", 3) {
@@ -150,7 +148,7 @@ func (s *simulation) checkIngestLog(ctx context.Context) {
 		if !slices.ContainsFunc(s.ledger.all[at.Key], func(g *generation) bool {
 			return g.time == at.Time && strings.HasSuffix(r[2], " "+g.ETag) && last <= int64(len(g.items))
 		}) {
-			s.failLocked("logged is what nobody wrote: %q", r)
+			s.failLocked("the ingest log names a part that no producer wrote: %q", r)
 		}
 		for at.Position = first; at.Position <= last; at.Position++ {
 			logged[at] = true
@@ -165,11 +163,11 @@ func (s *simulation) checkIngestLog(ctx context.Context) {
 	}
 }
 
-// checkBucket: everything was taken but what is no input.
+// checkBucket checks that only objects that are no input remain.
 func (s *simulation) checkBucket() {
 	want := []string{"folder/", "x/.jpmovies-probe/left"}
 	for key := range s.ledger.there {
-		want = append(want, key) // markers; waiting tells of others
+		want = append(want, key) // folder markers; awaitDrained reports others
 	}
 	s.compare("the bucket", want, s.memory.Keys())
 	if open := s.memory.Counts().OpenReaders; open != 0 {
@@ -177,7 +175,7 @@ func (s *simulation) checkBucket() {
 	}
 }
 
-// compare notes how two lists differ, whatever their order.
+// compare records how two lists differ, whatever their order.
 func (s *simulation) compare(what string, want, got []string) {
 	slices.Sort(want)
 	slices.Sort(got)
@@ -186,10 +184,10 @@ func (s *simulation) compare(what string, want, got []string) {
 	}
 	missing := slices.DeleteFunc(slices.Clone(want), func(x string) bool { return slices.Contains(got, x) })
 	extra := slices.DeleteFunc(slices.Clone(got), func(x string) bool { return slices.Contains(want, x) })
-	s.failLocked("%s: %d where %d should be; missing %q, too much %q", what, len(got), len(want), missing, extra)
+	s.failLocked("%s: %d, want %d; missing %q, unexpected %q", what, len(got), len(want), missing, extra)
 }
 
-// fields is a movie as it has to be serialised.
+// fields returns the expected serialised form of a movie.
 func fields(identity movie.Identity, v view) string {
 	list := func(names []string) string {
 		all := make([]string, len(names))
@@ -222,7 +220,7 @@ func (s *simulation) query(ctx context.Context, statement string, columns int) [
 	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what there is to tell
+	defer rows.Close()
 	var all [][]string
 	for rows.Next() {
 		values, targets := make([]string, columns), make([]any, columns)

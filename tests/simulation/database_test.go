@@ -16,8 +16,8 @@ import (
 	"jpmovies/internal/database"
 )
 
-// Triggers make a real database misbehave: it refuses a title for good, and a
-// transaction fails in its middle when the simulation says so.
+// triggers make a real database fail: it refuses one title for good, and a transaction fails in
+// its middle if the simulation says so.
 var triggers = []string{
 	"CREATE TABLE simulation (number INTEGER)",
 	"CREATE TRIGGER refuse BEFORE INSERT ON movie WHEN NEW.title = '" + refusedTitle + "' BEGIN SELECT RAISE(ABORT, '" + refusedWords + "'); END",
@@ -36,7 +36,7 @@ const (
 	refusedWords = "this title is not taken"
 )
 
-// running are the simulations by their seed, for the database's function.
+// running maps seeds to simulations, for the database's function.
 var running sync.Map
 
 func init() {
@@ -49,8 +49,7 @@ func init() {
 	})
 }
 
-// statement fails when it is the one that is to fail. It runs while the lock is
-// held for the transaction.
+// statement returns errFault for the statement that must fail. The transaction holds the lock.
 func (s *simulation) statement() error {
 	if s.breaking == 0 {
 		return nil
@@ -64,12 +63,12 @@ func (s *simulation) statement() error {
 func (s *simulation) forget() {
 	running.CompareAndDelete(int64(s.seed), s)
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		_ = os.Remove(s.file + suffix) // the folder goes anyway
+		_ = os.Remove(s.file + suffix) // TestMain removes the folder anyway
 	}
 }
 
-// folder is where the databases are: in memory if possible, because what a disk
-// keeps over a crash is tested elsewhere, with real kills.
+// folder holds the databases: in memory if possible, because crashes of the disk are tested
+// elsewhere, with real kills.
 var folder string
 
 func TestMain(m *testing.M) {
@@ -86,7 +85,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// template is a migrated database.
+// template returns a migrated database with the triggers.
 var template = sync.OnceValues(func() ([]byte, error) {
 	file := filepath.Join(folder, "template.sqlite")
 	db, err := database.Open(database.Options{File: file, Create: true, Logger: slog.New(slog.DiscardHandler)})

@@ -10,27 +10,26 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// ledger knows what was written, what was committed and what was deleted, and
-// what readers have to see. It shares no code with what it judges.
+// ledger records what was written, committed and deleted, and what readers must see. It shares
+// no code with what it checks.
 type ledger struct {
-	last  map[string]*generation // the newest of each key, also when it is gone
-	there map[string]*generation // what is in the bucket
+	last  map[string]*generation // the newest of each key, also if it was deleted
+	there map[string]*generation // in the bucket
 	all   map[string][]*generation
-	// done are the positions committed of each content: the store's condition for
-	// a delete is the ETag, so generations with the same bytes are one to it. When
-	// such twins come between reading and deleting, the younger one goes unread.
-	// Nothing that it says is lost, but its stamp is.
+	// done holds the committed positions of each content. A delete is conditional on the ETag,
+	// so generations with the same bytes (twins) are the same to the store. If a twin is
+	// written between read and delete, it is deleted unread. Its updates are not lost, but
+	// its stamp is.
 	done map[bucket.Ref]map[int64]bool
-	// own likewise, but for each generation by its time.
+	// own holds the committed positions of each generation, twins apart.
 	own map[*generation]map[int64]bool
 
 	movies     map[movie.Identity]*history
 	rejections map[rejectionKey]bool
 	order      int  // of commits
-	strict     bool // a twin counts for itself alone
+	strict     bool // a twin that was deleted unread is a failure
 	stats      struct{ puts, overwritten, deletes, updates, rejections, outdated int }
-	// unread are the updates of generations that were deleted unread, because a
-	// generation with the same bytes had been read.
+	// unread holds the updates of twins that were deleted unread.
 	unread []movie.Update
 }
 
@@ -56,7 +55,7 @@ func newLedger() *ledger {
 	}
 }
 
-// put is told of an object that was written.
+// put records an object that was written.
 func (l *ledger) put(o bucket.Object, body []byte, items []item) int {
 	l.stats.puts++
 	if l.there[o.Key] != nil {
@@ -72,19 +71,19 @@ func (l *ledger) put(o bucket.Object, body []byte, items []item) int {
 	return g.number
 }
 
-// has tells whether a generation of the key has that time.
+// has reports whether a generation of the key has that time.
 func (l *ledger) has(key string, at movie.Time) bool {
 	return slices.ContainsFunc(l.all[key], func(g *generation) bool { return g.time == at })
 }
 
-// removed is told of an object that a worker deleted, and says what is wrong
-// with that: every update in it must have been committed.
+// removed records that a worker deleted an object. It returns a failure unless every update in
+// the object was committed.
 func (l *ledger) removed(key string) string {
 	l.stats.deletes++
 	g := l.there[key]
 	delete(l.there, key)
 	if g == nil {
-		return "it was never written by a producer"
+		return "no producer wrote it"
 	}
 	if bucket.Ignored(bucket.Object{Ref: g.Ref, Size: int64(len(g.body))}) {
 		return "it is no input"
@@ -111,7 +110,7 @@ func (l *ledger) removed(key string) string {
 	return ""
 }
 
-// committed is told of a transaction, and says what is wrong with it.
+// committed records a transaction and returns its failures.
 func (l *ledger) committed(batch movie.Batch, changes int) (wrong []string) {
 	before := make(map[movie.Identity]view)
 	for _, u := range batch.Updates {
@@ -133,7 +132,7 @@ func (l *ledger) committed(batch movie.Batch, changes int) (wrong []string) {
 		}
 	}
 	if changes != want {
-		wrong = append(wrong, fmt.Sprintf("a batch said to make %d changes, for readers it makes %d", changes, want))
+		wrong = append(wrong, fmt.Sprintf("a batch reports %d changes, readers see %d", changes, want))
 	}
 	return wrong
 }
@@ -148,7 +147,7 @@ func (l *ledger) update(u movie.Update, before map[movie.Identity]view) string {
 		}
 	}
 	if !written {
-		return fmt.Sprintf("an update that nobody wrote: %+v", u)
+		return fmt.Sprintf("an update that no producer wrote: %+v", u)
 	}
 	h := l.movies[u.Identity]
 	if h == nil {
@@ -163,7 +162,7 @@ func (l *ledger) update(u movie.Update, before map[movie.Identity]view) string {
 	return ""
 }
 
-// holds tells whether the generation holds that very update.
+// holds reports whether the generation contains exactly that update.
 func (g *generation) holds(u movie.Update) bool {
 	if u.Stamp.Position < 1 || u.Stamp.Position > int64(len(g.items)) {
 		return false
@@ -176,7 +175,7 @@ func sameUpdate(a, b movie.Update) bool {
 	return a.Identity == b.Identity && a.Deleted == b.Deleted && sameList(a.Cast, b.Cast) && sameList(a.Genres, b.Genres)
 }
 
-// sameList tells nil from empty: one keeps, the other clears.
+// sameList distinguishes nil, which keeps a list, from empty, which clears it.
 func sameList(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 func (l *ledger) rejection(r movie.Rejection) string {
@@ -192,90 +191,17 @@ func (l *ledger) rejection(r movie.Rejection) string {
 		case !item.invalid && !item.refused():
 			return fmt.Sprintf("a valid update is rejected: %s: %s", item.text, r.Reason)
 		case item.refused() && !strings.Contains(r.Reason, refusedWords), r.Reason == "":
-			return fmt.Sprintf("the reason does not tell why: %q", r.Reason)
+			return fmt.Sprintf("the reason does not contain the database's words: %q", r.Reason)
 		}
 		l.done[ref][r.Position] = true
 		l.rejections[rejectionKey{ref, r.Position}] = true
 		return ""
 	}
-	return fmt.Sprintf("a rejection from an object that nobody wrote: %+v", r)
+	return fmt.Sprintf("a rejection of an object that no producer wrote: %+v", r)
 }
 
-// history is all that was committed about a movie.
-type history struct{ events []event }
-
-type event struct {
-	movie.Update
-	order int
-}
-
-func (h *history) add(u movie.Update, order int) {
-	for i, e := range h.events {
-		if e.Stamp == u.Stamp && sameUpdate(e.Update, u) {
-			h.events[i].order = order
-			return
-		}
-	}
-	h.events = append(h.events, event{u, order})
-}
-
-// view is what a movie comes to.
-type view struct {
-	visible                        bool
-	cast, genres                   []string
-	updated, deleted, casts, genre movie.Stamp
-}
-
-// view plays the updates from the oldest to the newest, as anyone would do it
-// who had all of them in one list. Equal stamps come from overwriting within the
-// resolution of LastModified, and there the later commit counts.
-func (h *history) view() view {
-	events := slices.Clone(h.events)
-	slices.SortFunc(events, func(a, b event) int {
-		if c := compareStamps(a.Stamp, b.Stamp); c != 0 {
-			return c
-		}
-		return a.order - b.order
-	})
-	var v view
-	for _, e := range events {
-		if e.Deleted {
-			v = view{deleted: e.Stamp}
-			continue
-		}
-		v.visible, v.updated = true, e.Stamp
-		if e.Cast != nil {
-			v.cast, v.casts = e.Cast, e.Stamp
-		}
-		if e.Genres != nil {
-			v.genres, v.genre = e.Genres, e.Stamp
-		}
-	}
-	return v
-}
-
-func compareStamps(a, b movie.Stamp) int {
-	switch {
-	case a.Time.Time().Before(b.Time.Time()):
-		return -1
-	case b.Time.Time().Before(a.Time.Time()):
-		return 1
-	case a.Key != b.Key:
-		return strings.Compare(a.Key, b.Key)
-	}
-	return int(a.Position - b.Position)
-}
-
-// equal tells whether readers see the same.
-func (v view) equal(other view) bool {
-	if !v.visible || !other.visible {
-		return v.visible == other.visible
-	}
-	return slices.Equal(v.cast, other.cast) && slices.Equal(v.genres, other.genres)
-}
-
-// differs tells whether readers would see anything else if the generations that
-// were deleted unread had been read. It spoils the ledger.
+// differs reports whether readers would see other movies if the unread twins had been read. The
+// ledger cannot be used afterwards.
 func (l *ledger) differs() bool {
 	before := make(map[movie.Identity]view)
 	for identity, h := range l.movies {
@@ -293,7 +219,7 @@ func (l *ledger) differs() bool {
 	return false
 }
 
-// digest names a batch by its content and order, for traces.
+// digest returns a short hash of a batch's content and order.
 func digest(batch movie.Batch) string {
 	h := fnv.New32a()
 	_, _ = fmt.Fprintf(h, "%+v %+v", batch.Updates, batch.Rejections) // never fails

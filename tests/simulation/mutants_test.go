@@ -12,19 +12,17 @@ import (
 	"time"
 )
 
-// mutant is a mistake that somebody might make: the text old of a file becomes
-// the text new.
+// mutant is a mistake in the source: the text old of a file becomes the text new.
 type mutant struct{ name, file, old, new string }
 
-// mutants must each be caught. Not among them are mistakes that do no harm: an
-// answer "overwritten meanwhile" that is taken for "deleted", or errors of single
-// deletes that are passed over, leave the object where it is, and the next pass
-// reads it again; a delete of what GET did not find removes, under the condition,
-// nothing.
+// mutants are mistakes that TestSeeds must notice. Mistakes without harm are not among them: if
+// the worker takes ErrChanged for a successful delete, or ignores errors of single deletes, the
+// object stays and the next pass reads it; a conditional delete of an object that GET did not
+// find deletes nothing.
 var mutants = []mutant{
 	{"deleted before the commit", "worker/commit.go",
 		"\t\t\t\terr := p.commit(b)\n",
-		"\t\t\t\tdone <- b.objects\n\t\t\t\terr := p.commit(b)\n"},
+		"\t\t\t\tcommitted <- b.objects\n\t\t\t\terr := p.commit(b)\n"},
 	{"deleted though the commit failed", "worker/commit.go", "b.end(p, err == nil)", "b.end(p, err == nil || len(b.objects) > 0)"},
 	{"the failed flag ignored", "worker/commit.go", "case object.failed.Load():", "case false:"},
 	{"batches behind a failed one count as committed", "worker/commit.go",
@@ -32,40 +30,40 @@ var mutants = []mutant{
 	{"deleted with the first of its batches", "worker/batch.go", "from.open.Add(1)", "from.open.CompareAndSwap(1, 2)"},
 	{"a body that broke off counts as read", "worker/fetch.go",
 		"next.last, next.ok = true, err == nil", "next.last, next.ok = true, true"},
-	{"a body that broke off is taken for a whole one", "decode/source.go",
+	{"a body that broke off is taken for a whole one", "decode/reader.go",
 		"if s.err == nil || s.err == io.EOF {", "if s.err == nil || s.err == io.EOF || s.read > 0 {"},
 	{"the stamp of the LIST", "worker/fetch.go",
-		"Time: movie.At(object.LastModified)", "Time: movie.At(listed.LastModified)"},
+		"modified: object.LastModified", "modified: listed.LastModified"},
 	{"the ETag of the LIST", "worker/fetch.go", "&objectInFlight{Ref: object.Ref,", "&objectInFlight{Ref: listed.Ref,"},
 	{"an object that cannot be read is thrown away", "worker/fetch.go",
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n",
-		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n\t\t_ = p.Store.Delete(p.hard, []bucket.Ref{listed.Ref})\n"},
+		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n\t\t_ = p.worker.options.Store.Delete(p.hard, []bucket.Ref{listed.Ref})\n"},
 	{"a delete without condition", "bucket/buckettest/memory.go",
 		`if ref.ETag != "" && ref.ETag != s.ETag {`, `if ref.ETag != "" && s.ETag == "" {`},
 	{"the delete repeated with the ETag of now", "worker/remove.go",
-		"\t\tp.leave(object.modified)\n\t\tp.count(func(c *counts) { c.Overwritten++ })\n",
-		"\t\tp.leave(object.modified)\n\t\tp.count(func(c *counts) { c.Overwritten++ })\n" +
-			"\t\tif o, body, err := p.Store.Get(p.hard, object.Key); err == nil {\n\t\t\t_ = body.Close()\n" +
-			"\t\t\t_ = p.Store.Delete(p.hard, []bucket.Ref{o.Ref})\n\t\t}\n"},
+		"\t\t\tp.leave(object.modified)\n\t\t\tp.count(func(c *counts) { c.Overwritten++ })\n",
+		"\t\t\tp.leave(object.modified)\n\t\t\tp.count(func(c *counts) { c.Overwritten++ })\n" +
+			"\t\tif o, body, err := p.worker.options.Store.Get(p.hard, object.Key); err == nil {\n\t\t\t_ = body.Close()\n" +
+			"\t\t\t_ = p.worker.options.Store.Delete(p.hard, []bucket.Ref{o.Ref})\n\t\t}\n"},
 	{"a refused batch loses its rejections", "worker/commit.go",
-		"errors.Join(p.apply(ctx, part(nil, b.Rejections), nil), p.apply(ctx, part(b.Updates, nil), origins))",
-		"p.apply(ctx, part(b.Updates, nil), origins)"},
+		"errors.Join(p.apply(ctx, with(nil, b.Rejections), nil), p.apply(ctx, with(b.Updates, nil), origins))",
+		"p.apply(ctx, with(b.Updates, nil), origins)"},
 	{"a refused batch loses half its updates", "worker/commit.go",
-		"errors.Join(p.apply(ctx, part(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, part(b.Updates[n/2:], nil), origins[n/2:]))",
-		"p.apply(ctx, part(b.Updates[n/2:], nil), origins[n/2:])"},
+		"errors.Join(p.apply(ctx, with(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, with(b.Updates[n/2:], nil), origins[n/2:]))",
+		"p.apply(ctx, with(b.Updates[n/2:], nil), origins[n/2:])"},
 	{"a refused update is dropped", "worker/commit.go",
-		"return p.apply(ctx, part(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)",
+		"return p.apply(ctx, with(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)",
 		"return nil"},
 	{"a message is deleted with the first of its objects", "worker/messages.go", "n.open.Add(-1) == 0", "n.open.Add(-1) >= 0"},
 	{"a message is deleted though its object cannot be read", "worker/fetch.go",
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n",
 		"\t\tp.leave(listed.LastModified)\n\t\tp.failRead(ctx, key, err)\n\t\tp.settle(listed.messages)\n"},
 	{"a message is deleted though its object cannot be deleted", "worker/remove.go",
-		"\t\tp.fail(fmt.Errorf(\"delete %q", "\t\tp.settle(object.messages)\n\t\tp.fail(fmt.Errorf(\"delete %q"},
-	{"a hint for an object in hand is dropped", "worker/hints.go", "n.putOff(o)", "n.pass.settle(o.messages)"},
-	{"with a queue nobody lists", "worker/hints.go", "!w.next.away && untilList <= 0:", "!w.next.away && untilList <= -time.Hour:"},
-	{"a shard that nobody has", "worker/worker.go", "== s.Index //nolint", "== s.Index+1 //nolint"},
-	{"fresh rejections are pruned", "worker/housekeeping.go", "now.Add(-w.KeepRejections)", "now.Add(w.KeepRejections)"},
+		"\t\t\tp.fail(fmt.Errorf(\"delete %q", "\t\t\tp.settle(object.messages)\n\t\t\tp.fail(fmt.Errorf(\"delete %q"},
+	{"a hint for an object in flight is dropped", "worker/receive.go", "r.postpone(o)", "r.pass.settle(o.messages)"},
+	{"with a queue nobody lists", "worker/hints.go", "!s.down && untilList <= 0:", "!s.down && untilList <= -time.Hour:"},
+	{"a shard that nobody has", "worker/shard.go", "== s.Index //nolint", "== s.Index+1 //nolint"},
+	{"fresh rejections are pruned", "worker/housekeeping.go", "now.Add(-w.options.KeepRejections)", "now.Add(w.options.KeepRejections)"},
 
 	{"a tombstone clears nothing", "movie/merge.go",
 		"survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }", "survives := func(Stamp) bool { return true }"},
@@ -99,11 +97,11 @@ var mutants = []mutant{
 		"\t_ = tx.Commit()\n\ttx, err = c.db.Primary().BeginTx(ctx, nil)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tdefer func() { _ = tx.Commit() }()\n\tif err := c.writeLinks(ctx, tx, p); err != nil {\n"},
 }
 
-// variableMutants asks for the mutants: all, or those whose name contains it.
+// variableMutants selects the mutants: all, or those whose name contains its value.
 const variableMutants = "MUTANTS"
 
-// TestMutants runs the seeds on each mutant, in a process of its own. The first
-// run is without any, and must be good.
+// TestMutants plays the seeds on each mutant in a process of its own. The first run has no
+// mutant and must pass.
 func TestMutants(t *testing.T) {
 	wanted := os.Getenv(variableMutants)
 	if wanted == "" {
@@ -122,9 +120,9 @@ func TestMutants(t *testing.T) {
 			caught := regexp.MustCompile(`seed (\d+):`).FindStringSubmatch(out)
 			switch {
 			case !failed:
-				t.Errorf("nobody noticed: %s", m.name)
+				t.Errorf("the simulation does not notice: %s", m.name)
 			case caught == nil:
-				t.Errorf("it fails otherwise:\n%.2000s", out)
+				t.Errorf("no seed fails, but the test does:\n%.2000s", out)
 			default:
 				t.Logf("CAUGHT by seed %s in %s: %s", caught[1], time.Since(start).Round(time.Second), firstFailure(out))
 			}
@@ -132,7 +130,7 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// TestMutantsFit notices at once when the source has moved away from the mutants.
+// TestMutantsFit fails if the source no longer contains the text of a mutant.
 func TestMutantsFit(t *testing.T) {
 	for _, m := range mutants {
 		m.apply(t)
@@ -146,7 +144,7 @@ func firstFailure(out string) string {
 	return line[:min(len(line), 140)]
 }
 
-// runMutant runs the seeds with one file replaced.
+// runMutant plays the seeds with one file replaced.
 func runMutant(t *testing.T, m mutant) (out string, failed bool) {
 	t.Helper()
 	args := []string{"test", "-count=1", "-timeout=10m", "-run=^TestSeeds$"}
@@ -163,7 +161,7 @@ func runMutant(t *testing.T, m mutant) (out string, failed bool) {
 	return string(text), err != nil
 }
 
-// apply gives the file's path and its mutated text.
+// apply returns the file's path and its mutated text.
 func (m mutant) apply(t *testing.T) (path, text string) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "internal", filepath.FromSlash(m.file)))
@@ -175,12 +173,12 @@ func (m mutant) apply(t *testing.T) (path, text string) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%s: the text is %d times in %s, and should be there once:\n%s", m.name, n, m.file, m.old)
+		t.Fatalf("%s: the text occurs %d times in %s, want once:\n%s", m.name, n, m.file, m.old)
 	}
 	return path, strings.Replace(string(source), m.old, m.new, 1)
 }
 
-// overlay writes the mutated file and says so to the compiler.
+// overlay writes the mutated file and returns the file for the compiler's flag -overlay.
 func overlay(t *testing.T, m mutant) string {
 	t.Helper()
 	path, source := m.apply(t)

@@ -15,24 +15,24 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// item is one update of an object, as its producer knows it. The ledger compares
-// with this, so that decode is judged too.
+// item is one update of an object as its producer knows it. The ledger compares committed
+// updates with it, so decode is checked too.
 type item struct {
 	update  movie.Update // without its stamp
 	invalid bool
 	text    string
-	// open: its end cannot be found, so only a line feed ends it.
+	// open says that its end cannot be found, so only a line feed ends it.
 	open bool
 }
 
-// refused tells whether the database will not take it.
+// refused reports whether the database refuses the update.
 func (i item) refused() bool { return i.update.Title == refusedTitle }
 
-// bulkKey is the only object with more updates than one part of an object
-// holds. With two of them, parts that are ready at the same instant would race.
+// bulkKey is the key of the only object with more updates than a part holds. With two such
+// objects, parts that are ready at the same instant would race.
 const bulkKey = "bulk"
 
-// written is a text as producers write it, and as it has to be read.
+// written is a text as producers write it, and as decode must read it.
 type written struct{ raw, clean string }
 
 var titles = []struct {
@@ -49,21 +49,21 @@ var titles = []struct {
 
 var names = []written{{"Ann", "Ann"}, {" Bob\t", "Bob"}, {"Zoe\u0301", "Zo\u00e9"}, {"Zo\u00e9", "Zo\u00e9"}, {" ", ""}, {"ann", "ann"}}
 
-// invalids are updates that cost themselves alone, wherever they stand.
+// invalids are updates that are rejected alone, in lines and in arrays.
 var invalids = []string{
 	`{"title": "The Lion King"}`, `{"title": "The Lion King", "year": "1994"}`, `{"title": " ", "year": 1994}`,
 	`{"title": "The Lion King", "year": 1994, "cast": {}}`, `{"year": 1994, "year": 1995, "title": "The Lion King"}`, `{}`,
 }
 
-// broken updates cost the rest of an array, and themselves on a line.
+// unsound updates are no JSON: on a line they are rejected alone, in an array with its rest.
 var unsound = []string{`{"title": "The Lion King", "year": 1994`, `{"title": "The Lion King, "year": 1994}`, `{nothing`}
 
 type producer struct {
 	*simulation
 	number, written int
 	random          *rand.Rand
-	untold          []told
-	events          []string // of them
+	untold          []announced // not yet in a message
+	events          []string    // of untold
 }
 
 // produce starts the producers.
@@ -78,7 +78,7 @@ func (s *simulation) produce() *sync.WaitGroup {
 
 func (p *producer) run() {
 	for range p.plan.actions {
-		p.wait(slot{actor: actorProducers + p.number}, between(p.random, 0, p.plan.hurry))
+		p.wait(slot{actor: actorProducers + p.number}, between(p.random, 0, p.plan.maxPause))
 		key := pick(p.random, p.plan.keys...)
 		body, items := p.object(key)
 		for !p.put(key, body, items) {
@@ -87,7 +87,8 @@ func (p *producer) run() {
 	}
 }
 
-// put writes an object, unless that would give it the stamp of the one before.
+// put writes an object. It returns false, and writes nothing, if the object would have the time
+// of an earlier generation.
 func (p *producer) put(key string, body []byte, items []item) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,12 +103,12 @@ func (p *producer) put(key string, body []byte, items []item) bool {
 	o := p.memory.Put(key, body)
 	p.changed()
 	number := p.ledger.put(o, body, items)
-	p.tell(o, number)
+	p.announce(o, number)
 	p.noteLocked(fmt.Sprint("p", p.number), fmt.Sprintf("puts %s: generation %d, %d items, %d bytes", key, number, len(items), len(body)))
 	return true
 }
 
-// prepareBucket puts what no worker may touch.
+// prepareBucket writes the objects that no worker may read or delete.
 func (s *simulation) prepareBucket() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,7 @@ func (s *simulation) prepareBucket() {
 	s.changed()
 }
 
-// object makes a body.
+// object draws a body and its items.
 func (p *producer) object(key string) ([]byte, []item) {
 	var text string
 	var items []item
@@ -145,7 +146,7 @@ func (p *producer) object(key string) ([]byte, []item) {
 func squeeze(text string) []byte {
 	var to bytes.Buffer
 	w := gzip.NewWriter(&to)
-	_, _ = w.Write([]byte(text)) // into memory
+	_, _ = w.Write([]byte(text)) // cannot fail: writes into memory
 	_ = w.Close()
 	return to.Bytes()
 }
@@ -173,7 +174,7 @@ func (p *producer) items(key string, open bool) []item {
 	return items
 }
 
-// lines puts updates one after the other.
+// lines joins updates as a sequence.
 func (p *producer) lines(items []item) (string, []item) {
 	var text strings.Builder
 	for i, item := range items {
@@ -187,7 +188,7 @@ func (p *producer) lines(items []item) (string, []item) {
 	return text.String(), items
 }
 
-// array puts updates into an array, which may break off.
+// array joins updates as an array, which may be broken.
 func (p *producer) array(items []item) (string, []item) {
 	texts := make([]string, len(items))
 	for i, item := range items {
@@ -200,12 +201,12 @@ func (p *producer) array(items []item) (string, []item) {
 	texts[at] = pick(p.random, "7 7", "{nothing", "]]")
 	kept := append(slices.Clone(items[:at]), item{invalid: true})
 	if texts[at] == "7 7" {
-		kept = append(kept, item{invalid: true}) // seven is one, what follows another
+		kept = append(kept, item{invalid: true}) // the first seven, and the rest
 	}
 	return "[" + strings.Join(texts, ",\n") + "]", kept
 }
 
-// valid makes an update.
+// valid draws a valid update.
 func (p *producer) valid() item {
 	title := titles[p.random.IntN(p.plan.titles)]
 	p.written++
@@ -232,7 +233,7 @@ func (p *producer) valid() item {
 	return item{update: u, text: "{" + strings.Join(fields, ", ") + "}"}
 }
 
-// names makes a list, as text and as it has to be read.
+// names draws a list as JSON, and as decode must read it.
 func (p *producer) names() (string, []string) {
 	switch p.random.IntN(5) {
 	case 0:

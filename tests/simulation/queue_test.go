@@ -13,17 +13,17 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// hintPlan is what the seed has in store for the queue, if there is one.
+// hintPlan holds the properties of the queue, drawn from the seed.
 type hintPlan struct {
 	on        bool
 	reconcile time.Duration
-	copies    int // of each message; many, so that answers come full and workers ask side by side
+	copies    int // of each message; with many, answers are full and workers receive concurrently
 }
 
 const queuedBucket = "films"
 
-// openQueue draws what the queue is like. Its stream is its own, so that seeds
-// without a queue do not change with it.
+// openQueue draws the properties of the queue from a stream of its own, so that runs without a
+// queue do not depend on them.
 func (s *simulation) openQueue() {
 	r := s.draw("queue")
 	s.plan.hints = hintPlan{on: r.IntN(2) == 0, reconcile: pick(r, time.Second, 5*time.Second, 20*time.Second, time.Minute)}
@@ -31,7 +31,7 @@ func (s *simulation) openQueue() {
 		Visibility: pick(r, time.Second, 5*time.Second, 30*time.Second), Random: r,
 		Lose: pick(r, 0, 50, 300), Repeat: pick(r, 0, 50, 300), Delay: pick(r, 0, time.Second, 20*time.Second),
 	}
-	s.told = make(map[string][]told)
+	s.told = make(map[string][]announced)
 	for _, kind := range []int{kindReceive, kindForget} {
 		s.plan.rates[kind] = rates{fail: pick(r, 0, 20, 200), lost: pick(r, 0, 20, 200), crash: pick(r, 0, 0, 5, 20)}
 	}
@@ -39,25 +39,25 @@ func (s *simulation) openQueue() {
 	s.plan.hints.copies = pick(r, 1, 1, 4, 20)
 }
 
-// told is a generation of an object that a message tells of.
-type told struct {
+// announced is a generation that a message names.
+type announced struct {
 	key    string
 	number int
 }
 
-// tell sends a message about what was put, now and then one for two objects. The
-// caller holds the lock.
-func (p *producer) tell(o bucket.Object, number int) {
+// announce sends a message about a new generation; some messages name several. The caller holds
+// the lock.
+func (p *producer) announce(o bucket.Object, number int) {
 	if !p.plan.hints.on {
 		return
 	}
-	p.untold = append(p.untold, told{o.Key, number})
+	p.untold = append(p.untold, announced{o.Key, number})
 	p.events = append(p.events, fmt.Sprintf(`{"eventName": "ObjectCreated:Put", "eventTime": %q, "s3": {"bucket": {"name": %q}, `+
 		`"object": {"key": %q, "size": %d, "sequencer": "%d"}}}`,
 		o.LastModified.UTC().Format(time.RFC3339), queuedBucket, url.QueryEscape(o.Key), o.Size, number))
 	r := p.draw("tell", number)
 	if r.IntN(4) == 0 {
-		return // together with the next one, or never
+		return // with the next one, or never
 	}
 	body := `{"Records": [` + strings.Join(p.events, ",") + `]}`
 	p.told[body] = p.untold
@@ -70,22 +70,22 @@ func (p *producer) tell(o bucket.Object, number int) {
 	}
 }
 
-// hints are what a worker is told of the queue.
+// hints configures the queue of a worker.
 func (p *process) hints() worker.Hints {
 	if !p.plan.hints.on {
 		return worker.Hints{}
 	}
-	return worker.Hints{Queue: hintQueue{p}, Scope: queue.Scope{Bucket: queuedBucket}, Reconcile: p.plan.hints.reconcile}
+	return worker.Hints{Queue: processQueue{p}, Scope: queue.Scope{Bucket: queuedBucket}, Reconcile: p.plan.hints.reconcile}
 }
 
-// hintQueue is the queue as one process sees it.
-type hintQueue struct{ *process }
+// processQueue is the queue of one process. Its steps may fail.
+type processQueue struct{ *process }
 
-var _ queue.Queue = hintQueue{}
+var _ queue.Queue = processQueue{}
 
-// Receive takes what is there; the wait is drawn with the step. Those that are under
-// way side by side have numbers, which no seed decides, but one is as good as another.
-func (q hintQueue) Receive(ctx context.Context, _ time.Duration) (messages []queue.Message, err error) {
+// Receive returns the messages that are there; the step draws the wait. Receives in flight have
+// numbers, which the seed does not decide, but they are interchangeable.
+func (q processQueue) Receive(ctx context.Context, _ time.Duration) (messages []queue.Message, err error) {
 	number := ""
 	q.locked(func() {
 		for q.receives[number] {
@@ -107,13 +107,13 @@ func (q hintQueue) Receive(ctx context.Context, _ time.Duration) (messages []que
 	return messages, nil
 }
 
-// Delete is where a message goes: what it tells of must be settled.
-func (q hintQueue) Delete(ctx context.Context, messages []queue.Message) error {
+// Delete deletes messages and checks that the generations they name are gone.
+func (q processQueue) Delete(ctx context.Context, messages []queue.Message) error {
 	return q.step(ctx, kindForget, "", func(fate) error {
 		for _, m := range messages {
-			for _, of := range q.told[m.Body] {
-				if g := q.ledger.there[of.key]; g != nil && g.number == of.number && !bucket.Ignored(bucket.Object{Ref: g.Ref, Size: int64(len(g.body))}) {
-					q.failLocked("%s deletes the message of %q, generation %d, which is still there", q.process, of.key, of.number)
+			for _, named := range q.told[m.Body] {
+				if g := q.ledger.there[named.key]; g != nil && g.number == named.number && !bucket.Ignored(bucket.Object{Ref: g.Ref, Size: int64(len(g.body))}) {
+					q.failLocked("%s deletes the message of %q, generation %d, which is still in the bucket", q.process, named.key, named.number)
 				}
 			}
 		}

@@ -1,25 +1,27 @@
-// Package simulation plays the whole path of an update (producers, bucket,
-// workers, database) in one process, with everything going wrong that can.
+// Package simulation runs producers, a bucket, a queue, workers and a database in one process,
+// and makes their steps fail in every way.
 //
-// One number, the seed, decides all: what producers write and when, how many
-// workers there are, which of their steps fail, how long each takes and when a
-// process is killed. Time is that of testing/synctest. Every step of every actor
-// draws from a stream of its own and ends at an instant that no other step can
-// share (see [simulation.wait]), so effects come one at a time and in an order
-// that depends on the seed alone: the same seed replays the same run.
+// One number, the seed, decides everything: what producers write and when, how many workers
+// run, which of their steps fail, how long each step takes and when a process is killed. Time
+// is that of testing/synctest. Every step of every actor draws from its own random stream and
+// ends at an instant that no other step can share (see [simulation.wait]). So effects happen
+// one at a time, in an order that depends on the seed alone: the same seed replays the same
+// run.
 //
-//	producers -> buckettest.Memory behind store -> worker.Worker -> database.DB behind catalogue
-//	        \--> queuetest.Memory behind hintQueue ---^                  |
-//	                  |                                                  |
-//	                  +------------------> ledger <----------------------+
+//	producers -> buckettest.Memory behind processStore -> worker.Worker -> database behind processCatalogue
+//	        \--> queuetest.Memory behind processQueue ----^                    |
+//	                  |                                                        |
+//	                  +------------------> ledger <----------------------------+
 //
-// In every other seed a queue tells workers of new objects: it loses, repeats, delays
-// and reorders.
+// In half of the seeds a queue delivers messages about new objects. It loses, repeats, delays
+// and reorders them.
 //
-// The ledger is told of each effect at the moment it happens. It knows what is
-// in every generation of every object because producers tell it, and it judges:
-// an object may be deleted only when all of it was committed, a message only when
-// what it tells of is no longer there, and what readers see is at all times the merge of what was committed.
+// The ledger hears of each effect at the moment it happens. Producers tell it the content of
+// every generation of every object. It checks three laws:
+//
+//  1. A worker deletes an object only after all of it was committed.
+//  2. A worker deletes a message only after the generations that it names are gone.
+//  3. Readers see, at any time, the merge of the committed updates.
 package simulation
 
 import (
@@ -35,20 +37,20 @@ import (
 	"time"
 )
 
-// The environment says which seeds run: one, or so many from a first one.
+// The environment selects the seeds: one, or a number of them from a first one.
 const (
 	variableSeed  = "SIMULATION_SEED"
 	variableFirst = "SIMULATION_FIRST"
 	variableSeeds = "SEEDS"
-	// How many seeds are played twice.
+	// variableReplays is how many seeds TestReplay plays twice.
 	variableReplays = "SIMULATION_REPLAYS"
-	// With this one, a seed also fails where an object was deleted of which only
-	// an older generation with the same bytes had been read.
+	// variableStrict makes a seed also fail if a worker deleted a generation after reading only
+	// an older one with the same bytes.
 	variableStrict = "SIMULATION_STRICT"
 	defaultSeeds   = 1000
 )
 
-// TestSeeds runs many seeds, as many at a time as there are processors.
+// TestSeeds plays many seeds, one per processor at a time.
 func TestSeeds(t *testing.T) {
 	if text := os.Getenv(variableSeed); text != "" {
 		s := play(t, number(t, variableSeed, 0))
@@ -96,7 +98,7 @@ func number(t *testing.T, variable string, otherwise uint64) uint64 {
 	return n
 }
 
-// progress tells how a long run goes, where somebody may be waiting for it.
+// progress prints the progress of a long run to standard error.
 func progress(played uint64, start time.Time) {
 	const every = 1000
 	if played%every == 0 {
@@ -104,14 +106,14 @@ func progress(played uint64, start time.Time) {
 	}
 }
 
-// play runs one seed.
+// play plays one seed and reports its failures.
 func play(t *testing.T, seed uint64) *simulation {
 	t.Helper()
 	s := newSimulation(t, seed)
 	defer s.forget()
 	how := fmt.Sprintf("replay: %s=%d go test ./tests/simulation -run '^TestSeeds$' -v", variableSeed, seed)
 	defer func() {
-		if reason := recover(); reason != nil { // a deadlock of the bubble, for one
+		if reason := recover(); reason != nil { // for example a deadlock of the bubble
 			panic(fmt.Sprintf("seed %d: %v\n%s", seed, reason, how))
 		}
 	}()
@@ -123,7 +125,7 @@ func play(t *testing.T, seed uint64) *simulation {
 	return s
 }
 
-// TestReplay proves that a seed alone decides what happens.
+// TestReplay: playing a seed twice gives the same trace and the same tables.
 func TestReplay(t *testing.T) {
 	for seed := range number(t, variableReplays, 20) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -153,8 +155,8 @@ func at(lines []string, i int) string {
 	return "(the end)"
 }
 
-// totals say what the seeds came to, so that nobody takes a simulation in which
-// nothing happens for a good one.
+// totals counts what happened in all seeds. A simulation in which nothing happens proves
+// nothing.
 type totals struct {
 	steps, commits, faults, kills, puts, overwritten, deletes, updates, rejections, beside, twins, differs, example atomic.Int64
 }

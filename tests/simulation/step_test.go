@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Kinds of a worker's steps.
+// The kinds of a worker's steps.
 const (
 	kindList = iota
 	kindGet
@@ -31,17 +31,18 @@ var kindNames = [kinds]string{"list", "get", "read", "apply", "report", "delete"
 type process struct {
 	*simulation
 	seat, life int
-	random     *rand.Rand // of what is drawn once a life
+	random     *rand.Rand // for properties of this life
 	cancel     context.CancelFunc
 	killed     chan struct{}
-	dead       bool             // under the lock
-	times      map[stepName]int // how often each step was made, under the lock
-	receives   map[string]bool  // those under way, under the lock
-	proven     bool             // that deletes are conditional, under the lock
+
+	// Guarded by the simulation's lock.
+	dead     bool
+	times    map[stepName]int // how often each step was made
+	receives map[string]bool  // in flight
+	proven   bool             // conditional deletes are proven
 }
 
-// stepName is what tells a step from those that may be under way beside it: of
-// one object, or of one batch.
+// stepName distinguishes a step from others in flight: by its object or its batch.
 type stepName struct {
 	kind int
 	key  string
@@ -49,11 +50,11 @@ type stepName struct {
 
 func (p *process) String() string { return fmt.Sprintf("w%d.%d", p.seat, p.life) }
 
-// errKilled is what a process hears that is no more.
+// errKilled is the error of every step of a killed process.
 var errKilled = errors.New("killed")
 
-// kill ends the process at once: from now on, nothing that it does has an
-// effect. The caller holds the lock.
+// kill ends the process at once: none of its later steps has an effect. The caller holds the
+// lock.
 func (p *process) kill() {
 	if p.dead {
 		return
@@ -65,39 +66,36 @@ func (p *process) kill() {
 	p.cancel()
 }
 
-// away tells whether a step is not even begun.
-func (p *process) away(ctx context.Context) error {
+// ended returns an error if the process is killed or ctx is done.
+func (p *process) ended(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.dead {
-		return errKilled
-	}
-	return ctx.Err()
+	return p.endedLocked(ctx)
 }
 
-// verdict is what is to become of a step.
-type verdict int
+// outcome is the outcome of a step.
+type outcome int
 
 const (
-	fine       verdict = iota
-	notApplied         // nothing was done, and the worker is told so
-	answerLost         // it was done, and the worker hears of a failure
-	late               // likewise, and it is done after the worker has heard
-	broken             // it fails in its middle
+	fine       outcome = iota
+	notApplied         // nothing is applied, and the worker gets an error
+	answerLost         // the step is applied, and the worker gets an error
+	late               // the worker gets an error, and the step is applied later
+	broken             // the step fails in its middle
 	killBefore
 	killAfter
 )
 
-var verdictNames = []string{"ok", "not applied", "applied, answer lost", "applied later", "broken", "killed before", "killed after"}
+var outcomeNames = []string{"ok", "not applied", "applied, answer lost", "applied later", "broken", "killed before", "killed after"}
 
-// fate is all that was drawn for a step.
+// fate holds everything that is drawn for a step.
 type fate struct {
-	verdict
+	outcome     outcome
 	random      *rand.Rand
-	there, back time.Duration
-	orphan      bool // the request still takes effect though nobody waits for it any more
+	there, back time.Duration // of the request and of the response
+	orphan      bool          // the request is applied though its sender has gone
 	lateBy      time.Duration
-	statement   int // the one that fails, of a transaction that breaks
+	statement   int // of a broken transaction: the one that fails
 	err         error
 }
 
@@ -110,11 +108,11 @@ func (p *process) drawFate(name stepName) fate {
 	f.orphan, f.lateBy, f.statement, f.err = r.IntN(2) == 0, between(r, 0, 3*time.Second), 1+r.IntN(8), fault(r)
 	hangs := r.IntN(300) == 0
 	if name.kind == kindList || name.kind == kindReceive {
-		f.there += between(r, 0, 2*time.Second) // the pause between passes, which the worker itself would draw without a seed
+		f.there += between(r, 0, 2*time.Second) // the pause between passes, which the worker would draw without the seed
 	}
-	f.verdict = p.plan.rates[name.kind].draw(r)
+	f.outcome = p.plan.rates[name.kind].draw(r)
 	if p.calm {
-		f.verdict = fine
+		f.outcome = fine
 		return f
 	}
 	if hangs {
@@ -123,22 +121,21 @@ func (p *process) drawFate(name stepName) fate {
 	return f
 }
 
-func (n rates) draw(r *rand.Rand) verdict {
+func (n rates) draw(r *rand.Rand) outcome {
 	x := r.IntN(1000)
 	for v, rate := range []int{notApplied: n.fail, answerLost: n.lost, late: n.late, broken: n.broken, killBefore: n.crash, killAfter: n.crash} {
 		if x < rate {
-			return verdict(v)
+			return outcome(v)
 		}
 		x -= rate
 	}
 	return fine
 }
 
-// step makes one step: the request travels, takes effect or not, and the answer
-// travels back or gets lost. The effect runs under the lock, at an instant of
-// its own; what it returns is the answer.
+// step makes one step: the request travels, is applied or not, and the response travels back or
+// is lost. The effect runs under the lock at an instant of its own, and returns the response.
 func (p *process) step(ctx context.Context, kind int, key string, effect func(fate) error) error {
-	if err := p.away(ctx); err != nil {
+	if err := p.ended(ctx); err != nil {
 		return err
 	}
 	f := p.drawFate(stepName{kind, key})
@@ -148,11 +145,11 @@ func (p *process) step(ctx context.Context, kind int, key string, effect func(fa
 		return err
 	}
 	p.wait(own, f.back)
-	return p.away(ctx)
+	return p.ended(ctx)
 }
 
-// slot is the step's share of time. A worker commits two batches at a time; their
-// digests, which are their keys, give them different ones. So do the keys of receives.
+// slot returns the slot of a step. A worker commits two batches at a time; their digests, which
+// are their keys, give them different slots. So do the numbers of receives.
 func (p *process) slot(kind int, key string) slot {
 	lane := 1 + slices.Index(p.plan.keys, key)
 	switch kind {
@@ -173,19 +170,19 @@ func (p *process) takeEffect(ctx context.Context, kind int, key string, f fate, 
 	if key != "" {
 		what += " " + key
 	}
-	if gone := p.gone(ctx); gone != nil {
+	if err := p.endedLocked(ctx); err != nil {
 		if f.orphan {
-			p.noteLocked(p.String(), fmt.Sprint(what, ": takes effect after its sender has gone: ", said(effect(f))))
+			p.noteLocked(p.String(), fmt.Sprint(what, ": applied after its sender has gone: ", said(effect(f))))
 		}
-		return gone
+		return err
 	}
-	if p.calm { // it was drawn in worse times
-		f.verdict = fine
+	if p.calm { // it was drawn before the calm
+		f.outcome = fine
 	}
-	if f.verdict != fine {
+	if f.outcome != fine {
 		p.stats.faults++
 	}
-	switch f.verdict {
+	switch f.outcome {
 	case notApplied:
 		p.noteLocked(p.String(), what+": not applied")
 		return f.err
@@ -201,8 +198,8 @@ func (p *process) takeEffect(ctx context.Context, kind int, key string, f fate, 
 		return f.err
 	}
 	err := effect(f)
-	p.noteLocked(p.String(), fmt.Sprint(what, ": ", verdictNames[f.verdict], ": ", said(err)))
-	switch f.verdict {
+	p.noteLocked(p.String(), fmt.Sprint(what, ": ", outcomeNames[f.outcome], ": ", said(err)))
+	switch f.outcome {
 	case answerLost:
 		return f.err
 	case killAfter:
@@ -219,7 +216,8 @@ func said(err error) string {
 	return err.Error()
 }
 
-func (p *process) gone(ctx context.Context) error {
+// endedLocked is ended for callers that hold the lock.
+func (p *process) endedLocked(ctx context.Context) error {
 	if p.dead {
 		return errKilled
 	}

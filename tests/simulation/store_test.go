@@ -10,26 +10,26 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// store is the bucket as one process sees it.
-type store struct{ *process }
+// processStore is the bucket of one process. Its steps may fail.
+type processStore struct{ *process }
 
 var (
-	_ bucket.Store   = store{}
-	_ bucket.Deleter = store{}
+	_ bucket.Store   = processStore{}
+	_ bucket.Deleter = processStore{}
 )
 
 // listing is one walk over the bucket.
 type listing struct {
-	// frozen is what it shows; nil means what is there when a page is asked for.
+	// frozen is the content to list; nil for the content at the time of each page.
 	frozen []bucket.Object
-	// after is the last key given.
+	// after is the last key listed.
 	after string
 	over  bool
 }
 
-// List shows the bucket as it is page by page, or as it was when the listing
-// began, or as it was some changes ago.
-func (s store) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+// List lists the bucket as it is at each page, as it was when the listing began, or as it was
+// some changes ago.
+func (s processStore) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 	return func(yield func([]bucket.Object, error) bool) {
 		l := &listing{}
 		for first := true; !l.over; first = false {
@@ -87,7 +87,7 @@ func (l *listing) page(s *simulation) []bucket.Object {
 	return page
 }
 
-func (s store) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+func (s processStore) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	var object bucket.Object
 	var body io.ReadCloser
 	err := s.step(ctx, kindGet, key, func(fate) (err error) {
@@ -97,13 +97,13 @@ func (s store) Get(ctx context.Context, key string) (bucket.Object, io.ReadClose
 	if err == nil {
 		return object, &reader{s.process, ctx, key, body}, nil
 	}
-	if body != nil { // the answer got lost
+	if body != nil { // the response was lost
 		_ = body.Close()
 	}
 	return bucket.Object{}, nil, err
 }
 
-// reader is a body on its way.
+// reader is a body whose reads are steps.
 type reader struct {
 	*process
 	ctx  context.Context
@@ -124,26 +124,26 @@ func (r *reader) Read(buffer []byte) (n int, err error) {
 	return n, nil
 }
 
-// DeleteSize is one object a request in half of the seeds, and a few in the others.
-func (s store) DeleteSize() int {
+// DeleteSize is one object per request in half of the seeds, and five in the others.
+func (s processStore) DeleteSize() int {
 	if s.seed/2%2 == 0 {
 		return 1
 	}
 	return 5
 }
 
-// Conditional: the fake always obeys.
-func (s store) Conditional() bool { return true }
+// Conditional is true: the fake honours every condition.
+func (s processStore) Conditional() bool { return true }
 
-// Delete may fail as a whole and for each object, and other processes act
-// between the objects of one request.
-func (s store) Delete(ctx context.Context, refs []bucket.Ref) []error {
+// Delete may fail as a whole and for each object, and other processes act between the objects
+// of one request.
+func (s processStore) Delete(ctx context.Context, refs []bucket.Ref) []error {
 	errs := make([]error, len(refs))
 	one := func(i int) func(fate) error {
 		return func(fate) error { return s.remove(refs[i]) }
 	}
 	whole := s.step(ctx, kindDelete, "", func(f fate) error {
-		if f.verdict == fine && s.gone(ctx) == nil {
+		if f.outcome == fine && s.endedLocked(ctx) == nil {
 			return nil // one by one below
 		}
 		var said []string
@@ -171,10 +171,10 @@ func saidShort(err error) string {
 	return "no"
 }
 
-// remove is where an object goes from the bucket, and where the ledger looks.
-func (s store) remove(ref bucket.Ref) error {
+// remove deletes an object and checks with the ledger that this is allowed.
+func (s processStore) remove(ref bucket.Ref) error {
 	if !s.proven {
-		s.failLocked("%s deletes %q before it knows how", s.process, ref.Key)
+		s.failLocked("%s deletes %q before conditional deletes are proven", s.process, ref.Key)
 	}
 	err := s.memory.Delete(context.Background(), []bucket.Ref{ref})[0]
 	if err == nil {

@@ -10,10 +10,10 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// seat keeps one worker alive, as Kubernetes would: when its process ends,
-// another one starts.
+// seat runs one worker after the other, as Kubernetes would: when a process ends, the next one
+// starts.
 func (s *simulation) seat(ctx context.Context, seat int, stop <-chan struct{}) {
-	var lives sync.WaitGroup // killed ones take a while to notice
+	var lives sync.WaitGroup // a killed process takes a while to end
 	defer lives.Wait()
 	for life := 0; !closed(stop); life++ {
 		p := s.newProcess(seat, life)
@@ -44,15 +44,16 @@ func (s *simulation) newProcess(seat, life int) *process {
 	}
 }
 
-// live starts the process, and a signal that may hit it; the channel is closed
-// when it has ended.
+// live starts the process and a signal that may end it. It returns a channel that is closed
+// when the process has ended.
 func (p *process) live(ctx context.Context, lives *sync.WaitGroup) <-chan struct{} {
 	ctx, p.cancel = context.WithCancel(ctx)
 	ended := make(chan struct{})
-	w, once := p.newWorker(), p.random.IntN(4) == 0
+	own := p.plan.seats[p.seat%len(p.plan.seats)]
+	w, once := p.newWorker(worker.Shard{Index: own.i, Count: own.n}), p.random.IntN(4) == 0
 	lives.Go(func() {
 		if once {
-			_ = w.Once(ctx) // an error says what is left, and the next life takes it
+			_ = w.Once(ctx) // the next life reads what an error leaves
 		} else {
 			_ = w.Run(ctx)
 		}
@@ -64,7 +65,7 @@ func (p *process) live(ctx context.Context, lives *sync.WaitGroup) <-chan struct
 	return ended
 }
 
-// signal hits a process at some moment, as a kill -9 or as a SIGTERM.
+// signal ends a process at some moment, like kill -9 or like SIGTERM.
 func (p *process) signal(ended <-chan struct{}) {
 	r := p.draw("signal", p.seat, p.life)
 	after, hard := between(r, 0, p.plan.life), r.IntN(3) > 0
@@ -84,17 +85,16 @@ func (p *process) signal(ended <-chan struct{}) {
 	}
 }
 
-// newWorker is the real worker. Without pauses of its own, because it draws
-// them where no seed reaches; the store takes them instead.
-func (p *process) newWorker() *worker.Worker {
-	choose := func(of ...int) int { return of[p.random.IntN(len(of))] }
-	own := p.plan.seats[p.seat%len(p.plan.seats)]
+// newWorker returns a real worker. It has no pauses of its own, because it would draw them
+// without the seed; the store's steps have pauses instead.
+func (p *process) newWorker(shard worker.Shard) *worker.Worker {
+	choose := func(values ...int) int { return pick(p.random, values...) }
 	return worker.New(worker.Options{
-		Store: store{p}, Catalogue: processCatalogue{p}, Housekeeping: processCatalogue{p},
+		Store: processStore{p}, Catalogue: processCatalogue{p}, Status: processCatalogue{p}, Housekeeping: processCatalogue{p},
 		Prepare:     func(ctx context.Context) error { return p.step(ctx, kindPrepare, "", func(fate) error { return nil }) },
 		Prove:       p.prove,
 		Concurrency: choose(1, 2, 3, 8), Batch: choose(1, 2, 5, 20, 70, 500),
-		Shard:           worker.Shard{Index: own.i, Count: own.n},
+		Shard:           shard,
 		Hints:           p.hints(),
 		ShutdownTimeout: time.Duration(choose(1, 300, 20_000)) * time.Millisecond,
 		KeepRejections:  30 * 24 * time.Hour, KeepChanges: 30 * 24 * time.Hour,
@@ -102,22 +102,20 @@ func (p *process) newWorker() *worker.Worker {
 	})
 }
 
-// prove finds out how to delete, at once: deletes that had waited for it would begin at one
-// instant, in an order that no seed draws.
+// prove ends at once: deletes that wait for it would all begin at one instant, in an order that
+// the seed does not decide.
 func (p *process) prove(context.Context) error {
 	p.locked(func() { p.proven = true })
 	return nil
 }
 
-// checkOnce asks a last worker, without shard and without faults: it must find
-// nothing to do and say so.
+// checkOnce runs a last worker, without shard and faults: it must find nothing to do and report
+// no error.
 func (s *simulation) checkOnce(ctx context.Context) {
 	p := s.newProcess(len(s.plan.seats), 0)
 	ctx, p.cancel = context.WithCancel(ctx)
 	defer p.cancel()
-	w := p.newWorker()
-	w.Shard = worker.Shard{}
-	if err := w.Once(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		s.fail("a last worker says: %v", err)
+	if err := p.newWorker(worker.Shard{}).Once(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		s.fail("the last worker fails: %v", err)
 	}
 }

@@ -14,37 +14,36 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// Harness is one empty bucket, as the suite uses it.
+// Harness is an empty bucket and its properties.
 type Harness struct {
-	// Open returns the bucket, listing only keys under the prefix, in pages of 100.
+	// Open returns the bucket. It lists the keys with the prefix, in pages of 100.
 	Open func(t *testing.T, prefix string) bucket.Store
-	// Put creates or overwrites an object, so that it can be read at once.
+	// Put creates or overwrites an object, which can be read at once.
 	Put func(t *testing.T, key string, content []byte)
-	// Keys are odd keys that this kind of bucket can hold.
+	// Keys are unusual keys that this kind of bucket supports.
 	Keys []string
-	// SilentlyGone: deleting an object that is gone may be a success.
+	// SilentlyGone allows Delete to return nil for a missing object.
 	SilentlyGone bool
-	// NoMarkers: an object's key can't end in "/".
+	// NoMarkers says that no key can end in "/".
 	NoMarkers bool
-	// Many is the number of objects of the larger tests; 0 means 2,100.
+	// Many is the number of objects in the larger tests; 0 means 2,100.
 	Many int
 }
 
-// OddKeys are keys which anybody may put into a bucket of S3.
+// OddKeys are unusual keys that every kind of bucket should support.
 var OddKeys = []string{
 	"plain.json", "with space.json", "a+b%20c%2Fd.json", "日本語/映画.json", "e\u0301.json", "\u00e9.json", "a/b/c/d.json",
 	"quote\"'<&>.json", "tab\tline\nreturn\r.json", "emoji-😀.json", "question?x=1&y=2#z.json", "back\\slash.json",
 	"~tilde(par)*!.json", strings.Repeat("long/", 200) + "x.json",
 }
 
-// WildKeys are keys which need a bucket that isn't made of files.
+// WildKeys are unusual keys that a bucket of files does not support.
 var WildKeys = []string{
 	"../up.json", "./here.json", "/leading.json", "double//slash.json", ".hidden", "a/../b.json", "..", "bell\u0007.json",
 	"file", "file/below.json", strings.Repeat("k", bucket.MaxKey),
 }
 
-// Run checks that a bucket keeps the contract of bucket.Store. It asks for a
-// new bucket for each part.
+// Run checks that a bucket keeps the contract of bucket.Store. It calls open for each test.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
 	tests := []struct {
@@ -111,7 +110,7 @@ func testGet(t *testing.T, h Harness) {
 		}
 		seen[o.ETag] = true
 		if age := time.Since(o.LastModified); age < -time.Minute || age > time.Minute {
-			t.Errorf("LastModified %v is not when it was written", o.LastModified)
+			t.Errorf("LastModified %v is not the time of the write", o.LastModified)
 		}
 		listed := listAll(t, store)
 		if len(listed) != 1 || listed[0].ETag != o.ETag || listed[0].Size != o.Size {
@@ -175,7 +174,7 @@ func testCancelled(t *testing.T, h Harness) {
 		failed = err != nil
 	}
 	if !failed {
-		t.Error("List takes a cancelled context")
+		t.Error("List ignores a cancelled context")
 	}
 	if _, _, err := store.Get(ctx, "key"); err == nil || errors.Is(err, bucket.ErrNotFound) {
 		t.Errorf("Get with a cancelled context: %v", err)

@@ -39,11 +39,11 @@ func testDelete(t *testing.T, h Harness) {
 func wantGone(t *testing.T, h Harness, err error) {
 	t.Helper()
 	if !errors.Is(err, bucket.ErrNotFound) && (err != nil || !h.SilentlyGone) {
-		t.Errorf("deleting what is gone: %v, want ErrNotFound", err)
+		t.Errorf("delete of a missing object: %v, want ErrNotFound", err)
 	}
 }
 
-// testDeleteMany mixes all outcomes in one call that needs several requests.
+// testDeleteMany mixes all results in one call that needs several requests.
 func testDeleteMany(t *testing.T, h Harness) {
 	many := h.Many
 	if many == 0 {
@@ -81,7 +81,7 @@ func testDeleteMany(t *testing.T, h Harness) {
 	wantKeys(t, store, kept)
 }
 
-// testDeleteRepeated: each Ref of a key gets the answer that is true for it.
+// testDeleteRepeated: each Ref of one key has its own result.
 func testDeleteRepeated(t *testing.T, h Harness) {
 	store := h.Open(t, "")
 	h.Put(t, "key", []byte("old"))

@@ -49,7 +49,7 @@ func testListPrefix(t *testing.T, h Harness) {
 	wantKeys(t, h.Open(t, "nothing/"), nil)
 }
 
-// listAll returns all objects that are input or markers, sorted by key.
+// listAll returns all objects, sorted by key.
 func listAll(t *testing.T, store bucket.Store) []bucket.Object {
 	t.Helper()
 	var all []bucket.Object

@@ -5,16 +5,16 @@ import (
 	"io"
 )
 
-// Kind names what is being done to a bucket.
+// Kind is the kind of a step.
 type Kind string
 
-// The steps that can fail.
+// The steps of operations that may fail.
 const (
-	// List is one listing page; Key is the last one of the page before.
+	// List is one listing page. Its Key is the last key of the page before.
 	List Kind = "list"
-	// Get is the opening of an object.
+	// Get opens an object.
 	Get Kind = "get"
-	// Read is the middle of a body: half of it has been given.
+	// Read is the middle of a body: half of it was returned.
 	Read Kind = "read"
 	// Delete is one delete request as a whole.
 	Delete Kind = "delete"
@@ -22,22 +22,22 @@ const (
 	DeleteKey Kind = "delete key"
 )
 
-// Op is one step, as Memory.Fault is told of it, twice: first with Applied
-// false, when an error means that nothing was done; then with Applied true, when
-// an error means that it was done and the answer got lost. Read comes once.
+// Op is one step. Memory.Fault receives it twice: with Applied false, when an error means that
+// the step was not applied, and with Applied true, when an error means that the step was
+// applied and the response was lost. It receives Read once.
 type Op struct {
 	Kind    Kind
 	Key     string
 	Applied bool
 }
 
-// body gives the bytes of an object, and asks for a fault at their middle.
+// body returns the bytes of an object. It may fail in the middle.
 type body struct {
 	ctx    context.Context
 	memory *Memory
 	key    string
 	rest   []byte
-	half   int // bytes to give before the fault is asked for; -1 afterwards
+	half   int // bytes before the middle; -1 behind it
 	closed bool
 }
 

@@ -1,11 +1,10 @@
-// Package buckettest helps to test what uses a bucket, and what is one: an
-// in-memory bucket with faults, an HTTP server that answers as S3 documents it,
-// and the suite that every bucket.Store has to pass.
+// Package buckettest contains a fake bucket in memory with faults, a fake S3 server with the
+// documented responses, and the conformance suite of bucket.Store.
 package buckettest
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // what S3 makes its ETags of
+	"crypto/md5" //nolint:gosec // S3 makes ETags from MD5
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -16,42 +15,43 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// Memory is a bucket.Store in memory that behaves as AWS does: quoted MD5 as
-// ETag, times in whole seconds, deletes that obey their condition. The zero
-// value is an empty bucket. Set the fields before its first use.
+// Memory is a fake bucket.Store in memory. Like AWS it has quoted MD5 sums as ETags, times in
+// whole seconds, and deletes that honour their condition. The zero value is an empty bucket.
+// Set the fields before the first use.
 type Memory struct {
 	// PageSize is the number of objects in a listing page; 0 means 1,000.
 	PageSize int
 	// Now is the clock from which LastModified comes; nil means time.Now.
 	Now func() time.Time
-	// Fault, when set, is asked before and after each step; see Op. It is called
-	// without a lock, so it may change the bucket: that is how to make a race.
+	// Fault, if set, may fail each step before and after it; see Op. It is called without a
+	// lock, so it may change the bucket to provoke a race.
 	Fault func(Op) error
 
 	mu      sync.Mutex
 	objects map[string]stored
-	// sorted holds all keys and possibly some that are gone; nil after a key came.
+	// sorted contains all keys, and possibly deleted ones; nil after a new key.
 	sorted []string
 	counts Counts
 }
 
+// stored is an object with its content.
 type stored struct {
 	bucket.Object
 	body []byte
 }
 
-// Counts says how often a bucket was asked.
+// Counts holds the numbers of operations.
 type Counts struct {
 	Lists       int // listing pages
 	Gets        int
 	Deletes     int // delete requests, each for any number of objects
-	DeletedKeys int // objects that were deleted
-	OpenReaders int // bodies given by Get and not closed yet
+	DeletedKeys int // deleted objects
+	OpenReaders int // bodies of Get that are not closed
 }
 
 // Put creates or overwrites an object.
 func (m *Memory) Put(key string, body []byte) bucket.Object {
-	sum := md5.Sum(body) //nolint:gosec // as above
+	sum := md5.Sum(body) //nolint:gosec // S3 makes ETags from MD5
 	o := bucket.Object{
 		Ref:          bucket.Ref{Key: key, ETag: `"` + hex.EncodeToString(sum[:]) + `"`},
 		Size:         int64(len(body)),
@@ -69,8 +69,8 @@ func (m *Memory) Put(key string, body []byte) bucket.Object {
 	return o
 }
 
-// Settle says whether the object may still be being written. It does nothing
-// when there is no such object; the next Put ends it.
+// Settle sets whether the object, if it exists, may still be being written. The next Put resets
+// it.
 func (m *Memory) Settle(key string, settling bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,14 +90,14 @@ func (m *Memory) Keys() []string {
 	})
 }
 
-// Counts returns how often the bucket was asked until now.
+// Counts returns the numbers of operations until now.
 func (m *Memory) Counts() Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.counts
 }
 
-// remove deletes the object if it has the ETag; an empty one means any.
+// remove deletes the object if it has the ETag; "" means any.
 func (m *Memory) remove(ref bucket.Ref) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,8 +113,7 @@ func (m *Memory) remove(ref bucket.Ref) error {
 	return nil
 }
 
-// page returns up to limit objects that follow the key after, and whether more
-// follow them.
+// page returns up to limit objects behind the key after, and whether more follow.
 func (m *Memory) page(prefix, after string, limit int) (page []bucket.Object, more bool) {
 	if limit <= 0 {
 		limit = 1000

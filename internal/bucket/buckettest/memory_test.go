@@ -19,7 +19,7 @@ func TestMemoryConforms(t *testing.T) {
 	Run(t, func(*testing.T) Harness {
 		m := &Memory{PageSize: 100}
 		return Harness{
-			Open: func(_ *testing.T, prefix string) bucket.Store { return prefixed{m, prefix} },
+			Open: func(_ *testing.T, prefix string) bucket.Store { return prefixStore{m, prefix} },
 			Put:  func(_ *testing.T, key string, content []byte) { m.Put(key, content) },
 			Keys: append(OddKeys, WildKeys...),
 		}
@@ -28,11 +28,12 @@ func TestMemoryConforms(t *testing.T) {
 
 var errFault = errors.New("fault")
 
-// Each step fails both ways: not done, and done with the answer lost.
+// TestMemoryFaults: each step can fail both ways, not applied, and applied with the response
+// lost.
 func TestMemoryFaults(t *testing.T) {
 	tests := []struct {
 		op   Op
-		keys []string // what must be left
+		keys []string // that must remain
 	}{
 		{Op{Kind: List}, []string{"key"}},
 		{Op{Kind: List, Applied: true}, []string{"key"}},
@@ -117,17 +118,17 @@ func TestMemorySettling(t *testing.T) {
 	}
 	m.Put("key", []byte("whole"))
 	if o, _ := read(t, m, "key"); o.Settling {
-		t.Error("settling after it was written anew")
+		t.Error("settling after the next Put")
 	}
 }
 
-// prefixed lists only a part of a bucket.
-type prefixed struct {
+// prefixStore lists the keys with a prefix.
+type prefixStore struct {
 	bucket.Store
 	prefix string
 }
 
-func (p prefixed) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+func (p prefixStore) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 	return func(yield func([]bucket.Object, error) bool) {
 		for page, err := range p.Store.List(ctx) {
 			page = slices.DeleteFunc(page, func(o bucket.Object) bool { return !strings.HasPrefix(o.Key, p.prefix) })

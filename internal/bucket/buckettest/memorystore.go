@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"jpmovies/internal/bucket"
 )
@@ -40,8 +41,7 @@ func (m *Memory) listPage(ctx context.Context, after string) ([]bucket.Object, b
 	return page, more, m.fault(Op{Kind: List, Key: after, Applied: true})
 }
 
-// Get implements bucket.Store. It refuses a settling object, which nobody may
-// read.
+// Get implements bucket.Store. It fails for a settling object, because no caller may read it.
 func (m *Memory) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	if err := errors.Join(ctx.Err(), m.fault(Op{Kind: Get, Key: key})); err != nil {
 		return bucket.Object{}, nil, err
@@ -52,7 +52,7 @@ func (m *Memory) Get(ctx context.Context, key string) (bucket.Object, io.ReadClo
 		return bucket.Object{}, nil, fmt.Errorf("get %q: %w", key, bucket.ErrNotFound)
 	}
 	if s.Settling {
-		return bucket.Object{}, nil, fmt.Errorf("get %q: read while it may still be being written", key)
+		return bucket.Object{}, nil, fmt.Errorf("get %q: a settling object was read", key)
 	}
 	if err := m.fault(Op{Kind: Get, Key: key, Applied: true}); err != nil {
 		return bucket.Object{}, nil, err
@@ -61,21 +61,19 @@ func (m *Memory) Get(ctx context.Context, key string) (bucket.Object, io.ReadClo
 	return s.Object, &body{ctx: ctx, memory: m, key: key, rest: s.body, half: len(s.body) / 2}, nil
 }
 
-// Delete implements bucket.Store. It refuses a Ref without an ETag, because no
-// caller may delete what it hasn't read.
+// Delete implements bucket.Store. It fails for a Ref without ETag, because no caller may delete
+// an object that it has not read.
 func (m *Memory) Delete(ctx context.Context, refs []bucket.Ref) []error {
 	errs := make([]error, len(refs))
-	request := Op{Kind: Delete}
-	if err := errors.Join(ctx.Err(), m.fault(request)); err != nil {
-		return fill(errs, err)
+	if err := errors.Join(ctx.Err(), m.fault(Op{Kind: Delete})); err != nil {
+		return slices.Repeat([]error{err}, len(refs))
 	}
 	m.count(func(c *Counts) { c.Deletes++ })
 	for i, ref := range refs {
 		errs[i] = m.deleteOne(ref)
 	}
-	request.Applied = true
-	if err := m.fault(request); err != nil {
-		return fill(errs, err)
+	if err := m.fault(Op{Kind: Delete, Applied: true}); err != nil {
+		return slices.Repeat([]error{err}, len(refs))
 	}
 	return errs
 }
@@ -85,17 +83,10 @@ func (m *Memory) deleteOne(ref bucket.Ref) error {
 		return err
 	}
 	if ref.ETag == "" {
-		return fmt.Errorf("delete %q: no ETag named", ref.Key)
+		return fmt.Errorf("delete %q: no ETag", ref.Key)
 	}
 	if err := m.remove(ref); err != nil {
 		return err
 	}
 	return m.fault(Op{Kind: DeleteKey, Key: ref.Key, Applied: true})
-}
-
-func fill(errs []error, err error) []error {
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
 }

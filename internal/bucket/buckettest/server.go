@@ -2,7 +2,7 @@ package buckettest
 
 import (
 	"cmp"
-	"crypto/md5" //nolint:gosec // what S3 takes
+	"crypto/md5" //nolint:gosec // S3 requires MD5
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/xml"
@@ -18,26 +18,26 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// Server speaks the part of S3's protocol that reads and deletes objects, with
-// the answers AWS documents, on any bucket name, path style. Its switches make
-// it as careless as other servers are. Set the fields before its first use.
+// Server is a fake S3 server. It has the operations that read, write and delete objects, with
+// the responses of S3's API reference, for any bucket name in path style. Its switches imitate
+// servers that ignore conditions. Set the fields before the first use.
 type Server struct {
 	Memory *Memory
-	// IgnoreBatchCondition: the per-key ETag of DeleteObjects is not looked at.
+	// IgnoreBatchCondition makes DeleteObjects ignore the ETag of each key.
 	IgnoreBatchCondition bool
-	// IgnoreSingleCondition: the If-Match of DeleteObject is not looked at.
+	// IgnoreSingleCondition makes DeleteObject ignore If-Match.
 	IgnoreSingleCondition bool
-	// ObjectLock: a PutObject without a checksum is refused.
+	// ObjectLock makes PutObject require a checksum.
 	ObjectLock bool
-	// Refuse, when set, is asked before each operation, by the name it has in
-	// S3's documentation, and returns the error code to answer with, or "".
+	// Refuse, if set, returns the error code for an operation, by its name in the API
+	// reference, or "" to let it pass.
 	Refuse func(operation, key string) (code string)
-	// RefuseKey, when set, is asked for each key of a DeleteObjects, and returns
-	// the code of the error that stands for it inside the 200, or "".
+	// RefuseKey, if set, returns the error code for one key of DeleteObjects inside the 200, or
+	// "" to let it pass.
 	RefuseKey func(key string) (code string)
 }
 
-// statuses holds the HTTP status of each error code; others are 400.
+// statuses maps error codes to HTTP statuses; others are 400 ("Error responses").
 var statuses = map[string]int{
 	"InvalidRequest":             http.StatusBadRequest,
 	"MalformedXML":               http.StatusBadRequest,
@@ -76,14 +76,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// objectKey returns what follows the bucket's name in the path.
+// objectKey returns the part of the path behind the bucket's name.
 func objectKey(u *url.URL) (string, error) {
 	_, escaped, _ := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
 	return url.PathUnescape(escaped)
 }
 
-// handler answers a request, or returns an error code and leaves the answer to
-// the caller.
+// handler answers a request, or returns an error code and writes nothing.
 type handler func(w http.ResponseWriter, r *http.Request, key string) (code string)
 
 func (s *Server) operation(r *http.Request, key string) (string, handler) {
@@ -159,7 +158,7 @@ func (s *Server) deleteObject(w http.ResponseWriter, r *http.Request, key string
 	}
 	code := errorCode(s.Memory.remove(ref))
 	if code == "NoSuchKey" && ref.ETag == "" {
-		code = "" // AWS tells of a missing object only when there is a condition
+		code = "" // S3 reports a missing object only if the request has a condition
 	}
 	if code == "" {
 		w.WriteHeader(http.StatusNoContent)
@@ -208,9 +207,9 @@ func (s *Server) deleteKey(o xmlIdentifier) (code string) {
 	return code
 }
 
-// verify insists on a checksum, as AWS does for DeleteObjects.
+// verify returns an error code unless a checksum matches. S3 requires one (DeleteObjects).
 func verify(header http.Header, content []byte) (code string) {
-	sum5 := md5.Sum(content) //nolint:gosec // what S3 takes
+	sum5 := md5.Sum(content) //nolint:gosec // S3 requires MD5
 	switch header.Get("Content-MD5") {
 	case "":
 	case base64.StdEncoding.EncodeToString(sum5[:]):

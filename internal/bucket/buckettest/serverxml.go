@@ -51,14 +51,13 @@ type xmlObject struct {
 	Size         int64
 }
 
-// escaped is text that is XML already.
+// escaped is text that is already XML.
 type escaped struct {
 	Text string `xml:",innerxml"`
 }
 
-// escape does what AWS does with characters that XML 1.0 can't hold, and what
-// encoding/xml refuses to do: it writes a character reference that no XML
-// parser accepts.
+// escape writes characters that XML 1.0 cannot contain as AWS does: as character references
+// that no XML parser accepts. encoding/xml would replace them.
 func escape(s string) escaped {
 	var b strings.Builder
 	for _, r := range s {

@@ -16,24 +16,27 @@ import (
 )
 
 const (
-	// asidePrefix begins the names of the folders in which files are compared
-	// before they are deleted: prefix, Unix time, "-", random.
+	// asidePrefix begins the names of the hidden folders in which Delete compares files:
+	// prefix, Unix time, "-", random text.
 	asidePrefix = ".jpmovies-removing-"
-	// restoreAge is the age at which such a folder must have been left by a crash.
+	// restoreAge is the age from which such a folder counts as left by a crash.
 	restoreAge = time.Minute
 )
 
-// errPutBack: the file was moved back while it was being compared, which takes a
-// machine that slept for longer than restoreAge. It may or may not survive.
-var errPutBack = errors.New("another worker has put it back")
+// errPutBack reports that another worker moved the file back while it was being compared:
+// this process was suspended for longer than restoreAge.
+var errPutBack = errors.New("another worker has put it back; the next pass reads it again")
 
 // Delete implements bucket.Store.
 //
-// No system deletes a file on condition. So each file is first moved into a
-// hidden folder beside it, where no producer can overwrite it any more, compared
-// there, and then deleted or moved back. What a crash leaves there, List moves
-// back. Nothing is synced: a deleted file that comes back with a power cut is
-// applied again, which changes nothing.
+// No operating system deletes a file on condition, so each file goes through three steps:
+//
+//  1. It is moved into a hidden folder beside it, where no producer overwrites it.
+//  2. It is compared there with the generation to delete.
+//  3. It is deleted, or moved back.
+//
+// List moves back the files of a crash. Nothing is synced: a deleted file that returns after
+// a power failure is applied again, which changes nothing.
 func (b *Bucket) Delete(ctx context.Context, refs []bucket.Ref) []error {
 	errs := make([]error, len(refs))
 	root, err := b.root()
@@ -62,10 +65,10 @@ func (b *Bucket) Delete(ctx context.Context, refs []bucket.Ref) []error {
 type deletion struct {
 	bucket *Bucket
 	root   *os.Root
-	// aside holds the hidden folder that was made in each folder.
-	aside map[string]aside
+	aside  map[string]aside // by parent folder
 }
 
+// aside is a hidden folder in which files are compared.
 type aside struct {
 	name string
 	made time.Time
@@ -76,7 +79,8 @@ func (d *deletion) delete(ref bucket.Ref) error {
 	if !ok {
 		return bucket.ErrNotFound
 	}
-	// A look first spares most of the moving to and fro. It decides nothing.
+	// This comparison saves most moves of overwritten files. The one in the hidden folder
+	// decides.
 	path, info, err := d.bucket.locate(d.root, name)
 	if err := compare(info, err, ref.ETag); err != nil {
 		return err
@@ -92,12 +96,11 @@ func (d *deletion) delete(ref bucket.Ref) error {
 	if err := d.root.Rename(name, moved); err != nil {
 		return notFound(err)
 	}
-	return d.settle(name, moved, ref.ETag)
+	return d.compareAndRemove(name, moved, ref.ETag)
 }
 
-// settle deletes the file that was moved aside if it is the generation named,
-// and else moves it back.
-func (d *deletion) settle(name, moved, etag string) error {
+// compareAndRemove deletes a file in the hidden folder if it has the ETag, else moves it back.
+func (d *deletion) compareAndRemove(name, moved, etag string) error {
 	if _, err := d.root.Lstat(moved); errors.Is(err, fs.ErrNotExist) {
 		return errPutBack
 	}
@@ -108,7 +111,7 @@ func (d *deletion) settle(name, moved, etag string) error {
 	return d.root.Remove(moved)
 }
 
-// compare judges the file that was looked for.
+// compare returns bucket.ErrNotFound or bucket.ErrChanged unless the file has the ETag.
 func compare(info fs.FileInfo, err error, wanted string) error {
 	if err != nil {
 		return notFound(err)
@@ -119,8 +122,8 @@ func compare(info fs.FileInfo, err error, wanted string) error {
 	return nil
 }
 
-// putBack gives a file its name again, unless that has been taken: then the file
-// was overwritten, and is dropped as any overwritten file is.
+// putBack moves a file back to its name. If another file has the name, the file was
+// overwritten, and putBack deletes it.
 func putBack(root *os.Root, name, moved string) error {
 	err := root.Link(moved, name)
 	switch {
@@ -132,8 +135,8 @@ func putBack(root *os.Root, name, moved string) error {
 	return putBackWithoutLinks(root, name, moved)
 }
 
-// putBackWithoutLinks is for file systems without hard links. A file which gets
-// the name between the two steps is overwritten: there is no better way.
+// putBackWithoutLinks is putBack for file systems without hard links. A file that is created
+// between the two steps is lost: these file systems offer nothing better.
 func putBackWithoutLinks(root *os.Root, name, moved string) error {
 	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return ignoreGone(root.Remove(moved))
@@ -141,9 +144,8 @@ func putBackWithoutLinks(root *os.Root, name, moved string) error {
 	return root.Rename(moved, name)
 }
 
-// folder returns the hidden folder for files of the folder parent. Having a
-// folder and not a hidden name for each file keeps long names from getting
-// longer than the system allows.
+// folder returns the hidden folder for the files of parent. The files keep their names in it:
+// a hidden name beside the file could exceed the length that the system allows.
 func (d *deletion) folder(parent string) (string, error) {
 	now := d.bucket.now()
 	old, ok := d.aside[parent]
@@ -151,8 +153,7 @@ func (d *deletion) folder(parent string) (string, error) {
 		return old.name, nil
 	}
 	if ok {
-		// Others would soon take it for a crash's.
-		_ = d.root.Remove(old.name)
+		_ = d.root.Remove(old.name) // others would soon take it for a folder left by a crash
 	}
 	name := filepath.Join(parent, asidePrefix+strconv.FormatInt(now.Unix(), 10)+"-"+rand.Text())
 	if err := d.root.Mkdir(name, 0o700); err != nil {
@@ -162,14 +163,14 @@ func (d *deletion) folder(parent string) (string, error) {
 	return name, nil
 }
 
-// close removes the hidden folders. One that isn't empty stays for List.
+// close removes the hidden folders. List restores one that is not empty.
 func (d *deletion) close() {
 	for _, aside := range d.aside {
 		_ = d.root.Remove(aside.name)
 	}
 }
 
-// restore moves back what a crash has left in a hidden folder.
+// restore moves back the files that a crash left in a hidden folder.
 func (b *Bucket) restore(root *os.Root, aside string) {
 	parent, name := filepath.Split(aside)
 	made, _, _ := strings.Cut(strings.TrimPrefix(name, asidePrefix), "-")
@@ -183,7 +184,7 @@ func (b *Bucket) restore(root *os.Root, aside string) {
 	}
 	err = errors.Join(err, ignoreGone(root.Remove(aside)))
 	if err != nil {
-		b.log.Warn("a file whose deletion was interrupted can't be put back", "folder", filepath.Join(b.dir, aside), "error", err)
+		b.log.Warn("files of an interrupted delete cannot be put back; the next listing retries", "folder", filepath.Join(b.dir, aside), "error", err)
 	}
 }
 

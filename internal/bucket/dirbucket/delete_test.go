@@ -22,13 +22,14 @@ func etagOf(t *testing.T, dir, key string) string {
 	return etag(info)
 }
 
-// The moment between the look and the move is when a producer may overwrite.
-func TestSettleTheRace(t *testing.T) {
+// TestOverwrittenBeforeTheMove: a producer may overwrite the file between the first comparison
+// and the move.
+func TestOverwrittenBeforeTheMove(t *testing.T) {
 	tests := []struct {
 		name  string
-		moved string // what was moved aside
-		newer string // what has the name meanwhile; "" nothing
-		right bool   // whether the ETag is the one of what was moved
+		moved string // content of the moved file
+		newer string // content of the file that now has the name; "" for none
+		right bool   // the ETag is that of the moved file
 		want  error
 		left  string
 	}{
@@ -54,7 +55,7 @@ func TestSettleTheRace(t *testing.T) {
 			}
 			moved := filepath.Join("aside", "a.json")
 			if test.right || links {
-				err = (&deletion{bucket: open(t, dir, Options{}), root: root}).settle("a.json", moved, want)
+				err = (&deletion{bucket: open(t, dir, Options{}), root: root}).compareAndRemove("a.json", moved, want)
 			} else {
 				info, statErr := root.Lstat(moved)
 				err = errors.Join(compare(info, statErr, want), putBackWithoutLinks(root, "a.json", moved))
@@ -74,7 +75,7 @@ func TestSettleTheRace(t *testing.T) {
 	}
 }
 
-// Whatever a crash leaves aside comes back, but not while it is being deleted.
+// TestRestore: List puts back the files of a crash, but not those that a worker is deleting.
 func TestRestore(t *testing.T) {
 	now := time.Now()
 	aside := func(age time.Duration) string { return fmt.Sprintf("%s%d-X", asidePrefix, now.Add(-age).Unix()) }
@@ -85,7 +86,7 @@ func TestRestore(t *testing.T) {
 	for key, content := range map[string]string{
 		old + "/a.json": "aside", old + "/b.json": "aside", "b.json": "newer",
 		"sub/" + old + "/" + long: "aside", "sub/" + young + "/c.json": "aside",
-		asidePrefix + "strange/d.json": "somebody's",
+		asidePrefix + "strange/d.json": "another program's",
 	} {
 		write(t, dir, key, content)
 	}
@@ -131,7 +132,8 @@ func TestDeleteLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// A long call must not keep a folder so long that others take it for a crash's.
+// TestLongDeleteChangesFolders: a long call changes its hidden folder before others take it
+// for one left by a crash.
 func TestLongDeleteChangesFolders(t *testing.T) {
 	dir := t.TempDir()
 	now := later()
@@ -152,8 +154,8 @@ func TestLongDeleteChangesFolders(t *testing.T) {
 	}
 }
 
-// A producer overwrites all the time, by renaming, while others delete what they
-// have read. The last generation must always be there or have been read.
+// TestOverwriteWhileDeleting: a producer overwrites a file again and again while workers
+// delete the generations they have read. The last generation survives unless it was read.
 func TestOverwriteWhileDeleting(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, Options{})
@@ -201,6 +203,6 @@ func TestOverwriteWhileDeleting(t *testing.T) {
 	close(stop)
 	workers.Wait()
 	if got := mustList(t, b); got != "a.json" && !deleted[last] {
-		t.Errorf("the last generation is gone and nobody has deleted it; left: %q", got)
+		t.Errorf("the last generation is gone though no worker deleted it; left: %q", got)
 	}
 }

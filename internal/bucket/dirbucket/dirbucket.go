@@ -1,14 +1,16 @@
-// Package dirbucket is a bucket in a local folder: each file is an object, and
+// Package dirbucket implements bucket.Store on a local folder: each file is an object, and
 // its path below the folder, with slashes, is the key.
 //
-// Names that begin with a dot are no objects, nor is anything but regular files and
-// symbolic links to them that stay inside the folder. What the deletion of such a
-// link removes is the link.
-// A file is taken for complete when it has been quiet for a while; a producer
-// that may pause for longer should write to a hidden name and rename the file.
+// Objects are regular files, and symbolic links to regular files of the folder. Names that
+// begin with a dot are hidden: they are never objects. Deleting a link removes the link and
+// not the file.
+//
+// A file counts as complete when it has not changed for Options.Quiet. A producer that may
+// pause for longer must write to a hidden name and rename the file.
 package dirbucket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,39 +26,38 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// DefaultQuiet is how long a file must not have changed before it is read.
+// DefaultQuiet is the time without a change after which a file is read.
 const DefaultQuiet = 750 * time.Millisecond
 
-// Options says how to use the folder.
+// Options configures a Bucket.
 type Options struct {
 	// PageSize is the number of objects per listing page; 0 means 1,000.
 	PageSize int
-	// Quiet is how long a file must not have changed; 0 means DefaultQuiet.
+	// Quiet is the time without a change after which a file is read; 0 means DefaultQuiet.
 	Quiet time.Duration
-	// Prefix of the keys that are listed; "" lists all. Keys stay whole.
+	// Prefix selects the keys to list; "" selects all. Keys keep their prefix.
 	Prefix string
-	// Logger gets a warning about files that can't be objects; nil means
-	// slog.Default.
+	// Logger receives warnings about skipped files; nil means slog.Default.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Bucket implements bucket.Store.
+// Bucket implements bucket.Store. It is safe for concurrent use.
 type Bucket struct {
 	dir      string
 	prefix   string
 	pageSize int
 	log      *slog.Logger
 	now      func() time.Time
-	quiet    *quietness
-	warned   [3]atomic.Int64 // how many files the last listing has skipped, by reason
+	quiet    quietness
+	warned   [skipReasons]atomic.Int64 // files that the last listing skipped, by reason
 }
 
 var _ bucket.Store = (*Bucket)(nil)
 
-// Open returns the bucket in a folder. It is an error if there is no such
-// folder: a mistyped name must not look like an empty bucket.
+// Open returns the bucket in a folder. It returns an error if the folder does not exist: a
+// mistyped name must not look like an empty bucket.
 func Open(dir string, o Options) (*Bucket, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -68,15 +69,12 @@ func Open(dir string, o Options) (*Bucket, error) {
 	if o.Quiet <= 0 {
 		o.Quiet = DefaultQuiet
 	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	b := &Bucket{
-		dir: dir, prefix: o.Prefix, pageSize: o.PageSize, log: o.Logger, now: o.Now,
-		quiet: &quietness{limit: o.Quiet, now: o.Now, future: map[string]sighting{}},
+		dir: dir, prefix: o.Prefix, pageSize: o.PageSize, log: cmp.Or(o.Logger, slog.Default()), now: o.Now,
+		quiet: quietness{limit: o.Quiet, now: o.Now, future: map[string]sighting{}},
 	}
 	root, err := b.root()
 	if err != nil {
@@ -85,8 +83,8 @@ func Open(dir string, o Options) (*Bucket, error) {
 	return b, root.Close()
 }
 
-// root opens the folder anew for each operation, so that one which was removed
-// and created again, or mounted, is not taken for an empty one.
+// root opens the folder for one operation. A folder that is kept open would look empty after
+// it was removed and created again, or mounted over.
 func (b *Bucket) root() (*os.Root, error) {
 	root, err := os.OpenRoot(b.dir)
 	if err != nil {
@@ -95,8 +93,8 @@ func (b *Bucket) root() (*os.Root, error) {
 	return root, nil
 }
 
-// describe returns the object that a file is, as it is now.
-func (b *Bucket) describe(key string, info fs.FileInfo) bucket.Object {
+// describe returns the object of a file in its present state.
+func describe(key string, info fs.FileInfo) bucket.Object {
 	return bucket.Object{
 		Ref:          bucket.Ref{Key: key, ETag: etag(info)},
 		Size:         info.Size(),
@@ -104,14 +102,13 @@ func (b *Bucket) describe(key string, info fs.FileInfo) bucket.Object {
 	}
 }
 
-// etag tells generations apart by all that survives a rename. The time of the
-// last status change is not in it, because Delete renames.
+// etag distinguishes generations by size, time and inode, which survive a rename. It leaves
+// out the time of the last status change, because Delete renames the file.
 func etag(info fs.FileInfo) string {
 	return fmt.Sprintf(`"%x-%x-%x"`, info.Size(), info.ModTime().UnixNano(), inode(info))
 }
 
-// filePath returns where the object is, below the root; false if no file can
-// have that key.
+// filePath returns the path of an object below the folder; false if no file can have the key.
 func filePath(key string) (string, bool) {
 	name := filepath.FromSlash(key)
 	if !isKey(key) || path.Clean(key) != key || !filepath.IsLocal(name) || filepath.ToSlash(name) != key {
@@ -131,7 +128,7 @@ func isKey(key string) bool {
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-// notFound replaces the system's words for a file that is gone.
+// notFound turns fs.ErrNotExist into bucket.ErrNotFound.
 func notFound(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return bucket.ErrNotFound

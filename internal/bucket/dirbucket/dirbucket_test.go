@@ -18,7 +18,7 @@ import (
 	"jpmovies/internal/bucket/buckettest"
 )
 
-// later makes every file of a test a quiet one.
+// later is a clock by which every file of a test is quiet.
 func later() time.Time { return time.Now().Add(time.Hour) }
 
 func open(t *testing.T, dir string, o Options) *Bucket {
@@ -36,7 +36,7 @@ func open(t *testing.T, dir string, o Options) *Bucket {
 	return b
 }
 
-// written makes the time of each file another one, as a pause would.
+// written gives each file of the tests another time.
 var written atomic.Int64
 
 func write(t *testing.T, dir, key, content string) {
@@ -80,16 +80,16 @@ func TestConforms(t *testing.T) {
 func TestOpenNeedsAFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	if _, err := Open(dir, Options{}); err == nil {
-		t.Error("a folder that doesn't exist was opened")
+		t.Error("a folder that does not exist was opened")
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the folder was created")
 	}
 }
 
-// A folder that goes away is no empty bucket, and the one that takes its place
-// is seen.
-func TestFolderGoesAndComes(t *testing.T) {
+// TestFolderIsRecreated: a missing folder is an error and no empty bucket, and a new one is
+// listed.
+func TestFolderIsRecreated(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "inbox")
 	write(t, dir, "a.json", "{}")
 	b := open(t, dir, Options{})
@@ -137,7 +137,7 @@ func mustList(t *testing.T, b *Bucket) string {
 	return strings.Join(keys, " ")
 }
 
-func TestWhatIsNoObject(t *testing.T) {
+func TestSkippedFiles(t *testing.T) {
 	dir := t.TempDir()
 	var log strings.Builder
 	b := open(t, dir, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -172,7 +172,7 @@ func TestWhatIsNoObject(t *testing.T) {
 
 func TestUnreadableSubfolder(t *testing.T) {
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
-		t.Skip("permissions don't stop this user")
+		t.Skip("this user ignores permissions")
 	}
 	dir := t.TempDir()
 	for i := range 5 {

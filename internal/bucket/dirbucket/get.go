@@ -11,8 +11,9 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// Get implements bucket.Store. It refuses a file that is settling. The reader fails with bucket.ErrChanged, instead of io.EOF, when
-// the file changed while it was read.
+// Get implements bucket.Store. It returns bucket.ErrSettling for a file that may still be
+// being written. If the file changes while it is read, the reader returns bucket.ErrChanged
+// instead of io.EOF.
 func (b *Bucket) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	o, file, err := b.open(ctx, key)
 	if err != nil {
@@ -26,8 +27,7 @@ func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File,
 		return bucket.Object{}, nil, err
 	}
 	root, err := b.root()
-	if err != nil {
-		// Not ErrNotFound: the object may be there when the folder is again.
+	if err != nil { // not ErrNotFound: the object may exist when the folder is back
 		return bucket.Object{}, nil, err
 	}
 	defer func() { _ = root.Close() }()
@@ -42,11 +42,11 @@ func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File,
 	if b.quiet.settling(key, info) {
 		return bucket.Object{}, nil, errors.Join(bucket.ErrSettling, file.Close())
 	}
-	return b.describe(key, info), file, nil
+	return describe(key, info), file, nil
 }
 
-// openRegular looks before it opens: opening a named pipe would wait for a
-// writer.
+// openRegular opens a regular file. It checks the type first, because opening a named pipe
+// would wait for a writer.
 func (b *Bucket) openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	name, _, err := b.locate(root, name)
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *Bucket) openRegular(root *os.Root, name string) (*os.File, fs.FileInfo,
 	return file, info, nil
 }
 
-// reader gives the bytes of one generation, or an error.
+// reader returns all bytes of one generation, or an error.
 type reader struct {
 	file   *os.File
 	ctx    context.Context
@@ -83,6 +83,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// end returns io.EOF if the file is still the generation that was opened.
 func (r *reader) end() error {
 	info, err := r.file.Stat()
 	if err != nil {

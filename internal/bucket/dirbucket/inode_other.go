@@ -4,5 +4,5 @@ package dirbucket
 
 import "io/fs"
 
-// inode is not to be had from a FileInfo here: size and time have to do.
+// inode returns 0: here a FileInfo has no inode, so size and time alone name a generation.
 func inode(fs.FileInfo) uint64 { return 0 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// inode tells a file from another one that was renamed over it.
+// inode distinguishes a file from one that was renamed over it.
 func inode(info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Ino

@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// follow returns where a symbolic link leads, as a path below the folder;
-// fs.ErrNotExist when it leads out of the folder. from is absolute or below the
-// folder.
+// follow returns the target of a symbolic link as a path below the folder; fs.ErrNotExist if
+// the target is outside. from is absolute or relative to the folder.
 func (b *Bucket) follow(from string) (string, error) {
 	if !filepath.IsAbs(from) {
 		from = filepath.Join(b.dir, from)
 	}
-	folder, err1 := filepath.EvalSymlinks(b.dir)
-	target, err2 := filepath.EvalSymlinks(from)
-	if err := errors.Join(err1, err2); err != nil {
+	folder, folderErr := filepath.EvalSymlinks(b.dir)
+	target, targetErr := filepath.EvalSymlinks(from)
+	if err := errors.Join(folderErr, targetErr); err != nil {
 		return "", err
 	}
 	below, err := filepath.Rel(folder, target)
@@ -27,8 +26,8 @@ func (b *Bucket) follow(from string) (string, error) {
 	return below, nil
 }
 
-// locate returns the path and the state of the regular file that a name stands
-// for, by links that stay inside the folder.
+// locate returns the path and the state of the regular file that a name leads to, if its
+// links stay inside the folder; else fs.ErrNotExist.
 func (b *Bucket) locate(root *os.Root, name string) (string, fs.FileInfo, error) {
 	info, err := root.Lstat(name)
 	if err == nil && info.Mode().IsRegular() {
@@ -45,6 +44,7 @@ func (b *Bucket) locate(root *os.Root, name string) (string, fs.FileInfo, error)
 	return regular(root, target)
 }
 
+// regular returns the state of a regular file; fs.ErrNotExist if it is another kind of file.
 func regular(root *os.Root, name string) (string, fs.FileInfo, error) {
 	info, err := root.Lstat(name)
 	if err == nil && !info.Mode().IsRegular() {
@@ -53,8 +53,8 @@ func regular(root *os.Root, name string) (string, fs.FileInfo, error) {
 	return name, info, err
 }
 
-// locateMoved is locate for a file or link that was moved from name to another
-// folder, where a relative link would lead elsewhere.
+// locateMoved is locate for a file or link that was moved from name to another folder. A
+// relative link still counts from its old folder.
 func (b *Bucket) locateMoved(root *os.Root, name, moved string) (fs.FileInfo, error) {
 	info, err := root.Lstat(moved)
 	if err != nil || info.Mode().IsRegular() {
@@ -75,15 +75,12 @@ func (b *Bucket) locateMoved(root *os.Root, name, moved string) (fs.FileInfo, er
 	return info, err
 }
 
-// folder is one that a walk reads: its keys begin with key, its path is name.
-type folder struct{ key, name string }
-
-// link takes a symbolic link: to a file, to a folder that is not listed anyway, or
-// to what is skipped.
+// link lists the file that a symbolic link leads to, or adds its folder to w.folders unless
+// the walk reads that anyway. It skips other links.
 func (w *walk) link(key, name string) error {
 	target, err := w.bucket.follow(name)
 	if err != nil {
-		w.skippedLinks.add(key)
+		w.skip(badLink, key)
 		return nil
 	}
 	info, err := w.root.Lstat(target)
@@ -91,20 +88,20 @@ func (w *walk) link(key, name string) error {
 	case err != nil:
 		return ignoreGone(err)
 	case info.IsDir():
-		if !w.listed(target) && !below(name, target) && !w.followed[target] && w.covers(key+"/") {
+		if !w.reaches(target) && !below(name, target) && !w.followed[target] && w.covers(key+"/") {
 			w.followed[target] = true
 			w.folders = append(w.folders, folder{key, target})
 		}
 		return nil
 	case !info.Mode().IsRegular():
-		w.skippedLinks.add(key)
+		w.skip(badLink, key)
 		return nil
 	}
 	return w.file(key, info)
 }
 
-// listed tells whether the walk comes to the folder by its own name.
-func (w *walk) listed(name string) bool {
+// reaches reports whether the walk reads a folder without following links.
+func (w *walk) reaches(name string) bool {
 	for element := range strings.SplitSeq(filepath.ToSlash(name), "/") {
 		if hidden(element) && element != "." {
 			return false
@@ -113,12 +110,7 @@ func (w *walk) listed(name string) bool {
 	return w.covers(filepath.ToSlash(name) + "/")
 }
 
-// covers tells whether a folder may hold keys with the prefix.
-func (w *walk) covers(key string) bool {
-	return strings.HasPrefix(key, w.bucket.prefix) || strings.HasPrefix(w.bucket.prefix, key)
-}
-
-// below tells whether a name is in the folder, at any depth.
+// below reports whether a name is in the folder, at any depth.
 func below(name, folder string) bool {
 	return folder == "." || strings.HasPrefix(name, folder+string(filepath.Separator))
 }

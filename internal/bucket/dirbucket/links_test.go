@@ -25,8 +25,8 @@ func link(t *testing.T, target, name string) {
 	}
 }
 
-// configMap makes a folder as Kubernetes mounts a config map with a key and one in
-// a subfolder.
+// configMap returns a folder like a mounted Kubernetes ConfigMap with a key, and one in a
+// subfolder.
 func configMap(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -71,7 +71,7 @@ func TestConfigMap(t *testing.T) {
 		t.Errorf("read %q", text)
 	}
 
-	// Kubernetes replaces all files at once: that is another generation.
+	// Kubernetes replaces all files at once: each is a new generation.
 	write(t, dir, "..2026_02/a.json", "newer")
 	link(t, "..2026_02", filepath.Join(dir, "..data_tmp"))
 	if err := os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")); err != nil {
@@ -84,11 +84,11 @@ func TestConfigMap(t *testing.T) {
 		t.Errorf("read %q", text)
 	}
 	if err := b.Delete(t.Context(), []bucket.Ref{inSub.Ref})[0]; !errors.Is(err, bucket.ErrNotFound) {
-		t.Errorf("delete of what is gone: %v", err)
+		t.Errorf("delete of a missing object: %v", err)
 	}
 }
 
-// TestDeleteRemovesTheLink and leaves the file, which may have other names.
+// TestDeleteRemovesTheLink: the file stays, since it may have other names.
 func TestDeleteRemovesTheLink(t *testing.T) {
 	dir := configMap(t)
 	write(t, dir, "real.json", "real")
@@ -104,7 +104,7 @@ func TestDeleteRemovesTheLink(t *testing.T) {
 		t.Errorf("listed %q", got)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "..data", "a.json")); err != nil {
-		t.Errorf("the file went with its link: %v", err)
+		t.Errorf("the file was deleted with its link: %v", err)
 	}
 	for _, folder := range []string{".", "deep", "sub"} {
 		entries, err := os.ReadDir(filepath.Join(dir, folder))
@@ -119,7 +119,8 @@ func TestDeleteRemovesTheLink(t *testing.T) {
 	}
 }
 
-// TestLinkComparedAside: what is written while a link is moved aside survives.
+// TestLinkComparedAside: a moved link leads to the same file as before, so a new generation
+// survives.
 func TestLinkComparedAside(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, ".hidden/a.json", "second")
@@ -130,12 +131,12 @@ func TestLinkComparedAside(t *testing.T) {
 	}
 	defer func() { _ = root.Close() }()
 	d := &deletion{bucket: open(t, dir, Options{}), root: root}
-	if err := d.settle(filepath.Join("in", "a.json"), filepath.Join("aside", "moved"), `"first"`); !errors.Is(err, bucket.ErrChanged) {
-		t.Errorf("settle: %v", err)
+	if err := d.compareAndRemove(filepath.Join("in", "a.json"), filepath.Join("aside", "moved"), `"first"`); !errors.Is(err, bucket.ErrChanged) {
+		t.Errorf("compare and remove: %v", err)
 	}
 }
 
-func TestLinksThatAreLeftAlone(t *testing.T) {
+func TestSkippedLinks(t *testing.T) {
 	outside := t.TempDir()
 	write(t, outside, "x.json", "secret")
 	dir := t.TempDir()
@@ -159,10 +160,10 @@ func TestLinksThatAreLeftAlone(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "symbolic links"); n != 1 || !strings.Contains(log.String(), "files=5") {
-		t.Errorf("told %d times of five links: %s", n, log.String())
+		t.Errorf("%d warnings about five links: %s", n, log.String())
 	}
-	if n := strings.Count(log.String(), "no regular files"); n != 1 {
-		t.Errorf("told %d times of the pipe: %s", n, log.String())
+	if n := strings.Count(log.String(), "not regular files"); n != 1 {
+		t.Errorf("%d warnings about the pipe: %s", n, log.String())
 	}
 	for _, key := range []string{"out.json", "up.json", "nowhere.json", "folder/x.json", "pipe.json"} {
 		if _, _, err := b.Get(t.Context(), key); !errors.Is(err, bucket.ErrNotFound) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,53 +15,86 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// errStop ends a walk whose reader wants no more pages.
+// errStop ends a walk whose caller wants no more pages.
 var errStop = errors.New("stop")
 
-// List implements bucket.Store. A subfolder that can't be read is an error, but
-// only after everything else has been listed.
+// List implements bucket.Store. An unreadable subfolder is an error, which List yields after
+// everything else.
 func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 	return func(yield func([]bucket.Object, error) bool) {
-		root, err := b.root()
-		if err != nil {
-			yield(nil, err)
+		start := b.now()
+		w := &walk{bucket: b, prefix: b.prefix, pageSize: b.pageSize, yield: yield}
+		err := w.run(ctx)
+		if errors.Is(err, errStop) {
 			return
 		}
-		defer func() { _ = root.Close() }()
-		w := &walk{bucket: b, root: root, yield: yield}
-		if err := w.run(ctx); err != nil && !errors.Is(err, errStop) {
+		b.warn(w.skipped)
+		if err != nil {
 			yield(nil, fmt.Errorf("list bucket folder: %w", err))
+			return
 		}
+		b.quiet.forget(start)
 	}
 }
 
-// walk is one listing. It holds one page and the names of the folders still to
-// be read, whatever the number of files.
+// walk is one listing. It holds one page of objects and the folders still to read, however
+// many files there are.
 type walk struct {
-	bucket *Bucket
-	root   *os.Root
-	yield  func([]bucket.Object, error) bool
+	bucket   *Bucket
+	prefix   string
+	pageSize int
+	yield    func([]bucket.Object, error) bool
 
+	root     *os.Root
 	page     []bucket.Object
 	folders  []folder
-	followed map[string]bool // folders that links lead to
-	// What is skipped: names that are no keys, links, and what is no file at all.
-	skippedNames, skippedLinks, skippedKinds skipped
+	followed map[string]bool // folders that links led to
+	skipped  [skipReasons]skipped
 }
 
-// skipped counts files of one kind.
+// folder is a folder to read: its keys begin with key, and its path is name.
+type folder struct{ key, name string }
+
+// The reasons to skip a file.
+const (
+	notAKey = iota
+	badLink
+	notRegular
+	skipReasons
+)
+
+// skipped counts the files that were skipped for one reason.
 type skipped struct {
 	files   int
 	example string
 }
 
-func (s *skipped) add(key string) {
-	s.files++
-	s.example = key
+func (w *walk) skip(reason int, key string) {
+	w.skipped[reason].files++
+	w.skipped[reason].example = key
 }
 
+// warn logs the skipped files, again only when their number changes.
+func (b *Bucket) warn(all [skipReasons]skipped) {
+	for reason, text := range [skipReasons]string{
+		notAKey:    "files skipped: their keys are not UTF-8 or longer than 1,024 bytes; rename them",
+		badLink:    "symbolic links skipped: they lead out of the folder or to no file",
+		notRegular: "files skipped: they are not regular files",
+	} {
+		s := all[reason]
+		if b.warned[reason].Swap(int64(s.files)) != int64(s.files) && s.files > 0 {
+			b.log.Warn(text, "files", s.files, "example", s.example)
+		}
+	}
+}
+
+// run walks over the folder and yields its objects.
 func (w *walk) run(ctx context.Context) error {
-	start := w.bucket.now()
+	var err error
+	if w.root, err = w.bucket.root(); err != nil {
+		return err
+	}
+	defer func() { _ = w.root.Close() }()
 	var failed error
 	w.folders, w.followed = []folder{{".", "."}}, make(map[string]bool)
 	for len(w.folders) > 0 {
@@ -73,7 +105,7 @@ func (w *walk) run(ctx context.Context) error {
 		if errors.Is(err, errStop) || ctx.Err() != nil {
 			return err
 		}
-		// A subfolder may go while we walk; the bucket itself may not.
+		// A subfolder may disappear during the walk; the bucket's folder may not.
 		if errors.Is(err, fs.ErrNotExist) && next.name != "." {
 			err = nil
 		}
@@ -81,14 +113,10 @@ func (w *walk) run(ctx context.Context) error {
 			failed = err
 		}
 	}
-	if failed == nil {
-		w.bucket.quiet.forget(start)
-	}
-	w.warn()
 	return errors.Join(w.flush(), failed)
 }
 
-// folder lists the files of one folder and notes its subfolders.
+// folder lists the files of one folder and adds its subfolders to w.folders.
 func (w *walk) folder(ctx context.Context, f folder) error {
 	dir, err := w.root.Open(f.name)
 	if err != nil {
@@ -99,7 +127,7 @@ func (w *walk) folder(ctx context.Context, f folder) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		entries, err := dir.ReadDir(w.bucket.pageSize)
+		entries, err := dir.ReadDir(w.pageSize)
 		for _, entry := range entries {
 			if err := w.entry(path.Join(filepath.ToSlash(f.key), entry.Name()), filepath.Join(f.name, entry.Name()), entry); err != nil {
 				return err
@@ -128,35 +156,37 @@ func (w *walk) entry(key, name string, entry fs.DirEntry) error {
 		return nil
 	case entry.Type()&fs.ModeSymlink != 0:
 		return w.link(key, name)
-	case !strings.HasPrefix(key, w.bucket.prefix):
+	case !strings.HasPrefix(key, w.prefix):
 		return nil
 	case !entry.Type().IsRegular():
-		w.skippedKinds.add(key)
+		w.skip(notRegular, key)
 		return nil
 	}
 	info, err := entry.Info()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return ignoreGone(err)
 	}
 	return w.file(key, info)
 }
 
-// file lists a file.
+// covers reports whether a folder may contain keys with the prefix.
+func (w *walk) covers(key string) bool {
+	return strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
+}
+
+// file adds a file to the page.
 func (w *walk) file(key string, info fs.FileInfo) error {
-	if !strings.HasPrefix(key, w.bucket.prefix) {
+	if !strings.HasPrefix(key, w.prefix) {
 		return nil
 	}
 	if !isKey(key) {
-		w.skippedNames.add(key)
+		w.skip(notAKey, key)
 		return nil
 	}
-	o := w.bucket.describe(key, info)
+	o := describe(key, info)
 	o.Settling = w.bucket.quiet.settling(key, info)
 	w.page = append(w.page, o)
-	if len(w.page) < w.bucket.pageSize {
+	if len(w.page) < w.pageSize {
 		return nil
 	}
 	return w.flush()
@@ -171,37 +201,20 @@ func (w *walk) flush() error {
 	return nil
 }
 
-// warn says what was skipped, once as long as that stays the same.
-func (w *walk) warn() {
-	for i, s := range []struct {
-		skipped
-		why string
-	}{
-		{w.skippedNames, "files were left alone, because a key must be UTF-8 and not longer than 1,024 bytes"},
-		{w.skippedLinks, "symbolic links were left alone, because they lead out of the folder or to no file"},
-		{w.skippedKinds, "files were left alone, because they are no regular files"},
-	} {
-		if w.bucket.warned[i].Swap(int64(s.files)) != int64(s.files) && s.files > 0 {
-			w.bucket.log.Warn(s.why, "files", s.files, "example", s.example)
-		}
-	}
-}
-
-// CheckPrefix warns when there is nothing under the prefix, but under another
-// spelling of it.
+// CheckPrefix logs a warning if no key has the prefix but some have another spelling of it.
 func (b *Bucket) CheckPrefix(ctx context.Context) error {
-	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (bool, error) {
-		looked := &Bucket{dir: b.dir, prefix: prefix, pageSize: 1, log: slog.New(slog.DiscardHandler), now: b.now, quiet: &quietness{now: b.now, future: map[string]sighting{}}}
-		for page, err := range looked.List(ctx) {
-			return len(page) > 0, err
+	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (found bool, err error) {
+		w := &walk{bucket: b, prefix: prefix, pageSize: 1, yield: func([]bucket.Object, error) bool { found = true; return false }}
+		if err := w.run(ctx); err != nil && !errors.Is(err, errStop) {
+			return false, fmt.Errorf("list bucket folder: %w", err)
 		}
-		return false, nil
+		return found, nil
 	})
 	if err != nil {
 		return err
 	}
 	if other != "" {
-		b.log.Warn("there is nothing under the prefix, but under another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
+		b.log.Warn("no object has the prefix, but some have another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
 			"folder", b.dir, "prefix", b.prefix, "other", other)
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// Put makes an object where there is none; fs.ErrExist where there is one. It
-// appears whole.
+// Put creates an object; it returns fs.ErrExist if the key has one. Readers never see a part
+// of it.
 func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	name, ok := filePath(key)
 	if !ok || bucket.Ignored(bucket.Object{Ref: bucket.Ref{Key: key}, Size: int64(len(body))}) {
@@ -23,19 +23,19 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = root.Close() }() // nothing is written through it any more
+	defer func() { _ = root.Close() }() // all writes have returned
 	if err := root.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
 	partial := filepath.Join(filepath.Dir(name), ".put-"+filepath.Base(name))
-	defer func() { _ = root.Remove(partial) }() // or it is hidden for ever
+	defer func() { _ = root.Remove(partial) }() // else it would stay, hidden
 	if err := writeNew(root, partial, body); err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := root.Link(partial, name); err != nil { // unlike a rename it replaces nothing
+	if err := root.Link(partial, name); err != nil { // a rename would replace an existing file
 		return fmt.Errorf("put %q: %w", key, err)
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestPut: an object appears whole under its key, and replaces nothing.
+// TestPut: readers never see a part of an object, and Put replaces none.
 func TestPut(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, Options{})
@@ -25,14 +25,14 @@ func TestPut(t *testing.T) {
 		t.Errorf("%q, %v", content, err)
 	}
 	if err := b.Put(t.Context(), "a/b/c.json", []byte("other")); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a second one: %v", err)
+		t.Errorf("second put: %v", err)
 	}
 	if content, err := os.ReadFile(filepath.Join(dir, "a", "b", "c.json")); err != nil || string(content) != "text" {
-		t.Errorf("then it is %q, %v", content, err)
+		t.Errorf("content %q, %v", content, err)
 	}
 	for _, key := range []string{"", "../x", ".hidden", "a/../b", ".jpmovies-probe/x"} {
 		if err := b.Put(t.Context(), key, []byte("text")); err == nil {
-			t.Errorf("key %q is taken", key)
+			t.Errorf("key %q is accepted", key)
 		}
 	}
 	entries, err := os.ReadDir(filepath.Join(dir, "a", "b"))

@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// quietness judges whether a file may still be being written.
+// quietness decides whether a file may still be being written.
 type quietness struct {
 	limit time.Duration
 	now   func() time.Time
 
 	mu sync.Mutex
-	// future holds files whose time lies ahead, by copying or by a wrong clock:
-	// their age says nothing, so they are watched.
+	// future holds the files whose time lies ahead, because of a copy or a wrong clock.
+	// Their time does not tell their age, so their changes are observed.
 	future map[string]sighting
 }
 
-// sighting is a file as it was seen unchanged between two moments.
+// sighting is a file that was seen unchanged between two moments.
 type sighting struct {
 	etag        string
 	first, last time.Time
 }
 
-// settling tells whether the file has changed less than the limit ago, or may
-// have.
+// settling reports whether the file changed less than limit ago, or may have.
 func (q *quietness) settling(key string, info fs.FileInfo) bool {
 	now := q.now()
 	age := now.Sub(info.ModTime())
@@ -42,7 +41,7 @@ func (q *quietness) settling(key string, info fs.FileInfo) bool {
 	return now.Sub(seen.first) < q.limit
 }
 
-// forget drops the files that were not seen since the moment given.
+// forget drops the files that were not seen since then.
 func (q *quietness) forget(since time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

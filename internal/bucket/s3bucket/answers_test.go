@@ -20,8 +20,8 @@ import (
 
 const objectHeaders = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nLast-Modified: Sun, 01 Nov 2026 10:00:00 GMT\r\n"
 
-// raw answers every request with these bytes and closes the connection.
-func raw(answer string) http.Handler {
+// rawHandler answers every request with these bytes and closes the connection.
+func rawHandler(answer string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -32,8 +32,8 @@ func raw(answer string) http.Handler {
 	})
 }
 
-// TestAnswersWithoutLength: an answer is taken when something else proves that it
-// is whole.
+// TestAnswersWithoutLength: Get accepts a response without Content-Length only if something
+// else marks its end.
 func TestAnswersWithoutLength(t *testing.T) {
 	for _, test := range []struct {
 		name, key, answer string
@@ -48,7 +48,7 @@ func TestAnswersWithoutLength(t *testing.T) {
 		{"object with a marker's name", "k/", objectHeaders + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "{}", true, true, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			serve(t, raw(test.answer))
+			serve(t, rawHandler(test.answer))
 			o, content, err := open(t, Options{}).Get(t.Context(), test.key)
 			if (err == nil) != test.opens {
 				t.Fatalf("get: %v", err)
@@ -68,8 +68,8 @@ func TestAnswersWithoutLength(t *testing.T) {
 	}
 }
 
-// weakened is a proxy that marks every ETag as weak.
-func weakened(server http.Handler) http.Handler {
+// weakeningProxy marks every ETag as weak.
+func weakeningProxy(server http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
 		server.ServeHTTP(answer, r)
@@ -84,12 +84,12 @@ func weakened(server http.Handler) http.Handler {
 	})
 }
 
-// TestWeakETags: conditions compare what the server stores.
+// TestWeakETags: deletes send the ETag without the mark of a weak one.
 func TestWeakETags(t *testing.T) {
 	for _, test := range ways[:3] {
 		server := test.server
 		server.Memory = &buckettest.Memory{}
-		serve(t, weakened(&server))
+		serve(t, weakeningProxy(&server))
 		b := openProbed(t, "", test.way)
 		server.Memory.Put("same", []byte("same"))
 		server.Memory.Put("other", []byte("first"))
@@ -110,7 +110,7 @@ func TestWeakETags(t *testing.T) {
 	}
 }
 
-// TestAcceptEncodingIsNotSigned: a proxy may rewrite it.
+// TestAcceptEncodingIsNotSigned: a proxy may rewrite the header.
 func TestAcceptEncodingIsNotSigned(t *testing.T) {
 	server := &buckettest.Server{Memory: &buckettest.Memory{}}
 	seen := make(map[string]bool)
@@ -142,8 +142,8 @@ func TestAcceptEncodingIsNotSigned(t *testing.T) {
 	}
 }
 
-// cutting cuts the answers to some GETs in their middle.
-func cutting(server http.Handler, cuts func() bool) http.Handler {
+// cuttingProxy cuts a GET response in its middle if cuts returns true.
+func cuttingProxy(server http.Handler, cuts func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
 		server.ServeHTTP(answer, r)
@@ -162,12 +162,11 @@ func cutting(server http.Handler, cuts func() bool) http.Handler {
 	})
 }
 
-// TestCutAnswers: an object or a listing whose answer is cut is asked for again,
-// and nothing is taken twice.
+// TestCutAnswers: a cut response is requested again, and no byte is returned twice.
 func TestCutAnswers(t *testing.T) {
 	server := &buckettest.Server{Memory: &buckettest.Memory{}}
 	var asked atomic.Int32
-	serve(t, cutting(server, func() bool { return asked.Add(1)%4 != 0 }))
+	serve(t, cuttingProxy(server, func() bool { return asked.Add(1)%4 != 0 }))
 	content := strings.Repeat("0123456789", 5000)
 	server.Memory.Put("100%.json", []byte(content))
 	b := open(t, Options{})
@@ -190,11 +189,10 @@ func TestCutAnswers(t *testing.T) {
 	_ = reader.Close()
 }
 
-// TestCutAnswerOfAnotherGeneration: the rest of an object that was overwritten
-// does not fit its beginning.
+// TestCutAnswerOfAnotherGeneration: the read fails if the object was overwritten in between.
 func TestCutAnswerOfAnotherGeneration(t *testing.T) {
 	server := &buckettest.Server{Memory: &buckettest.Memory{}}
-	serve(t, cutting(server, func() bool {
+	serve(t, cuttingProxy(server, func() bool {
 		server.Memory.Put("k", []byte("another generation"))
 		return true
 	}))
@@ -209,7 +207,7 @@ func TestCutAnswerOfAnotherGeneration(t *testing.T) {
 	_ = reader.Close()
 }
 
-// TestResumeByRange: a server that understands ranges sends only the rest.
+// TestResumeByRange: a server that supports ranges sends only the rest.
 func TestResumeByRange(t *testing.T) {
 	content := strings.Repeat("0123456789", 100)
 	var ranges []string

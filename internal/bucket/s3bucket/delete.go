@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,140 +16,152 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// maxBatch is the number of keys that one DeleteObjects may hold.
+// maxBatch is the number of keys that one request may delete (DeleteObjects).
 const maxBatch = 1000
 
-// Delete implements bucket.Store. Where the server doesn't say so, or WayCompare
-// overlooks it, an object that was gone already counts as deleted.
+// Delete implements bucket.Store. If the server does not report that an object was gone
+// already, the object counts as deleted.
 func (b *Bucket) Delete(ctx context.Context, refs []bucket.Ref) []error {
 	return b.deleteBy(ctx, b.Way(), refs)
 }
 
+// deletion is one object to delete, and its result.
+type deletion struct {
+	ref bucket.Ref
+	err error
+}
+
 func (b *Bucket) deleteBy(ctx context.Context, way string, refs []bucket.Ref) []error {
+	deletions := make([]deletion, len(refs))
+	for i, ref := range refs {
+		deletions[i].ref = ref
+	}
+	for _, round := range rounds(deletions) {
+		b.deleteRound(ctx, way, round)
+	}
 	errs := make([]error, len(refs))
-	for _, round := range rounds(refs) {
-		b.deleteRound(ctx, way, refs, round, errs)
+	for i, d := range deletions {
+		if d.err != nil {
+			errs[i] = fmt.Errorf("delete %q: %w", d.ref.Key, d.err)
+		}
 	}
 	return errs
 }
 
-// rounds splits the positions of refs so that no round has a key twice: an
-// answer to a bulk request names keys only.
-func rounds(refs []bucket.Ref) [][]int {
-	var out [][]int
-	seen := make(map[string]int, len(refs))
-	for i, ref := range refs {
-		n := seen[ref.Key]
-		seen[ref.Key]++
+// rounds groups deletions so that no group has a key twice: the response to DeleteObjects
+// names keys only.
+func rounds(deletions []deletion) [][]*deletion {
+	var out [][]*deletion
+	seen := make(map[string]int, len(deletions))
+	for i := range deletions {
+		d := &deletions[i]
+		n := seen[d.ref.Key]
+		seen[d.ref.Key]++
 		if n == len(out) {
 			out = append(out, nil)
 		}
-		out[n] = append(out[n], i)
+		out[n] = append(out[n], d)
 	}
 	return out
 }
 
-// deleteRound deletes the refs at some positions, in parallel requests, and
-// writes what became of each to the same position of errs.
-func (b *Bucket) deleteRound(ctx context.Context, way string, refs []bucket.Ref, positions []int, errs []error) {
-	var batch []int
+// deleteRound deletes objects in parallel requests.
+func (b *Bucket) deleteRound(ctx context.Context, way string, round []*deletion) {
+	var batch []*deletion
 	var group errgroup.Group
 	group.SetLimit(b.concurrency)
-	for _, i := range positions {
-		if way == WayBatch && refs[i].ETag != "" && fitsXML(refs[i].Key) {
-			batch = append(batch, i)
+	for _, d := range round {
+		if way == WayBatch && d.ref.ETag != "" && fitsXML(d.ref.Key) {
+			batch = append(batch, d)
 			continue
 		}
 		group.Go(func() error {
-			errs[i] = b.deleteOne(ctx, way, refs[i])
+			d.err = b.deleteOne(ctx, way, d.ref)
 			return nil
 		})
 	}
 	for chunk := range slices.Chunk(batch, maxBatch) {
 		group.Go(func() error {
-			b.deleteBatch(ctx, refs, chunk, errs)
+			b.deleteBatch(ctx, chunk)
 			return nil
 		})
 	}
 	_ = group.Wait()
 }
 
-// fitsXML tells whether XML 1.0 can hold the key. The SDK would replace what
-// doesn't fit, and so delete another object.
+// fitsXML reports whether XML 1.0 can contain the key (section 2.2, Char). The SDK would
+// replace other characters, and so delete another object.
 func fitsXML(key string) bool {
 	return strings.IndexFunc(key, func(r rune) bool {
 		return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 	}) < 0
 }
 
-// deleteBatch tries again what the server was too busy to delete: such errors
-// come inside a 200, where the SDK's own retries don't see them.
-func (b *Bucket) deleteBatch(ctx context.Context, refs []bucket.Ref, positions []int, errs []error) {
+// deleteBatch sends DeleteObjects, and again for the keys that the server was too busy to
+// delete: such errors come inside a 200, where the SDK does not see them.
+func (b *Bucket) deleteBatch(ctx context.Context, batch []*deletion) {
 	for attempt := 1; ; attempt++ {
-		b.deleteObjects(ctx, refs, positions, errs)
-		positions = slices.DeleteFunc(slices.Clone(positions), func(i int) bool {
+		b.deleteObjects(ctx, batch)
+		batch = slices.DeleteFunc(slices.Clone(batch), func(d *deletion) bool {
 			var key keyError
-			return !errors.As(errs[i], &key) || !b.retryer.IsErrorRetryable(errs[i])
+			return !errors.As(d.err, &key) || !b.retryer.IsErrorRetryable(d.err)
 		})
-		if len(positions) == 0 || attempt == maxAttempts || !b.pause(ctx, attempt, errs[positions[0]]) {
+		if len(batch) == 0 || attempt == maxAttempts || !b.pause(ctx, attempt, batch[0].err) {
 			return
 		}
 	}
 }
 
-// keyError is what a bulk answer says of one key.
+// keyError is the error of one key in a response to DeleteObjects.
 type keyError struct{ smithy.APIError }
 
 func (e keyError) Unwrap() error { return e.APIError }
 
-func (b *Bucket) deleteObjects(ctx context.Context, refs []bucket.Ref, positions []int, errs []error) {
-	ids := make([]types.ObjectIdentifier, len(positions))
-	for n, i := range positions {
-		ids[n] = types.ObjectIdentifier{Key: &refs[i].Key, ETag: &refs[i].ETag}
+func (b *Bucket) deleteObjects(ctx context.Context, batch []*deletion) {
+	ids := make([]types.ObjectIdentifier, len(batch))
+	for i, d := range batch {
+		ids[i] = types.ObjectIdentifier{Key: &d.ref.Key, ETag: &d.ref.ETag}
 	}
-	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-		Bucket: &b.name,
-		Delete: &types.Delete{Objects: ids},
-	})
-	answers := map[string]error{}
-	if err == nil {
-		answers = perKey(out)
-	}
-	for _, i := range positions {
-		answer, mentioned := answers[refs[i].Key]
-		switch {
-		case err != nil:
-			answer = classify(err)
-		case !mentioned:
-			answer = errors.New("the answer doesn't mention it")
+	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &b.name, Delete: &types.Delete{Objects: ids}})
+	if err != nil {
+		for _, d := range batch {
+			d.err = classify(err)
 		}
-		errs[i] = wrapDelete(refs[i], answer)
+		return
+	}
+	results := resultsByKey(out)
+	for _, d := range batch {
+		result, mentioned := results[d.ref.Key]
+		if !mentioned {
+			result = errors.New("the response does not mention the key")
+		}
+		d.err = result
 	}
 }
 
-// perKey returns what a bulk answer says of each key. Where it says both, the
-// error counts.
-func perKey(out *s3.DeleteObjectsOutput) map[string]error {
-	answers := make(map[string]error, len(out.Deleted)+len(out.Errors))
+// resultsByKey returns the result of each key in a response to DeleteObjects. If a key is
+// both deleted and failed, the error counts.
+func resultsByKey(out *s3.DeleteObjectsOutput) map[string]error {
+	results := make(map[string]error, len(out.Deleted)+len(out.Errors))
 	for _, d := range out.Deleted {
-		answers[aws.ToString(d.Key)] = nil
+		results[aws.ToString(d.Key)] = nil
 	}
 	for _, e := range out.Errors {
-		answers[aws.ToString(e.Key)] = classify(keyError{&smithy.GenericAPIError{
+		results[aws.ToString(e.Key)] = classify(keyError{&smithy.GenericAPIError{
 			Code: aws.ToString(e.Code), Message: aws.ToString(e.Message),
 		}})
 	}
-	return answers
+	return results
 }
 
 func (b *Bucket) deleteOne(ctx context.Context, way string, ref bucket.Ref) error {
-	if ref.ETag == "" {
-		return wrapDelete(ref, errors.New("no ETag says which generation"))
-	}
-	if way != WaySingle {
+	switch {
+	case ref.ETag == "":
+		return errors.New("no ETag names the generation to delete")
+	case way == WayCompare:
 		return b.compareAndDelete(ctx, ref)
 	}
-	return wrapDelete(ref, b.deleteObject(ctx, ref.Key, &ref.ETag))
+	return b.deleteObject(ctx, ref.Key, &ref.ETag)
 }
 
 func (b *Bucket) compareAndDelete(ctx context.Context, ref bucket.Ref) error {
@@ -159,38 +170,17 @@ func (b *Bucket) compareAndDelete(ctx context.Context, ref bucket.Ref) error {
 		return err
 	}
 	if etag != ref.ETag {
-		return wrapDelete(ref, bucket.ErrChanged)
+		return bucket.ErrChanged
 	}
-	// The condition does no harm where it is ignored, and helps where it isn't.
+	// The condition is harmless if the server ignores it, and helps if it does not.
 	err = b.deleteObject(ctx, ref.Key, &ref.ETag)
-	if unsupported(err) {
+	if isUnsupported(err) {
 		err = b.deleteObject(ctx, ref.Key, nil)
 	}
-	return wrapDelete(ref, err)
+	return err
 }
 
 func (b *Bucket) deleteObject(ctx context.Context, key string, ifMatch *string) error {
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, IfMatch: ifMatch})
 	return classify(err)
-}
-
-func wrapDelete(ref bucket.Ref, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("delete %q: %w", ref.Key, err)
-}
-
-// pause waits before the next attempt, and tells whether there should be one.
-func (b *Bucket) pause(ctx context.Context, attempt int, err error) bool {
-	delay, delayErr := b.retryer.RetryDelay(attempt, err)
-	if delayErr != nil {
-		return false
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(delay):
-		return true
-	}
 }

@@ -11,49 +11,36 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// classify adds the error of package bucket that err amounts to, if any.
+// The error codes are those of S3's API reference, "Error responses".
+
+// classify wraps err with the error of package bucket that it means, if any. It goes by the
+// code before the status: 404 also answers for a bucket that does not exist, while the
+// object may be safe.
 func classify(err error) error {
-	if status(err) == http.StatusPreconditionFailed {
-		return fmt.Errorf("%w: %w", bucket.ErrChanged, err)
-	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return err
-	}
-	kind := kindOf(api.ErrorCode())
-	if kind == nil && refused(err) {
+	kind := error(nil)
+	switch code := errorCode(err); {
+	case code == "PreconditionFailed", status(err) == http.StatusPreconditionFailed:
+		kind = bucket.ErrChanged
+	case code == "NoSuchKey", code == "NotFound":
+		kind = bucket.ErrNotFound
+	case code != "" && isRefused(err):
 		kind = bucket.ErrDenied
-	}
-	if kind == nil {
+	default:
 		return err
 	}
 	return fmt.Errorf("%w: %w", kind, err)
 }
 
-// refused tells whether the server knows us and refuses the request for good. It
-// does so with a key that is gone, too, where the right s3:ListBucket is missing.
-func refused(err error) bool {
-	switch s := status(err); s {
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
-		return false
-	default:
-		return s >= 400 && s < 500 && !hopeless(err)
+// errorCode returns the S3 error code of a response, or "".
+func errorCode(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
 	}
+	return ""
 }
 
-// kindOf goes by the code and not by the status: 404 is also the answer to a
-// bucket that doesn't exist, where the object may well be safe and sound.
-func kindOf(code string) error {
-	switch code {
-	case "NoSuchKey", "NotFound":
-		return bucket.ErrNotFound
-	case "PreconditionFailed":
-		return bucket.ErrChanged
-	}
-	return nil
-}
-
-// status returns the HTTP status of the answer that err is about, or 0.
+// status returns the HTTP status of the response that err is about, or 0.
 func status(err error) int {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
@@ -62,21 +49,29 @@ func status(err error) int {
 	return 0
 }
 
-// denied tells whether the server knows us but doesn't allow this. Wrong
-// credentials are another matter: they may be put right while we wait.
-func denied(err error) bool {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+// isRefused reports whether the server accepts the credentials but will never do the
+// request. S3 also answers so for a missing key if the caller lacks s3:ListBucket
+// (GetObject, Permissions).
+func isRefused(err error) bool {
+	switch s := status(err); s {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
 		return false
+	default:
+		return s >= 400 && s < 500 && !isUnavailable(err)
 	}
-	switch api.ErrorCode() {
+}
+
+// isDenied reports whether the server accepts the credentials but does not allow the request.
+func isDenied(err error) bool {
+	switch errorCode(err) {
 	case "AccessDenied", "Forbidden", "AllAccessDisabled":
 		return true
 	}
 	return false
 }
 
-// wrongCredentials are codes which say that the server does not know us (yet).
+// wrongCredentials holds the codes for credentials that the server does not accept. An
+// operator may repair them while the worker waits.
 var wrongCredentials = map[string]bool{
 	"InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "ExpiredToken": true, "InvalidToken": true,
 	"TokenRefreshRequired": true, "RequestTimeTooSkewed": true, "RequestExpired": true, "AuthorizationHeaderMalformed": true,
@@ -84,31 +79,23 @@ var wrongCredentials = map[string]bool{
 	"InvalidClientTokenId": true, "AuthFailure": true, "ExpiredTokenException": true,
 }
 
-// hopeless tells whether nothing else would go any better: the server gives no
-// answer, does not know us, or does not have the bucket.
-func hopeless(err error) bool {
+// isUnavailable reports whether other requests would fail too: the server sends no
+// response, does not accept the credentials, or does not have the bucket.
+func isUnavailable(err error) bool {
 	if err == nil {
 		return false
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || wrongCredentials[api.ErrorCode()]) {
-		return true
-	}
-	return status(err) == 0 && !errors.As(err, &api) || status(err) == http.StatusUnauthorized
+	code := errorCode(err)
+	return code == "NoSuchBucket" || wrongCredentials[code] || code == "" && status(err) == 0 || status(err) == http.StatusUnauthorized
 }
 
-// unsupported tells whether the server understood the request well enough to
-// say that it will never do this.
-func unsupported(err error) bool {
+// isUnsupported reports whether the server understood the request and will never do it.
+func isUnsupported(err error) bool {
 	switch status(err) {
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return true
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	switch api.ErrorCode() {
+	switch errorCode(err) {
 	case "NotImplemented", "MethodNotAllowed", "MalformedXML", "InvalidRequest", "InvalidArgument":
 		return true
 	}

@@ -43,7 +43,7 @@ func TestBulkAnswers(t *testing.T) {
 	}
 }
 
-// Per-key errors that pass are tried again, without the keys that are done.
+// TestBulkAnswerBusy: transient errors of single keys are retried, without the other keys.
 func TestBulkAnswerBusy(t *testing.T) {
 	var asked atomic.Int32
 	server := &buckettest.Server{Memory: &buckettest.Memory{}, RefuseKey: func(key string) string {
@@ -64,7 +64,7 @@ func TestBulkAnswerBusy(t *testing.T) {
 	}
 }
 
-// A long burst of SlowDown must not use up the right to retry.
+// TestSlowDownBurst: a long burst of SlowDown does not exhaust the retries.
 func TestSlowDownBurst(t *testing.T) {
 	var asked atomic.Int32
 	server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string {
@@ -110,7 +110,7 @@ func TestErrorsOfOneKey(t *testing.T) {
 	}
 }
 
-// TestRetriesEnd: attempts that take long are fewer.
+// TestRetriesEnd: a request older than the limit is not retried.
 func TestRetriesEnd(t *testing.T) {
 	var asked atomic.Int32
 	serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -119,14 +119,14 @@ func TestRetriesEnd(t *testing.T) {
 	}))
 	for limit, want := range map[time.Duration]int32{time.Nanosecond: 1, time.Hour: maxAttempts} {
 		asked.Store(0)
-		if _, _, err := open(t, Options{retryLimit: limit}).Get(t.Context(), "key"); err == nil || asked.Load() != want {
+		if _, _, err := open(t, Options{limits: limits{retry: limit}}).Get(t.Context(), "key"); err == nil || asked.Load() != want {
 			t.Errorf("limit %v: %d attempts, error %v", limit, asked.Load(), err)
 		}
 	}
 }
 
-// TestRefusals: what says something of this object, and not of the moment or of us.
-func TestRefusals(t *testing.T) {
+// TestDenied: ErrDenied means this object, not a transient error, the credentials or the bucket.
+func TestDenied(t *testing.T) {
 	for code, want := range map[string]bool{
 		"AccessDenied": true, "InvalidObjectState": true, "KMS.DisabledException": true, "KeyTooLongError": true,
 		"NoSuchBucket": false, "InvalidAccessKeyId": false, "ExpiredToken": false, "SlowDown": false, "InternalError": false,
@@ -140,7 +140,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Where If-Match is refused as such, the comparison has to do.
+// TestCompareWithoutCondition: WayCompare deletes without If-Match if the server rejects the header.
 func TestCompareWithoutCondition(t *testing.T) {
 	memory := &buckettest.Memory{}
 	server := &buckettest.Server{Memory: memory}
@@ -159,7 +159,7 @@ func TestCompareWithoutCondition(t *testing.T) {
 	}
 }
 
-// A body that ends early or stalls must not look complete, nor last for ever.
+// TestBrokenBodies: a body that ends early or stalls fails the read.
 func TestBrokenBodies(t *testing.T) {
 	for name, stall := range map[string]bool{"short": false, "stalled": true} {
 		t.Run(name, func(t *testing.T) {
@@ -173,26 +173,26 @@ func TestBrokenBodies(t *testing.T) {
 					<-r.Context().Done()
 				}
 			}))
-			_, body, err := open(t, Options{stall: 50 * time.Millisecond}).Get(t.Context(), "key")
+			_, body, err := open(t, Options{limits: limits{stall: 50 * time.Millisecond}}).Get(t.Context(), "key")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = body.Close() }()
 			if content, err := io.ReadAll(body); err == nil || string(content) != "only this" {
 				t.Errorf("read %q, error %v", content, err)
-			} else if stall != errors.As(err, new(stalled)) {
+			} else if stall != errors.As(err, new(stalledError)) {
 				t.Errorf("error %v", err)
 			}
 		})
 	}
 }
 
-// A reader that takes its time is not a server that stalls.
+// TestSlowReader: pauses between reads do not count as a stall.
 func TestSlowReader(t *testing.T) {
 	server := &buckettest.Server{Memory: &buckettest.Memory{}}
 	serve(t, server)
 	server.Memory.Put("key", []byte(strings.Repeat("x", 1<<20)))
-	_, body, err := open(t, Options{stall: 50 * time.Millisecond}).Get(t.Context(), "key")
+	_, body, err := open(t, Options{limits: limits{stall: 50 * time.Millisecond}}).Get(t.Context(), "key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// What is not a listing must not be taken for an empty bucket.
+// TestOddListings: a response that is no listing does not count as an empty bucket.
 func TestOddListings(t *testing.T) {
 	for _, answer := range []string{
 		"", "<Error><Code>InternalError</Code></Error>", "<html></html>", "<ListBucketResult><Name>bucket",
@@ -219,12 +219,12 @@ func TestOddListings(t *testing.T) {
 			last = err
 		}
 		if last == nil {
-			t.Errorf("%q was taken for a whole listing", answer)
+			t.Errorf("%q counts as a complete listing", answer)
 		}
 	}
 }
 
-// Requests are counted, because they cost money.
+// TestRequestCounts: S3 bills per request.
 func TestRequestCounts(t *testing.T) {
 	server := &buckettest.Server{Memory: &buckettest.Memory{}}
 	serve(t, server)

@@ -29,42 +29,42 @@ func (b *Bucket) Get(ctx context.Context, key string) (bucket.Object, io.ReadClo
 		return bucket.Object{}, nil, fmt.Errorf("get %q: %w", key, err)
 	}
 	if o.Size < 0 {
-		return unsized(o, out.Body)
+		return withoutSize(o, out.Body)
 	}
-	return o, &body{ReadCloser: out.Body, ctx: ctx, bucket: b, object: o}, nil
+	return o, &resumingBody{ctx: ctx, bucket: b, object: o, response: out.Body}, nil
 }
 
-// describe returns the object that an answer holds. Without a generation and its
-// time, the object could not be deleted or merged.
+// describe returns the object of a response. It returns an error if the response lacks
+// what names the generation, its time or its end.
 func describe(key string, out *s3.GetObjectOutput) (bucket.Object, error) {
 	if out.ETag == nil || out.LastModified == nil {
-		return bucket.Object{}, errors.New("the answer lacks ETag or Last-Modified")
+		return bucket.Object{}, errors.New("the response lacks ETag or Last-Modified")
 	}
 	o := bucket.Object{Ref: bucket.Ref{Key: key, ETag: strong(*out.ETag)}, Size: -1, LastModified: *out.LastModified}
 	switch {
 	case out.ContentLength != nil && *out.ContentLength >= 0:
 		o.Size = *out.ContentLength
-	case !endIsProven(out):
-		return bucket.Object{}, errors.New("the answer has no Content-Length, and nothing else that proves its end")
+	case !endIsMarked(out):
+		return bucket.Object{}, errors.New("the response has no Content-Length, and nothing else that marks its end")
 	}
 	return o, nil
 }
 
-// endIsProven tells whether the framing of an answer without Content-Length shows
-// a reader when it was cut: chunks do (RFC 9112, section 8), and HTTP/2 streams.
-func endIsProven(out *s3.GetObjectOutput) bool {
+// endIsMarked reports whether a reader can see that a response without Content-Length was
+// cut: chunks mark the end (RFC 9112, section 8), and so do HTTP/2 streams.
+func endIsMarked(out *s3.GetObjectOutput) bool {
 	response, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response)
 	return ok && (response.ProtoMajor >= 2 || slices.Contains(response.TransferEncoding, "chunked"))
 }
 
-// strong returns the ETag that the server compares. A proxy that may change the
-// encoding of an answer marks its ETag as weak, which no condition ever matches
-// (RFC 9110, section 8.8.3.2); what the server itself stores is behind the mark.
+// strong returns the ETag without the mark of a weak one. A proxy that may change the
+// encoding of a response adds the mark, and then no condition matches (RFC 9110, section
+// 8.8.3.2). The server stores the ETag without it.
 func strong(etag string) string { return strings.TrimPrefix(etag, "W/") }
 
-// unsized is Get for an object whose size is not told in advance. A look at its
-// beginning tells an empty one, which may be a folder marker.
-func unsized(o bucket.Object, content io.ReadCloser) (bucket.Object, io.ReadCloser, error) {
+// withoutSize returns an object whose size the response does not tell. It reads one byte
+// ahead to recognise an empty object, which may be a folder marker.
+func withoutSize(o bucket.Object, content io.ReadCloser) (bucket.Object, io.ReadCloser, error) {
 	reader := bufio.NewReader(content)
 	if _, err := reader.Peek(1); errors.Is(err, io.EOF) {
 		o.Size = 0
@@ -84,36 +84,38 @@ func (b *Bucket) head(ctx context.Context, key string) (string, error) {
 	return strong(aws.ToString(out.ETag)), nil
 }
 
-// body gives all bytes of an object or fails. An answer that was cut is asked for
-// again from there on, as long as the object is still the same generation.
-type body struct {
-	io.ReadCloser
-	ctx    context.Context
-	bucket *Bucket
-	object bucket.Object
-	read   int64 // bytes given
-	cut    error // why the answer at hand has ended, or nil
-	// tries counts the requests since the last one that gave resumeProgress bytes.
-	tries, triesFrom int64
-}
-
-// resumeProgress is the number of bytes for which a cut answer does not count as
-// a failed one.
+// resumeProgress is the number of bytes after which a cut response does not count as a
+// failed attempt.
 const resumeProgress = 1 << 20
 
-func (b *body) Read(p []byte) (int, error) {
+// resumingBody reads all bytes of an object or fails. If the response is cut, it requests
+// the rest by a range (RFC 9110, section 14.2), as long as the object is the same
+// generation.
+type resumingBody struct {
+	ctx      context.Context
+	bucket   *Bucket
+	object   bucket.Object
+	response io.ReadCloser
+	read     int64 // bytes returned to the caller
+	cut      error // why the current response ended too early, or nil
+	// attempts counts the requests since the last resumeProgress bytes, which began at
+	// attemptsFrom.
+	attempts, attemptsFrom int64
+}
+
+func (b *resumingBody) Read(p []byte) (int, error) {
 	for {
-		if b.cut != nil {
+		for b.cut != nil {
 			if err := b.resume(); err != nil {
-				return 0, err
+				return 0, fmt.Errorf("read %q: %w", b.object.Key, err)
 			}
 		}
-		n, err := b.ReadCloser.Read(p)
+		n, err := b.response.Read(p)
 		b.read += int64(n)
 		if errors.Is(err, io.EOF) && b.read != b.object.Size {
 			err = io.ErrUnexpectedEOF
 		}
-		if !cutAnswer(err) {
+		if !isCut(err) {
 			return n, err
 		}
 		b.cut = err
@@ -123,42 +125,40 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 }
 
-// resume asks for the rest of the object.
-func (b *body) resume() error {
-	if b.read-b.triesFrom >= resumeProgress {
-		b.tries, b.triesFrom = 0, b.read
+func (b *resumingBody) Close() error { return b.response.Close() }
+
+// resume requests the rest of the object. It leaves b.cut set if that response was cut
+// before the rest began.
+func (b *resumingBody) resume() error {
+	if b.read-b.attemptsFrom >= resumeProgress {
+		b.attempts, b.attemptsFrom = 0, b.read
 	}
-	b.tries++
-	if b.tries >= maxAttempts || !b.bucket.pause(b.ctx, int(b.tries), b.cut) {
-		return fmt.Errorf("read %q: %w", b.object.Key, b.cut)
+	b.attempts++
+	if b.attempts >= maxAttempts || !b.bucket.pause(b.ctx, int(b.attempts), b.cut) {
+		return b.cut
 	}
-	_ = b.Close()
-	from := fmt.Sprintf("bytes %d-", b.read)
+	_ = b.response.Close()
 	out, err := b.bucket.client.GetObject(b.ctx, &s3.GetObjectInput{
-		Bucket: &b.bucket.name, Key: &b.object.Key, Range: aws.String(strings.Replace(from, " ", "=", 1)),
+		Bucket: &b.bucket.name, Key: &b.object.Key, Range: aws.String(fmt.Sprintf("bytes=%d-", b.read)),
 	})
 	if err != nil {
-		return fmt.Errorf("read %q: %w", b.object.Key, classify(err))
+		return classify(err)
 	}
-	b.ReadCloser, b.cut = out.Body, nil
+	b.response, b.cut = out.Body, nil
 	if strong(aws.ToString(out.ETag)) != b.object.ETag {
-		return fmt.Errorf("read %q: %w", b.object.Key, bucket.ErrChanged)
+		return bucket.ErrChanged
 	}
-	if !strings.HasPrefix(aws.ToString(out.ContentRange), from) { // all of it
-		if _, b.cut = io.CopyN(io.Discard, b.ReadCloser, b.read); b.cut != nil {
-			return b.resumeAgain()
-		}
+	if strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", b.read)) {
+		return nil
 	}
+	// The server ignores ranges and sends the whole object: skip what was read.
+	_, err = io.CopyN(io.Discard, b.response, b.read)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && !isCut(err) {
+		return err
+	}
+	b.cut = err
 	return nil
-}
-
-// resumeAgain is for an answer that was cut before it came to the rest.
-func (b *body) resumeAgain() error {
-	if errors.Is(b.cut, io.EOF) {
-		b.cut = io.ErrUnexpectedEOF
-	}
-	if !cutAnswer(b.cut) {
-		return fmt.Errorf("read %q: %w", b.object.Key, b.cut)
-	}
-	return b.resume()
 }

@@ -40,11 +40,11 @@ func (b *Bucket) list(ctx context.Context, prefix string) iter.Seq2[[]bucket.Obj
 	}
 }
 
-// page asks for one page, and makes sure that it is one: taking an odd answer
-// for the end of the listing would make a full bucket look empty.
+// page requests one page and checks that the response is one: an odd response taken for the
+// end of the listing would make a full bucket look empty.
 func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
 	out, err := b.client.ListObjectsV2(ctx, input)
-	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) && !cutAnswer(err) {
+	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) && !isCut(err) {
 		out, err = b.encodedPage(ctx, input, err)
 	}
 	if err != nil {
@@ -53,16 +53,16 @@ func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.Li
 	next := out.NextContinuationToken
 	switch {
 	case out.Name == nil && out.IsTruncated == nil:
-		return nil, errors.New("the answer is not a listing")
+		return nil, errors.New("the response is not a listing")
 	case aws.ToBool(out.IsTruncated) && (next == nil || aws.ToString(input.ContinuationToken) == *next):
-		return nil, errors.New("the answer says that more follows, but not where")
+		return nil, errors.New("the response is truncated but has no new continuation token")
 	}
 	return out, nil
 }
 
-// encodedPage asks again for a page that could not be read, because XML can't
-// hold some characters that a key may have. This is not done always: some
-// servers claim to URL-encode and don't, which breaks keys that contain a "%".
+// encodedPage requests a page again with URL-encoded keys (ListObjectsV2, encoding-type).
+// XML 1.0 cannot contain some characters that a key may have. Not every page is requested
+// so: some servers claim to encode and do not, which breaks keys that contain "%".
 func (b *Bucket) encodedPage(ctx context.Context, input *s3.ListObjectsV2Input, broken error) (*s3.ListObjectsV2Output, error) {
 	encoded := *input
 	encoded.EncodingType = types.EncodingTypeUrl
@@ -95,8 +95,7 @@ func objects(contents []types.Object) []bucket.Object {
 	return page
 }
 
-// CheckPrefix warns when there is nothing under the prefix, but under another
-// spelling of it.
+// CheckPrefix logs a warning if no object has the prefix but some have another spelling of it.
 func (b *Bucket) CheckPrefix(ctx context.Context) error {
 	other, err := bucket.OtherSpelling(b.prefix, func(prefix string) (bool, error) {
 		out, err := b.page(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, MaxKeys: aws.Int32(1)})
@@ -106,7 +105,7 @@ func (b *Bucket) CheckPrefix(ctx context.Context) error {
 		return fmt.Errorf("list bucket %q: %w", b.name, err)
 	}
 	if other != "" {
-		b.log.Warn("there is nothing under the prefix, but under another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
+		b.log.Warn("no object has the prefix, but some have another spelling of it; set MOVIES_BUCKET_PREFIX to that if it is meant",
 			"bucket", b.name, "prefix", b.prefix, "other", other)
 	}
 	return nil

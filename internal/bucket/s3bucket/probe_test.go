@@ -26,13 +26,13 @@ func TestProbeWithoutRights(t *testing.T) {
 			t.Errorf("%s: way %q, error %v", test.operation, b.Way(), err)
 		}
 		if !strings.Contains(log.String(), "missing_right="+test.right) {
-			t.Errorf("%s: the log doesn't name %s:\n%s", test.operation, test.right, log.String())
+			t.Errorf("%s: the log does not name %s:\n%s", test.operation, test.right, log.String())
 		}
 	}
 }
 
-// prepare does what a worker does before its first delete.
-func prepare(t *testing.T, b *Bucket) error {
+// reachAndProbe does what a worker does before its first delete.
+func reachAndProbe(t *testing.T, b *Bucket) error {
 	t.Helper()
 	if err := b.Reach(t.Context()); err != nil {
 		return err
@@ -40,8 +40,8 @@ func prepare(t *testing.T, b *Bucket) error {
 	return b.Probe(t.Context())
 }
 
-// TestProbeLetsTheDrainBegin: whatever the server answers costs only the way that
-// was being tried, and a later listing tries it again.
+// TestProbeLetsTheDrainBegin: an error of any code costs only the way that was tried, and a
+// later listing probes again.
 func TestProbeLetsTheDrainBegin(t *testing.T) {
 	for operation, way := range map[string]string{
 		"ListObjectsV2": WayBatch, "PutObject": WayCompare, "HeadObject": WayCompare, "DeleteObjects": WaySingle, "DeleteObject": WayBatch,
@@ -54,17 +54,17 @@ func TestProbeLetsTheDrainBegin(t *testing.T) {
 			serve(t, server)
 			var log strings.Builder
 			b := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			if err := prepare(t, b); err != nil || b.Way() != way {
+			if err := reachAndProbe(t, b); err != nil || b.Way() != way {
 				t.Errorf("%s of %s: way %q, error %v", code, operation, b.Way(), err)
 			}
 			if operation != "HeadObject" && !strings.Contains(log.String(), code) && !unsupportedCode(code) {
-				t.Errorf("%s of %s: the log doesn't say so:\n%s", code, operation, log.String())
+				t.Errorf("%s of %s: the log does not say so:\n%s", code, operation, log.String())
 			}
 			if warned := strings.Contains(log.String(), "NOT PROVEN"); warned != (way == WayCompare) {
 				t.Errorf("%s of %s: warned %v:\n%s", code, operation, warned, log.String())
 			}
 			server.Refuse = nil
-			b.probes.bringForward()
+			b.reprobes.bringForward()
 			for _, err := range b.List(t.Context()) {
 				if err != nil {
 					t.Error(err)
@@ -77,25 +77,26 @@ func TestProbeLetsTheDrainBegin(t *testing.T) {
 	}
 }
 
-// unsupportedCode tells whether the code ends the matter: the server will never do it.
+// unsupportedCode reports whether the code says that the server will never support the request.
 func unsupportedCode(code string) bool { return code == "InvalidRequest" }
 
-// bringForward makes a planned probe due.
-func (p *probes) bringForward() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.next.IsZero() {
-		p.next = time.Now()
+// bringForward makes a planned probe due now.
+func (s *reprobeSchedule) bringForward() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.next.IsZero() {
+		s.next = time.Now()
 	}
 }
 
-// TestProbeWaits for what an operator puts right, and for the server.
-func TestProbeWaits(t *testing.T) {
+// TestProbeReportsOutages: Probe fails while the bucket is missing or the credentials are
+// wrong, and succeeds when they are repaired.
+func TestProbeReportsOutages(t *testing.T) {
 	for _, code := range []string{"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"} {
 		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return code }}
 		serve(t, server)
 		b := open(t, Options{})
-		if err := prepare(t, b); err == nil || !strings.Contains(err.Error(), code) {
+		if err := reachAndProbe(t, b); err == nil || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: %v", code, err)
 		}
 		server.Refuse = nil
@@ -105,8 +106,8 @@ func TestProbeWaits(t *testing.T) {
 	}
 }
 
-// TestProbeOfSilentOperations: a request that is never answered, or whose
-// connection is reset, costs its way as long as the server answers others.
+// TestProbeOfSilentOperations: a request that hangs, or whose connection is reset, costs only
+// its way if the server answers others.
 func TestProbeOfSilentOperations(t *testing.T) {
 	for _, test := range []struct{ method, way string }{
 		{http.MethodPost, WaySingle}, {http.MethodDelete, WayBatch}, {http.MethodPut, WayCompare}, {http.MethodHead, WayCompare},
@@ -123,7 +124,7 @@ func TestProbeOfSilentOperations(t *testing.T) {
 				}
 				server.ServeHTTP(w, r)
 			}))
-			b := open(t, Options{tryLimit: 200 * time.Millisecond, cleanupLimit: 200 * time.Millisecond})
+			b := open(t, Options{limits: limits{try: 200 * time.Millisecond, cleanup: 200 * time.Millisecond}})
 			if err := b.Probe(t.Context()); err != nil || b.Way() != test.way {
 				t.Errorf("%s %s: way %q, error %v", test.method, name, b.Way(), err)
 			}
@@ -131,7 +132,7 @@ func TestProbeOfSilentOperations(t *testing.T) {
 	}
 }
 
-// TestProbeWithObjectLock: such a bucket takes no object without a checksum.
+// TestProbeWithObjectLock: a bucket with object lock rejects objects without a checksum.
 func TestProbeWithObjectLock(t *testing.T) {
 	serve(t, &buckettest.Server{Memory: &buckettest.Memory{}, ObjectLock: true})
 	openProbed(t, "", WayBatch)

@@ -3,7 +3,7 @@ package s3bucket
 import (
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // what S3 asks for
+	"crypto/md5" //nolint:gosec // S3 requires MD5
 	"encoding/base64"
 	"fmt"
 
@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Put writes an object. It sends the checksum that every server understands,
-// since a bucket with object lock refuses objects without one.
+// Put writes an object. It sends Content-MD5: a bucket with object lock rejects objects
+// without a checksum (PutObject), and every server understands this one.
 func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
-	sum := md5.Sum(body) //nolint:gosec // what S3 asks for
+	sum := md5.Sum(body) //nolint:gosec // S3 requires MD5
 	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &b.name, Key: aws.String(key), Body: bytes.NewReader(body),
 		ContentMD5: aws.String(base64.StdEncoding.EncodeToString(sum[:])),

@@ -1,8 +1,11 @@
-// Package s3bucket is a bucket on S3, or on a server that speaks its protocol.
+// Package s3bucket implements bucket.Store on S3 and on servers that speak its protocol.
 //
-// Deleting only what was read needs a server that obeys the condition of a
-// delete. Many accept the condition, ignore it and delete, so Probe tries it out
-// and Delete uses the best way that is proven.
+// An object that was overwritten after it was read must survive its delete. S3 offers two
+// requests for that: DeleteObject with the header If-Match, and DeleteObjects with an ETag
+// for each key. Many servers accept the condition, ignore it and delete. So Probe tries
+// both on objects of its own, and Delete uses the best way that is proven:
+//
+//	DeleteObjects with ETags, else DeleteObject with If-Match, else HeadObject and DeleteObject
 package s3bucket
 
 import (
@@ -23,37 +26,55 @@ import (
 
 // The ways to delete, best first. Way returns one of them.
 const (
-	// WayBatch: DeleteObjects with an ETag for each key.
+	// WayBatch sends DeleteObjects with an ETag for each key.
 	WayBatch = "batch"
-	// WaySingle: DeleteObject with If-Match, in parallel.
+	// WaySingle sends DeleteObject with If-Match, in parallel.
 	WaySingle = "single"
-	// WayCompare: HEAD, compare the ETag, DeleteObject. An object overwritten
-	// between the two requests is lost where the server ignores conditions.
+	// WayCompare sends HeadObject, compares the ETag, and sends DeleteObject. If the server
+	// ignores conditions, an object overwritten between the two requests is lost.
 	WayCompare = "compare"
 )
 
-// Options says which bucket, and how to use it.
+// Options configures a Bucket.
 type Options struct {
 	// Name of the bucket.
 	Name string
-	// Prefix of the keys that are listed; "" lists all. Keys stay whole.
+	// Prefix selects the keys to list; "" selects all. Keys keep their prefix.
 	Prefix string
 	// PathStyle puts the bucket's name into the path instead of the host name.
 	PathStyle bool
-	// PageSize is the number of objects per listing page; 0 leaves it to the
-	// server, whose limit is usually 1,000.
+	// PageSize is the number of objects per listing page, at most 1,000 (ListObjectsV2,
+	// max-keys); 0 leaves it to the server.
 	PageSize int
-	// Concurrency is the number of parallel requests of one Delete, and of
-	// connections that are kept open; 0 means 1.
+	// Concurrency is the number of parallel requests of one Delete, and of idle connections
+	// that are kept; 0 means 1.
 	Concurrency int
-	// Logger gets what Probe found; nil means slog.Default.
+	// Logger receives the results of Probe; nil means slog.Default.
 	Logger *slog.Logger
 
-	// stall and maxBackoff replace the durations below in tests.
-	stall, maxBackoff, retryLimit, tryLimit, cleanupLimit time.Duration
+	limits limits // set by tests only
 }
 
-// Bucket implements bucket.Store.
+// limits are the durations after which the bucket gives up; 0 means the default.
+type limits struct {
+	stall      time.Duration // without a byte of a body
+	maxBackoff time.Duration // longest pause between attempts
+	retry      time.Duration // age from which a request is not retried
+	try        time.Duration // for one way of a probe
+	cleanup    time.Duration // for deleting the objects of a probe
+}
+
+func (l limits) withDefaults() limits {
+	return limits{
+		stall:      cmp.Or(l.stall, 30*time.Second),
+		maxBackoff: cmp.Or(l.maxBackoff, time.Second),
+		retry:      cmp.Or(l.retry, time.Minute),
+		try:        cmp.Or(l.try, 30*time.Second),
+		cleanup:    cmp.Or(l.cleanup, 10*time.Second),
+	}
+}
+
+// Bucket implements bucket.Store. It is safe for concurrent use.
 type Bucket struct {
 	client      *s3.Client
 	name        string
@@ -62,10 +83,9 @@ type Bucket struct {
 	concurrency int
 	retryer     aws.Retryer
 	log         *slog.Logger
+	limits      limits
 	way         atomic.Value // string
-	probes      probes
-	// tryLimit and cleanupLimit bound the parts of a probe.
-	tryLimit, cleanupLimit time.Duration
+	reprobes    reprobeSchedule
 }
 
 var (
@@ -73,27 +93,22 @@ var (
 	_ bucket.Deleter = (*Bucket)(nil)
 )
 
-// Open returns the bucket without asking the server anything. Credentials,
-// region and endpoint come from the SDK's own chain of environment, profile and
-// role. The errors are those of the configuration.
+// Open returns the bucket and sends no request. The SDK takes credentials, region and
+// endpoint from environment, profile and role. An error means a wrong configuration.
 func Open(ctx context.Context, o Options) (*Bucket, error) {
 	if o.Name == "" {
-		return nil, errors.New("the bucket has no name")
+		return nil, errors.New("the bucket has no name: set MOVIES_BUCKET_NAME")
 	}
-	o = withDefaults(o)
-	// A region is part of each signature, but servers other than AWS have none.
+	// Each signature contains a region, but servers other than AWS have none.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"))
 	if err != nil {
 		return nil, fmt.Errorf("configure S3: %w", err)
 	}
 	b := &Bucket{
-		name:        o.Name,
-		prefix:      o.Prefix,
-		concurrency: o.Concurrency,
-		retryer:     newRetryer(o.maxBackoff, o.retryLimit),
-		log:         o.Logger,
-		tryLimit:    o.tryLimit, cleanupLimit: o.cleanupLimit,
+		name: o.Name, prefix: o.Prefix, concurrency: max(o.Concurrency, 1),
+		log: cmp.Or(o.Logger, slog.Default()), limits: o.limits.withDefaults(),
 	}
+	b.retryer = newRetryer(b.limits)
 	if o.PageSize > 0 {
 		b.pageSize = aws.Int32(int32(min(o.PageSize, 1000)))
 	}
@@ -101,8 +116,8 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	b.client = s3.NewFromConfig(cfg, func(s *s3.Options) {
 		s.UsePathStyle = o.PathStyle
 		s.Retryer = b.retryer
-		s.HTTPClient = newHTTPClient(cfg.HTTPClient, o.Concurrency, o.stall)
-		// Many servers refuse the checksums that the SDK would add of its own.
+		s.HTTPClient = newHTTPClient(cfg.HTTPClient, b.concurrency, b.limits.stall)
+		// Many servers reject the checksums that the SDK adds by default.
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		s.APIOptions = append(s.APIOptions, unsignedAcceptEncoding, noteBegin)
@@ -110,24 +125,8 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	return b, nil
 }
 
-func withDefaults(o Options) Options {
-	o.Concurrency = max(o.Concurrency, 1)
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	o.stall = cmp.Or(o.stall, stallLimit)
-	o.maxBackoff = cmp.Or(o.maxBackoff, maxBackoff)
-	o.retryLimit = cmp.Or(o.retryLimit, retryLimit)
-	o.tryLimit = cmp.Or(o.tryLimit, tryLimit)
-	o.cleanupLimit = cmp.Or(o.cleanupLimit, cleanupLimit)
-	return o
-}
-
-// Way returns how Delete works since the last successful Probe: WayBatch,
-// WaySingle or WayCompare.
-func (b *Bucket) Way() string {
-	return b.way.Load().(string)
-}
+// Way returns the way that Delete uses: WayBatch, WaySingle or WayCompare.
+func (b *Bucket) Way() string { return b.way.Load().(string) }
 
 // DeleteSize implements bucket.Deleter.
 func (b *Bucket) DeleteSize() int {

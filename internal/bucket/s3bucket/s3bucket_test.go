@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// serve makes the handler the S3 of this test.
+// serve makes the handler the S3 server of this test.
 func serve(t *testing.T, handler http.Handler) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -32,7 +32,7 @@ func serve(t *testing.T, handler http.Handler) {
 		"AWS_ENDPOINT_URL_S3":   server.URL,
 		"AWS_ACCESS_KEY_ID":     "test",
 		"AWS_SECRET_ACCESS_KEY": "test",
-		// Whatever the machine's own configuration says.
+		// Ignore the configuration of the machine.
 		"AWS_CONFIG_FILE":             "/nonexistent",
 		"AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
 		"AWS_REGION":                  "",
@@ -49,7 +49,7 @@ func open(t *testing.T, o Options) *Bucket {
 	if o.Concurrency == 0 {
 		o.Concurrency = 8
 	}
-	o.maxBackoff = time.Millisecond
+	o.limits.maxBackoff = time.Millisecond
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -60,7 +60,7 @@ func open(t *testing.T, o Options) *Bucket {
 	return b
 }
 
-// ways are servers on which Probe must find each way.
+// ways lists servers, and the way that Probe must find on each.
 var ways = []struct {
 	way    string
 	server buckettest.Server
@@ -68,7 +68,7 @@ var ways = []struct {
 	{WayBatch, buckettest.Server{}},
 	{WaySingle, buckettest.Server{IgnoreBatchCondition: true}},
 	{WayCompare, buckettest.Server{IgnoreBatchCondition: true, IgnoreSingleCondition: true}},
-	// The batch is what counts where it can be had.
+	// WayBatch is proven, so it is used although If-Match is ignored.
 	{WayBatch, buckettest.Server{IgnoreSingleCondition: true}},
 	{WaySingle, buckettest.Server{Refuse: refuseOn("DeleteObjects", "NotImplemented")}},
 	{WaySingle, buckettest.Server{Refuse: refuseOn("DeleteObjects", "MethodNotAllowed")}},
@@ -107,7 +107,7 @@ func TestConformsOnServer(t *testing.T) {
 func openProbed(t *testing.T, prefix, way string) *Bucket {
 	t.Helper()
 	b := open(t, Options{Prefix: prefix, PageSize: 100})
-	if err := prepare(t, b); err != nil {
+	if err := reachAndProbe(t, b); err != nil {
 		t.Fatal(err)
 	}
 	if b.Way() != way {
@@ -128,7 +128,7 @@ func TestProbeFindsTheProvenWay(t *testing.T) {
 	}
 }
 
-func TestProbeUnreachable(t *testing.T) {
+func TestProbeOfUnreachableServer(t *testing.T) {
 	serve(t, http.NotFoundHandler())
 	t.Setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
 	b := open(t, Options{})
@@ -140,7 +140,7 @@ func TestProbeUnreachable(t *testing.T) {
 	}
 }
 
-func TestProbeSweepsWhatOthersLeft(t *testing.T) {
+func TestReachDeletesStaleProbeObjects(t *testing.T) {
 	now := time.Now().Add(-11 * time.Minute)
 	server := &buckettest.Server{Memory: &buckettest.Memory{Now: func() time.Time { return now }}}
 	serve(t, server)
@@ -172,9 +172,8 @@ func TestProbeCancelledLeavesNothing(t *testing.T) {
 	}
 }
 
-// A server with a certificate of its own is trusted by AWS_CA_BUNDLE, as
-// everywhere else in the SDK's world.
-func TestOwnCertificate(t *testing.T) {
+// TestCABundle: AWS_CA_BUNDLE makes the client trust a server's certificate.
+func TestCABundle(t *testing.T) {
 	serve(t, http.NotFoundHandler())
 	memory := &buckettest.Memory{}
 	memory.Put("key", nil)

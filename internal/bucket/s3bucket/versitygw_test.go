@@ -23,8 +23,8 @@ func TestConformsOnVersitygw(t *testing.T) {
 	}
 }
 
-// TestProbeOnVersitygw: it ignores the ETags of a batch and obeys If-Match. If
-// this fails after an update, the server has learnt the batch.
+// TestProbeOnVersitygw: versitygw ignores the ETags of DeleteObjects and honours If-Match. If
+// this test fails after an update of the server, it may honour both.
 func TestProbeOnVersitygw(t *testing.T) {
 	b := newBucket(t)
 	if err := b.Probe(t.Context()); err != nil {
@@ -44,10 +44,10 @@ func versitygw(t *testing.T, way string) buckettest.Harness {
 	made := newBucket(t)
 	return buckettest.Harness{
 		Open: func(_ *testing.T, prefix string) bucket.Store {
-			b := &Bucket{ // the same connections for another listing
+			b := &Bucket{ // shares the connections
 				client: made.client, name: made.name, prefix: prefix, pageSize: made.pageSize,
 				concurrency: made.concurrency, retryer: made.retryer, log: made.log,
-				tryLimit: made.tryLimit, cleanupLimit: made.cleanupLimit,
+				limits: made.limits,
 			}
 			b.way.Store(way)
 			return b

@@ -10,20 +10,20 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// Harness is a fresh queue, whose visibility timeout is one second.
+// Harness is a new queue with a visibility timeout of one second.
 type Harness struct {
 	Queue queue.Queue
 	Send  func(t *testing.T, body string)
 }
 
-// Run is the suite. open is called for each of its tests.
+// Run checks that a queue keeps the contract of queue.Queue. It calls open for each test.
 func Run(t *testing.T, open func(*testing.T) Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
-		"each message comes, and is gone when deleted": testDelete,
-		"what is not deleted comes again":              testVisibility,
-		"an empty queue is no error":                   testEmpty,
-		"the wait ends with the first message":         testWait,
-		"the wait ends with its context":               testInterrupt,
+		"a deleted message does not come again":     testDelete,
+		"a message that is not deleted comes again": testVisibility,
+		"an empty queue is no error":                testEmpty,
+		"the wait ends with the first message":      testWait,
+		"the wait ends with its context":            testInterrupt,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -36,7 +36,7 @@ func (h Harness) receive(t *testing.T, wait time.Duration) []queue.Message {
 		t.Fatal(err)
 	}
 	if len(messages) > queue.MaxMessages {
-		t.Errorf("%d messages at once", len(messages))
+		t.Errorf("%d messages in one answer", len(messages))
 	}
 	return messages
 }
@@ -67,7 +67,7 @@ func testDelete(t *testing.T, h Harness) {
 	}
 	time.Sleep(1100 * time.Millisecond)
 	if left := h.receive(t, time.Second); len(left) > 0 {
-		t.Errorf("%d messages come again", len(left))
+		t.Errorf("%d deleted messages are delivered again", len(left))
 	}
 }
 
@@ -79,7 +79,7 @@ func testVisibility(t *testing.T, h Harness) {
 	}
 	again := h.receive(t, 5*time.Second)
 	if len(again) != 1 || again[0].Body != "a" {
-		t.Errorf("%v comes again", again)
+		t.Errorf("%v is delivered again", again)
 	}
 }
 

@@ -1,6 +1,5 @@
-// Package queuetest helps to test what uses a queue, and what is one: an
-// in-memory queue that can lose, repeat, delay and reorder, and the suite that
-// every queue.Queue has to pass.
+// Package queuetest contains a fake queue in memory that can lose, repeat, delay and reorder
+// messages, and the conformance suite of queue.Queue.
 package queuetest
 
 import (
@@ -14,30 +13,31 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// Memory is a queue.Queue in memory. The zero value is an empty queue in which
-// all goes well and messages come in order. Set the fields before its first use.
+// Memory is a fake queue.Queue in memory. The zero value is an empty queue without faults that
+// keeps the order. Set the fields before the first use.
 type Memory struct {
 	// Visibility is how long a received message is hidden; 0 means 30 s.
 	Visibility time.Duration
-	// Random, when set, decides about the following, and shuffles.
+	// Random, if set, shuffles the messages and draws the following faults.
 	Random *rand.Rand
-	// Lose and Repeat are how many of 1000 messages are lost and come twice.
+	// Lose and Repeat are how many of 1000 messages are lost, and delivered twice.
 	Lose, Repeat int
-	// Delay is how late a message comes at most.
+	// Delay is the longest delay of a message.
 	Delay time.Duration
-	// Fault, when set, is asked before each operation, "receive" or "delete". It is
-	// called without a lock.
+	// Fault, if set, may fail each operation, "receive" or "delete". It is called without a
+	// lock.
 	Fault func(operation string) error
 
 	mu       sync.Mutex
 	messages []*stored
 	receipts int
-	sent     chan struct{} // closed when something was sent
+	sent     chan struct{} // closed by the next Send
 }
 
+// stored is a message in the queue.
 type stored struct {
 	queue.Message
-	visible time.Time // from then on
+	visible time.Time // the time from which Receive returns it
 }
 
 var _ queue.Queue = (*Memory)(nil)
@@ -68,7 +68,7 @@ func (m *Memory) Send(body string) {
 	}
 }
 
-// Len is how many messages the queue holds, hidden ones too.
+// Len returns how many messages the queue contains, hidden ones included.
 func (m *Memory) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,9 +98,8 @@ func (m *Memory) Receive(ctx context.Context, wait time.Duration) ([]queue.Messa
 	}
 }
 
-// take hides and returns messages that are visible. If there is none, something
-// may have changed when sent is closed, and at the time next, which is not after
-// end.
+// take hides and returns the visible messages. If there are none, the caller should try again
+// when sent is closed or at next, which is at most end.
 func (m *Memory) take(end time.Time) (found []queue.Message, sent chan struct{}, next time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,7 +112,7 @@ func (m *Memory) take(end time.Time) (found []queue.Message, sent chan struct{},
 		switch {
 		case !s.visible.After(now) && len(found) < queue.MaxMessages:
 			m.receipts++
-			s.Receipt = fmt.Sprint(m.receipts) // an older one is of no use any more
+			s.Receipt = fmt.Sprint(m.receipts) // invalidates the older one
 			s.visible = now.Add(m.visibility())
 			found = append(found, s.Message)
 		case s.visible.Before(next):

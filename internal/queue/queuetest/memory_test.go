@@ -18,8 +18,8 @@ func TestMemoryConforms(t *testing.T) {
 	})
 }
 
-// TestMemoryGoesWrong: messages are lost, repeated, late and out of order.
-func TestMemoryGoesWrong(t *testing.T) {
+// TestMemoryFaults: messages are lost, repeated, late and out of order.
+func TestMemoryFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &queuetest.Memory{Random: rand.New(rand.NewPCG(1, 1)), Lose: 100, Repeat: 100, Delay: time.Minute}
 		const sent = 1000
@@ -49,7 +49,7 @@ func TestMemoryGoesWrong(t *testing.T) {
 			twice += n - 1
 		}
 		if lost := sent - len(times); lost < 50 || twice < 50 || late < 300 || slices.IsSorted(order) {
-			t.Errorf("of %d messages %d are lost, %d come twice, %d late, in order: %t", sent, lost, twice, late, slices.IsSorted(order))
+			t.Errorf("of %d messages %d are lost, %d delivered twice, %d late, in order: %t", sent, lost, twice, late, slices.IsSorted(order))
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package sqsqueue is a queue on Amazon SQS, or on a server that speaks its
+// Package sqsqueue implements queue.Queue on Amazon SQS and on servers that speak its
 // protocol.
 package sqsqueue
 
@@ -22,14 +22,15 @@ import (
 )
 
 const (
-	// answerLimit is how long a request may take beyond the wait that it asks for,
-	// with the SDK's retries.
-	answerLimit = 10 * time.Second
-	// deletesAtOnce is how many requests of one Delete run side by side.
+	// requestLimit limits a request with the SDK's retries, beyond the wait for messages.
+	requestLimit = 10 * time.Second
+	// deletesAtOnce is how many requests of one Delete are in flight at a time.
 	deletesAtOnce = 8
+	// maxBatch is the number of messages that one request may delete (DeleteMessageBatch).
+	maxBatch = 10
 )
 
-// Queue implements queue.Queue.
+// Queue implements queue.Queue. It is safe for concurrent use.
 type Queue struct {
 	client *sqs.Client
 	url    string
@@ -37,11 +38,10 @@ type Queue struct {
 
 var _ queue.Queue = (*Queue)(nil)
 
-// Open returns the queue without asking the server anything. Credentials and
-// endpoint come from the SDK's own chain of environment, profile and role; so does
-// the region, unless the URL names one.
+// Open returns the queue and sends no request. The SDK takes credentials and endpoint from
+// environment, profile and role; the region too, unless the URL names one.
 func Open(ctx context.Context, queueURL string) (*Queue, error) {
-	// A region is part of each signature, but servers other than AWS have none.
+	// Each signature contains a region, but servers other than AWS have none.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"))
 	if err != nil {
 		return nil, fmt.Errorf("configure SQS: %w", err)
@@ -52,7 +52,8 @@ func Open(ctx context.Context, queueURL string) (*Queue, error) {
 	return &Queue{client: sqs.NewFromConfig(cfg), url: queueURL}, nil
 }
 
-// regionOf returns the region that the URL of a queue on AWS names, or "".
+// regionOf returns the region in the URL of a queue on AWS, or "" (AWS General Reference,
+// "Amazon SQS endpoints and quotas").
 func regionOf(queueURL string) string {
 	u, err := url.Parse(queueURL)
 	if err != nil {
@@ -68,7 +69,7 @@ func regionOf(queueURL string) string {
 		switch n := len(parts); {
 		case n >= 2 && (parts[n-2] == "sqs" || parts[n-2] == "sqs-fips"):
 			return parts[n-1]
-		case n == 2 && parts[1] == "queue": // the names of old
+		case n == 2 && parts[1] == "queue": // legacy endpoints
 			return parts[0]
 		case labels == "queue":
 			return "us-east-1"
@@ -80,7 +81,7 @@ func regionOf(queueURL string) string {
 
 // Receive implements queue.Queue.
 func (q *Queue) Receive(ctx context.Context, wait time.Duration) ([]queue.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+answerLimit)
+	ctx, cancel := context.WithTimeout(ctx, wait+requestLimit)
 	defer cancel()
 	out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &q.url, MaxNumberOfMessages: queue.MaxMessages, WaitTimeSeconds: int32(wait / time.Second), //nolint:gosec // at most 20
@@ -99,14 +100,14 @@ func (q *Queue) Receive(ctx context.Context, wait time.Duration) ([]queue.Messag
 func (q *Queue) Delete(ctx context.Context, messages []queue.Message) error {
 	var group errgroup.Group
 	group.SetLimit(deletesAtOnce)
-	for ten := range slices.Chunk(messages, queue.MaxMessages) { // what a request takes
-		group.Go(func() error { return q.deleteBatch(ctx, ten) })
+	for batch := range slices.Chunk(messages, maxBatch) {
+		group.Go(func() error { return q.deleteBatch(ctx, batch) })
 	}
 	return group.Wait()
 }
 
 func (q *Queue) deleteBatch(ctx context.Context, messages []queue.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	entries := make([]types.DeleteMessageBatchRequestEntry, len(messages))
 	for i, m := range messages {
@@ -117,7 +118,7 @@ func (q *Queue) deleteBatch(ctx context.Context, messages []queue.Message) error
 		return fmt.Errorf("delete from %s: %w", q.url, err)
 	}
 	var failed []error
-	for _, f := range out.Failed { // they come inside a 200
+	for _, f := range out.Failed { // such errors come inside a 200
 		failed = append(failed, fmt.Errorf("delete from %s: %s: %s", q.url, aws.ToString(f.Code), aws.ToString(f.Message)))
 	}
 	return errors.Join(failed...)

@@ -29,7 +29,7 @@ func TestConforms(t *testing.T) {
 	})
 }
 
-// TestErrorsOfSingleMessages come inside a 200.
+// TestErrorsOfSingleMessages: Delete returns errors that come inside a 200.
 func TestErrorsOfSingleMessages(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
@@ -51,7 +51,7 @@ func TestErrorsOfSingleMessages(t *testing.T) {
 	}
 }
 
-// TestRegionOfTheQueue: it may be another one than that of the environment.
+// TestRegionOfTheQueue: the region in the URL wins over that of the environment.
 func TestRegionOfTheQueue(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-west-2")
 	for url, want := range map[string]string{

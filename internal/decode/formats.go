@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// foreign names what an object is that holds no JSON, by its first bytes; empty if
-// it may be JSON.
-func foreign(data []byte) string {
+// otherFormat returns the format of an object that is no JSON, by its first bytes; "" if it
+// may be JSON.
+func otherFormat(data []byte) string {
 	for _, kind := range []struct{ magic, name string }{
 		{"\xff\xfe\x00\x00", "UTF-32"}, {"\x00\x00\xfe\xff", "UTF-32"}, {"\xff\xfe", "UTF-16"}, {"\xfe\xff", "UTF-16"},
 		{"{\x00\x00\x00", "UTF-32"}, {"[\x00\x00\x00", "UTF-32"}, {"\x00\x00\x00{", "UTF-32"}, {"\x00\x00\x00[", "UTF-32"},
@@ -21,26 +21,25 @@ func foreign(data []byte) string {
 			return kind.name
 		}
 	}
-	const tarMagic, tarOffset = "ustar", 257
+	const tarMagic, tarOffset = "ustar", 257 // POSIX.1, pax, ustar interchange format
 	if len(data) > tarOffset && bytes.HasPrefix(data[tarOffset:], []byte(tarMagic)) {
 		return "a tar file"
 	}
 	return ""
 }
 
-// foreignReason is the reason for an object whose text is no JSON at all, empty if it
-// may be.
-func (d *decoder) foreignReason() string {
-	data := d.data()
+// otherFormatReason returns the reason for an object that is no JSON at all; "" if it may be.
+func (d *decoder) otherFormatReason() string {
+	data := d.window.data()
 	if inner := format(data[:min(len(data), 4)]); inner != formatPlain {
-		return fmt.Sprintf("object: found %s inside %s, expected it compressed once", inner, d.format)
+		return fmt.Sprintf("object: found %s inside %s, expected it compressed once", inner, d.window.text.format)
 	}
-	name := foreign(data)
+	name := otherFormat(data)
 	switch {
 	case name == "":
 		return ""
-	case d.format != formatPlain:
-		name += " inside " + d.format
+	case d.window.text.format != formatPlain:
+		name += " inside " + d.window.text.format
 	}
 	return "object: found " + name + ", expected JSON in UTF-8, plain or compressed by gzip or zstd"
 }

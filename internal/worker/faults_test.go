@@ -1,0 +1,267 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/movie"
+)
+
+// TestFaults makes the nth call of each kind fail, once "not applied" and once "applied,
+// answer lost", and then lets the worker continue without faults.
+func TestFaults(t *testing.T) {
+	kinds := []buckettest.Kind{buckettest.List, buckettest.Get, buckettest.Read, buckettest.Delete, buckettest.DeleteKey, "apply"}
+	for _, kind := range kinds {
+		for _, applied := range []bool{false, true} {
+			for _, nth := range []int{1, 2, 7} {
+				t.Run(fmt.Sprintf("%s/applied=%t/%d", kind, applied, nth), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { testFault(t, kind, applied, nth) })
+				})
+			}
+		}
+	}
+}
+
+func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
+	store, db := &buckettest.Memory{PageSize: 4}, newFakeCatalogue()
+	want := make(map[string][]string)
+	for i := range 30 {
+		title := fmt.Sprint(i % 20)
+		store.Put(fmt.Sprintf("%02d", i), append(film(title, fmt.Sprint(i)), "{bad\n"...))
+		want[title+" 2000"] = []string{fmt.Sprint(i)}
+	}
+	var left atomic.Int32
+	left.Store(int32(nth))
+	hit := func() error {
+		if left.Add(-1) == 0 {
+			return errFault
+		}
+		return nil
+	}
+	store.Fault = func(op buckettest.Op) error {
+		if op.Kind == kind && op.Applied == applied {
+			return hit()
+		}
+		return nil
+	}
+	db.fault = func(_ movie.Batch, a bool) error {
+		if kind == "apply" && a == applied {
+			return hit()
+		}
+		return nil
+	}
+	w := newTestWorker(store, db, func(o *Options) { o.Batch, o.Concurrency = 5, 1 })
+	for range 3 {
+		w.finish(t.Context(), w.pass(t.Context(), t.Context(), fullListing))
+	}
+	if nth := left.Load(); nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
+		t.Errorf("the fault was not reached, %d more to go", nth)
+	}
+	if err := w.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkEmpty(t, store)
+	if diff := cmp.Diff(want, db.shows()); diff != "" {
+		t.Error(diff)
+	}
+	if len(db.rejections) != 30 {
+		t.Errorf("%d rejections, want 30", len(db.rejections))
+	}
+	if err := w.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+}
+
+func TestOverwrittenObjectIsNotLost(t *testing.T) {
+	for _, kind := range []buckettest.Kind{buckettest.Get, buckettest.Read, buckettest.Delete} {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		now := time.Unix(1000, 0)
+		store.Now = func() time.Time { return now }
+		store.Put("key", film("old", "x"))
+		overwritten := false
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == kind && !overwritten && (op.Applied || kind != buckettest.Get) {
+				overwritten = true
+				now = now.Add(time.Second)
+				store.Put("key", film("new", "y"))
+			}
+			return nil
+		}
+		if err := newTestWorker(store, db).Once(t.Context()); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		checkEmpty(t, store)
+		want := map[string][]string{"old 2000": {"x"}, "new 2000": {"y"}}
+		if diff := cmp.Diff(want, db.shows()); diff != "" {
+			t.Errorf("%s: %s", kind, diff)
+		}
+	}
+}
+
+func TestRefusedUpdateIsSplitOff(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	db.refuse = "13"
+	var bulk []byte
+	for i := range 100 {
+		bulk = append(bulk, film(fmt.Sprint(i), "x")...)
+	}
+	store.Put("bulk", append(bulk, "{bad"...))
+	if err := newTestWorker(store, db).Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkEmpty(t, store)
+	if n := len(db.shows()); n != 99 {
+		t.Errorf("%d movies, want 99", n)
+	}
+	if len(db.rejections) != 2 {
+		t.Errorf("rejections: %v", db.rejections)
+	}
+	for _, r := range db.rejections {
+		if r.Position == 14 && (!strings.Contains(r.Reason, `column title does not take "13"`) || !strings.Contains(string(r.Bytes), `"13"`)) {
+			t.Errorf("rejection: %+v %s", r, r.Bytes)
+		}
+	}
+}
+
+func TestUnreadableObjectHoldsUpNothing(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	for i := range 10_000 {
+		store.Put(fmt.Sprintf("%05d", i), film(fmt.Sprint(i), "x"))
+	}
+	store.Fault = func(op buckettest.Op) error {
+		if op.Kind == buckettest.Get && op.Key == "00000" {
+			return errors.New("access denied")
+		}
+		return nil
+	}
+	w := newTestWorker(store, db)
+	err := w.Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "remain: 1") || !strings.Contains(err.Error(), `read "00000": access denied`) {
+		t.Errorf("once: %v", err)
+	}
+	if len(db.shows()) != 9999 || len(db.rejections) != 0 || !slices.Equal(store.Keys(), []string{"00000"}) {
+		t.Errorf("%d movies, %d rejections, left %q", len(db.shows()), len(db.rejections), store.Keys())
+	}
+	last := db.reports[len(db.reports)-1]
+	if last.ObjectsWaiting != 1 || last.OldestWaiting.IsZero() || last.LastCommit.IsZero() {
+		t.Errorf("report: %+v", last)
+	}
+	if n := store.Counts().Gets; n > 10_000+5 {
+		t.Errorf("%d reads of 10000 objects", n)
+	}
+	if err := w.Ready(t.Context()); err != nil {
+		t.Errorf("not ready because of one object: %v", err)
+	}
+}
+
+// TestLargeObjectStaysUntilItsLastBatch: an object stays while one of its parts is not
+// committed.
+func TestLargeObjectStaysUntilItsLastBatch(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	var bulk []byte
+	for i := range 1000 {
+		bulk = append(bulk, film(fmt.Sprint(i), "x")...)
+	}
+	store.Put("bulk", bulk)
+	applied := 0
+	db.fault = func(_ movie.Batch, a bool) error {
+		if a {
+			applied++
+		}
+		if applied == 2 {
+			return errFault
+		}
+		return nil
+	}
+	w := newTestWorker(store, db, func(o *Options) { o.Batch = 100 })
+	w.finish(t.Context(), w.pass(t.Context(), t.Context(), fullListing))
+	if store.Counts().Deletes != 0 || len(store.Keys()) != 1 {
+		t.Error("the object is gone before all of it is committed")
+	}
+	if err := w.Ready(t.Context()); err == nil {
+		t.Error("ready though the catalogue is away")
+	}
+	db.fault = nil
+	if err := w.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkEmpty(t, store)
+	if n := len(db.shows()); n != 1000 {
+		t.Errorf("%d movies", n)
+	}
+}
+
+// TestSettlingFilesAreWaitedFor: Once waits for settling files and does not report that it
+// made no progress.
+func TestSettlingFilesAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		store.Put("key", film("F", "x"))
+		store.Settle("key", true)
+		go func() {
+			time.Sleep(2 * time.Second)
+			store.Settle("key", false)
+		}()
+		if err := newTestWorker(store, db).Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		checkEmpty(t, store)
+	})
+}
+
+// TestOnceReportsAFailedListing: a bucket that cannot be listed does not count as empty.
+func TestOnceReportsAFailedListing(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	store.Put("key", film("F", "x"))
+	store.Fault = func(op buckettest.Op) error {
+		if op.Kind == buckettest.List {
+			return errors.New("access denied")
+		}
+		return nil
+	}
+	w := newTestWorker(store, db)
+	err := w.Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "list: access denied") {
+		t.Errorf("once: %v", err)
+	}
+	if n := testutil.ToFloat64(w.metrics.abortedPasses); n != 1 {
+		t.Errorf("%v aborted passes are counted, want 1", n)
+	}
+}
+
+// TestFilesBeingWrittenAreNoFailures: a producer may write to a file between its listing and
+// its read, or while it is read.
+func TestFilesBeingWrittenAreNoFailures(t *testing.T) {
+	for kind, reason := range map[buckettest.Kind]error{buckettest.Get: bucket.ErrSettling, buckettest.Read: bucket.ErrChanged} {
+		synctest.Test(t, func(t *testing.T) {
+			store, db := &buckettest.Memory{}, newFakeCatalogue()
+			store.Put("key", film("F", "x"))
+			var times atomic.Int32
+			store.Fault = func(op buckettest.Op) error {
+				if op.Kind == kind && !op.Applied && times.Add(1) <= 3 {
+					return reason
+				}
+				return nil
+			}
+			w := newTestWorker(store, db)
+			if err := w.Once(t.Context()); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+			checkEmpty(t, store)
+			if n := testutil.ToFloat64(w.metrics.readFailures); n != 0 {
+				t.Errorf("%s: %v failures are counted", kind, n)
+			}
+		})
+	}
+}

@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"jpmovies/internal/report"
+)
+
+// StatusReporter stores the status of workers. It does its own retries.
+type StatusReporter interface {
+	Report(ctx context.Context, status report.Worker) error
+}
+
+// finish publishes the result of a pass: metrics, history, status, readiness and the log.
+func (w *Worker) finish(ctx context.Context, p *pass) {
+	w.metrics.finish(p)
+	w.history.add(p)
+	err := errors.Join(p.fatal, w.report(ctx, p))
+	w.health.Store(&err)
+	if err := errors.Join(err, p.err()); err != nil && ctx.Err() == nil {
+		w.logger.Error("pass failed in part; its objects stay in the bucket for the next pass", "error", err)
+	}
+}
+
+// report stores the worker's status, unless a commit has just failed: the catalogue would
+// fail again.
+func (w *Worker) report(ctx context.Context, p *pass) error {
+	if w.options.Status == nil || p.aborted() {
+		return nil
+	}
+	status := report.Worker{Shard: w.options.Shard.String(), LastPass: time.Now()}
+	status.ObjectsWaiting, status.OldestWaiting = p.backlog()
+	if last := w.lastCommit.Load(); last != 0 {
+		status.LastCommit = time.Unix(0, last)
+	}
+	return w.options.Status.Report(ctx, status)
+}
+
+// Ready returns nil if the last pass could use the bucket and the database. Failures of
+// single objects do not count.
+func (w *Worker) Ready(context.Context) error { return *w.health.Load() }
+
+// progress counts the work done since the start.
+type progress struct{ objects, updates atomic.Int64 }
+
+// Progress is the work done so far.
+type Progress struct {
+	// Objects were read, and Updates committed, since the start.
+	Objects, Updates int64
+	// Waiting is how many objects that the current pass has listed are still in the bucket.
+	Waiting int
+}
+
+// Progress returns the work done so far. It may be called at any time.
+func (w *Worker) Progress() Progress {
+	now := Progress{Objects: w.progress.objects.Load(), Updates: w.progress.updates.Load()}
+	if p := w.current.Load(); p != nil {
+		p.count(func(c *counts) { now.Waiting = c.waiting() })
+	}
+	return now
+}

@@ -1,0 +1,132 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"jpmovies/internal/bucket/buckettest"
+)
+
+// TestStopFinishesObjectsInFlight: after the signal the worker takes nothing new, and commits
+// and deletes the objects in flight.
+func TestStopFinishesObjectsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		for i := range 500 {
+			store.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied {
+				time.Sleep(time.Second) // slow store
+				if op.Key == "100" {
+					stop()
+				}
+			}
+			return nil
+		}
+		if err := newTestWorker(store, db).Run(ctx); err != nil {
+			t.Error(err)
+		}
+		taken := 500 - len(store.Keys())
+		if taken < 90 || taken > 130 || taken != len(db.shows()) {
+			t.Errorf("%d objects gone, %d movies", taken, len(db.shows()))
+		}
+	})
+}
+
+func TestStopTooLateCountsWhatRemains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		store.Put("key", film("F", "x"))
+		ctx, stop := context.WithCancel(t.Context())
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied {
+				stop()
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}
+		start := time.Now()
+		err := newTestWorker(store, db).Run(ctx)
+		if !errors.Is(err, ErrStoppedLate) || !strings.Contains(err.Error(), "1 object") {
+			t.Errorf("run: %v", err)
+		}
+		if took := time.Since(start); took > time.Minute+time.Second {
+			t.Errorf("took %s", took)
+		}
+		if !slices.Equal(store.Keys(), []string{"key"}) {
+			t.Errorf("left: %q", store.Keys())
+		}
+	})
+}
+
+// TestStopTakesNoLargeObjectThatWaits: large objects that wait for a slot are not read after
+// the signal.
+func TestStopTakesNoLargeObjectThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		large := append(film("F", "x"), make([]byte, largeObject)...)
+		for i := range 40 {
+			store.Put(fmt.Sprintf("%02d", i), large)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied {
+				time.Sleep(time.Second) // slow store
+				stop()
+			}
+			return nil
+		}
+		w := newTestWorker(store, db, func(o *Options) { o.Concurrency = 40 })
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := store.Counts().Gets; n > largeAtOnce {
+			t.Errorf("%d objects were taken, %d of them after the signal", n, n-largeAtOnce)
+		}
+	})
+}
+
+// TestStopInterruptsAnObjectOfManyUpdates: a large object does not delay the shutdown. It
+// stays, and another worker applies all of it.
+func TestStopInterruptsAnObjectOfManyUpdates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		var content []byte
+		for i := range 20 * partItems {
+			content = append(content, film(fmt.Sprint(i), "x")...)
+		}
+		store.Put("large", content)
+		ctx, stop := context.WithCancel(t.Context())
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Applied {
+				stop()
+			}
+			return nil
+		}
+		if err := newTestWorker(store, db).Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if n := len(db.shows()); n < 1 || n > 2*partItems {
+			t.Errorf("%d movies were committed after the signal, want the first part", n)
+		}
+		if !slices.Equal(store.Keys(), []string{"large"}) {
+			t.Errorf("left: %q", store.Keys())
+		}
+		store.Fault = nil
+		if err := newTestWorker(store, db).Once(t.Context()); err != nil {
+			t.Errorf("once: %v", err)
+		}
+		if n := len(db.shows()); n != 20*partItems {
+			t.Errorf("%d movies, want %d", n, 20*partItems)
+		}
+		checkEmpty(t, store)
+	})
+}
