@@ -25,6 +25,7 @@ const since = (time) => (time ? `${ago(now - Date.parse(time))} ago` : "never");
 
 async function overview() {
   const overview = await ask("overview").then((a) => a.body, () => null);
+  $("main").hidden = false; // shown with its figures, so that nothing moves
   if (overview === null) {
     showState("failing", answered === null ? "no answer" : `no answer; what is shown is ${ago(Date.now() - answered)} old`);
     return;
@@ -135,7 +136,7 @@ function showTables(workers, worker) {
   ])));
 }
 
-// --- objects and movies: each answer has an address that can be shared
+// --- objects and movies
 
 const objectLink = (key) => el("a.mono", { href: href({ key }, "") }, key);
 const movieLink = (id) => el("a", { href: href({ title: id }, "") }, `movie ${id}`);

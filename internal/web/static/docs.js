@@ -61,7 +61,7 @@ async function send({ url, headers }, out, button, stop) {
   if (out.firstChild === line) button.disabled = true; // otherwise a newer request runs
 }
 
-function route(path, get, components) {
+function route(path, get) {
   const id = get.operationId, types = Object.keys(get.responses[200].content);
   const parameters = [...(get.parameters ?? [])];
   if (types.length > 1) parameters.push({ name: "Accept", in: "header", description: "The media type of the response.", schema: { type: "string", enum: types } });
@@ -80,16 +80,15 @@ function route(path, get, components) {
   });
   end.addEventListener("click", () => stop.abort("Stopped."));
   update();
-  const answers = Object.entries(get.responses).map(([status, r]) => `${status}: ${(r.$ref ? components.responses[r.$ref.split("/").at(-1)] : r).description}`);
   return el("details.box.route", { id },
     el("summary", el("code", `GET ${path}`), " ", get.summary), get.description ? el("p", get.description) : null,
-    form, line, out, el("details", el("summary", "Possible responses"), ...answers.map((a) => el("p", a))));
+    form, line, out);
 }
 
 try {
-  const { info, paths, components } = (await ask("openapi.json")).body;
+  const { info, paths } = (await ask("openapi.json")).body;
   $("about").replaceChildren(...info.description.split("\n\n").map((p) => el("p", p)));
-  $("routes").replaceChildren(...Object.entries(paths).map(([path, { get }]) => route(path, get, components)));
+  $("routes").replaceChildren(...Object.entries(paths).map(([path, { get }]) => route(path, get)));
   $("state").textContent = "Open a route to try it.";
   const named = $(location.hash.slice(1)); // a link to a route
   if (named) named.open = true;

@@ -176,5 +176,4 @@ export async function refresh() {
   settle();
 }
 
-/** Makes the next show load the list again, because changes may have been missed. */
 export function forget() { asked = null; }

@@ -1,5 +1,5 @@
 // Follows the changes of the catalogue, and shows how fresh the data is. A browser opens
-// at most six connections to a server, so a tab closes its event stream while it is hidden.
+// at most six connections to a server, so one tab holds the event stream and tells the others.
 import { ask, pause, revision } from "./api.js";
 import { ago, el, many } from "./draw.js";
 
@@ -55,17 +55,22 @@ export async function follow({ badge, text, changed, lost }) {
     wake?.();
   }
 
-  let source = null;
-  function listen() {
-    source = new EventSource(`changes?since=${since}`);
-    for (const event of ["change", "open"]) source.addEventListener(event, poke);
-    source.addEventListener("error", () => source.readyState === EventSource.CONNECTING && poke());
+  const channel = new BroadcastChannel(`jpmovies ${new URL(".", location)}`);
+  channel.onmessage = poke;
+  document.addEventListener("visibilitychange", poke);
+
+  function stream() {
+    const source = new EventSource(`changes?since=${since}`);
+    for (const event of ["open", "change", "error"]) source.addEventListener(event, poke);
+    source.addEventListener("change", () => channel.postMessage(null));
+    source.addEventListener("error", () => source.readyState === EventSource.CLOSED && setTimeout(stream, retryAfter));
   }
 
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) source?.close();
-    poke();
-  });
+  /** Opens the stream when no other tab holds the lock. Browsers have locks only over TLS or on localhost. */
+  function share() {
+    if (navigator.locks) navigator.locks.request(channel.name, () => new Promise(stream));
+    else stream();
+  }
 
   for (let looked = 0; ;) {
     poked = false;
@@ -74,11 +79,11 @@ export async function follow({ badge, text, changed, lost }) {
         await look();
         looked = Date.now();
       }
-      since ??= revision();
-      if (since !== null) {
-        if (source === null || source.readyState === EventSource.CLOSED) listen();
-        await fetchChanges();
+      if (since === null && revision() !== null) {
+        since = revision();
+        share();
       }
+      if (since !== null) await fetchChanges();
       show();
     }
     await pause(pauseAfter);
