@@ -107,7 +107,7 @@ func TestOperationsOfWorker(t *testing.T) {
 		}
 	}
 	b.open(admin + "/")
-	b.wait(badge + ` === "ok" && ` + health("database", "ok", "ok") + ` && ` + health("pass", "ok", "ok") + ` && ` + health("backlog", "ok", "nothing waits"))
+	b.wait(badge + ` === "ok" && ` + health("database", "ok", "ok") + ` && ` + health("pass", "ok", "ok") + ` && ` + health("backlog", "ok", "no objects waiting"))
 	s.put(t, mine, []byte(`{"title": "Later", "year": 2020}`))
 	s.put(t, other, []byte(`{"title": "Never", "year": 2020}`))
 	b.wait(tile("Updates now") + `.includes("1 since start,\nof 1 object")`)
@@ -153,16 +153,15 @@ func TestOperationsOfWorker(t *testing.T) {
 	b.open(admin + "/?title=Film+7&year=1957") // shared with somebody else
 	b.wait(origins + `.includes("films.ndjson")`)
 
-	b.do(chromedp.SendKeys("#search input", "NO YEAR"))
+	b.do(chromedp.SendKeys("#search", "NO YEAR"))
 	b.wait(`document.getElementById("matched").textContent === "0 of 11 rejections match."`)
-	b.script(`document.querySelector("#search input").value = ""`)
-	b.do(chromedp.SendKeys("#search input", "bad-"))
+	b.script(`document.querySelector("#search").value = ""`)
+	b.do(chromedp.SendKeys("#search", "bad-"))
 	b.wait(`document.getElementById("matched").textContent === "7 of 11 rejections match." && document.querySelectorAll("#reasons details").length === 1`)
 	b.click("#reasons summary")
 	b.wait(`document.querySelectorAll("#reasons li").length === 5`)
 	b.is(reasons+`.includes("jpmovies rejections show ")`, true)
-	b.click("#reasons .command button")
-	b.wait(`["Copied", "Selected"].includes(document.querySelector("#reasons .command button").textContent)`)
+	b.is(`getComputedStyle(document.querySelector("#reasons .command")).userSelect`, "all") // one click selects the line
 	b.full(desktop, "4 rejections")
 	b.accessible("rejections")
 	b.quiet()
@@ -180,19 +179,19 @@ func TestOperationsOfAPI(t *testing.T) {
 	b.wait(badge + ` === "ok" && ` + health("index", "ok", "ok") + ` && ` + health("workers", "ok", "last pass"))
 	b.wait(tile("Movies in the index") + `.includes("302\nloaded in")`)
 	b.wait(tile("Answers confirmed") + `.includes("revision 305")`)
-	b.is(`document.getElementById("s-passes").hidden`, true)
+	b.is(`document.getElementById("passes").parentNode.hidden`, true)
 	late := time.Now().Add(-20 * time.Minute)
 	for _, shard := range []string{"0/2", "1/2"} {
 		if err := s.db.Report(t.Context(), report.Worker{Shard: shard, LastPass: time.Now(), ObjectsWaiting: 60, OldestWaiting: &late}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.wait(health("backlog", "degraded", "120 objects wait, the oldest for 20 min"))
+	b.wait(health("backlog", "degraded", "120 objects waiting, the oldest for 20 min"))
 	b.wait(tile("Objects waiting") + `.includes("120\noldest for 20 min")`)
 	b.wait(`document.querySelectorAll("#workers tbody tr").length === 2 && document.querySelectorAll(".charts svg").length === 3`)
 	b.full(desktop, "1 API, late")
 	b.accessible("API, late")
-	b.is(health("backlog", "degraded", "What to do: MoviesBacklogLate in docs/runbook.md.")+` && `+health("backlog", "degraded", "kubectl -n movies logs"), true)
+	b.is(health("backlog", "degraded", "What to do: MoviesBacklogLate in docs/runbook.md."), true)
 	b.find("gone.json")
 	b.wait(traced + `.includes("jpmovies trace 'gone.json'")`) // no bucket here
 	b.find("new 'and' <b>.json")
@@ -244,10 +243,13 @@ func TestAdminPortsOnlyRead(t *testing.T) {
 	}
 }
 
-// TestRunbook: each heading that the page names is one of the runbook, and each command
-// is in it.
+// TestRunbook: each heading that the page names is in the runbook.
 func TestRunbook(t *testing.T) {
 	page, err := os.ReadFile("../internal/web/static/admin.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	html, err := os.ReadFile("../internal/web/static/admin.html")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,20 +257,15 @@ func TestRunbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`: \["([^"]*)"(?:, (?:"([^"]*)"|logs))?\]`).FindAllSubmatch(page, -1)
-	logs := regexp.MustCompile(`const logs = "([^"]*)"`).FindSubmatch(page)
-	if len(found) != 7 || logs == nil {
-		t.Fatalf("%d headings, logs %q", len(found), logs)
-	}
-	if !bytes.Contains(book, logs[1]) {
-		t.Errorf("the runbook has no command %q", logs[1])
+	_, rest, _ := bytes.Cut(page, []byte("const runbook = {"))
+	headings, _, _ := bytes.Cut(rest, []byte("}"))
+	found := append(regexp.MustCompile(`\w+: "([^"]*)"`).FindAllSubmatch(headings, -1), regexp.MustCompile(`What to do: (\w+) in`).FindAllSubmatch(html, -1)...)
+	if len(found) != 8 {
+		t.Fatalf("%d headings", len(found))
 	}
 	for _, f := range found {
 		if !regexp.MustCompile(`(?m)^#{2,3} ` + regexp.QuoteMeta(string(f[1])) + `$`).Match(book) {
 			t.Errorf("the runbook has no section %q", f[1])
-		}
-		if !bytes.Contains(book, f[2]) {
-			t.Errorf("the runbook has no command %q", f[2])
 		}
 	}
 }
@@ -343,8 +340,6 @@ func TestOperationsByKeyboard(t *testing.T) {
 		}
 		t.Fatalf("%s is not reached, but %s", what, evaluate[string](b, "document.activeElement.outerHTML"))
 	}
-	b.press(kb.Tab)
-	b.is(`document.activeElement.className`, "skip")
 	reach("#object input")
 	b.do(chromedp.KeyEvent("old.json"))
 	b.press(kb.Enter)
@@ -355,10 +350,8 @@ func TestOperationsByKeyboard(t *testing.T) {
 	reach("#reasons summary")
 	b.press(kb.Enter)
 	b.wait(`document.querySelector("#reasons details").open`)
-	reach("#reasons .command button")
+	reach("#reasons li a")
 	b.shot("focus")
-	b.press(kb.Enter)
-	b.wait(`["Copied", "Selected"].includes(document.activeElement.textContent)`)
 	b.quiet()
 }
 

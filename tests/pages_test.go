@@ -97,7 +97,7 @@ func TestBrowseSearch(t *testing.T) {
 	b.wait(pageTitle + ` === "Tom Hanks"`)
 
 	b.search("star wa")
-	b.wait(`document.querySelector("#list h3")?.textContent === "Star Wars" && document.querySelector("#chips a").textContent.includes("title has star wa…")`)
+	b.wait(`document.querySelector("#list h3")?.textContent === "Star Wars" && document.querySelector("#chips a").textContent.includes("title has star wa")`)
 	b.do(chromedp.SendKeys("#q", " zzzz"))
 	b.wait(entries + `.startsWith("Titles with")`) // nothing is meant
 	b.press(kb.Enter)
@@ -155,17 +155,15 @@ func TestBrowseFilters(t *testing.T) {
 	b.wait(countText + ` === "No movies"`)
 	b.click(`[name=genre-way][value=_any]`) // all becomes any
 	b.wait(`location.search === "?genre_any=Drama&genre_any=Comedy" && ` + countText + ` === "4 of 6 movies"`)
-	b.do(chromedp.SendKeys("#cast-name", "tom"))
-	b.wait(`document.querySelectorAll("#cast li").length === 1`)
-	b.click("#cast a")
+	b.script(`[...document.querySelectorAll("#cast a")].find(a => a.dataset.name === "Tom Hanks").click()`)
 	b.wait(`location.search.endsWith("&cast=Tom+Hanks") && ` + countText + ` === "2 of 6 movies"`)
 
 	b.faulty = true
 	b.open(api + "/?genr=Drama")
 	b.wait(countText + ` === "That cannot be shown"`)
-	b.is(`document.querySelector(".error").textContent`, "The address has “genr”, which is not a filter.")
+	b.is(`document.querySelector(".error").textContent.startsWith('unknown parameter "genr", did you mean genre?')`, true)
 	b.click("#note a")
-	b.wait(`location.search === "?genre=Drama" && ` + countText + ` === "3 of 6 movies"`)
+	b.wait(`location.search === "" && ` + countText + ` === "6 movies"`)
 	b.open(api + "/?year_from=soon")
 	b.wait(countText + ` === "That cannot be shown" && document.querySelector(".error").textContent.startsWith("year_from is")`)
 }
@@ -195,8 +193,6 @@ func TestBrowseMovie(t *testing.T) {
 	b.wait(`location.search === "?q=interstellar" && ` + countText + ` === "No movies"`)
 	b.open(api + "/?movie=77")
 	b.wait(pageTitle + ` === "There is no movie 77"`)
-	b.open(api + "/?movie=1&genre=Drama")
-	b.wait(`document.querySelector("#page .error")?.textContent.includes("also has “genre”")`)
 }
 
 // TestBrowsePerson shows the films of a person, their genres, and who else is in them.
@@ -217,6 +213,8 @@ func TestBrowsePerson(t *testing.T) {
 	b.click(".facts a")
 	b.wait(`location.search === "?cast=Michael+Caine" && ` + countText + ` === "4 of 7 movies"`)
 	b.open(api + "/?person=Micheal+Caine")
-	b.wait(pageTitle + ` === "No movie has “Micheal Caine” in its cast" && document.querySelector(".meant a")?.textContent.startsWith("Michael Caine")`)
+	b.wait(pageTitle + ` === "No movie has “Micheal Caine” in its cast"`)
+	b.click(".facts a") // a search, which asks what was meant
+	b.wait(`document.querySelector(".meant a")?.textContent.startsWith("Michael Caine")`)
 	b.shot("2 nobody")
 }

@@ -241,8 +241,8 @@ func TestPagesKeepThePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size > 88<<10 {
-		t.Errorf("the pages weigh %d bytes, want at most 88 KiB", size)
+	if size > 80*1024 {
+		t.Errorf("the pages weigh %d bytes, want at most 80 KiB", size)
 	}
 	t.Logf("all files: %d bytes", size)
 }

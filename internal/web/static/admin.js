@@ -1,13 +1,15 @@
-// The operators' page, of a worker and of an API process alike. It shows the sections
-// that /overview has, and asks about objects, movies and rejections. It changes nothing.
+// The operators' page of a worker or of an API process. It shows what /overview answers,
+// and searches objects, movies and rejections. It changes nothing.
+import { href } from "./address.js";
 import { ask, turns } from "./api.js";
-import { $, ago, el, many, number } from "./draw.js";
-import { chart, command, duration, table, took } from "./parts.js";
+import { $, ago, el, many, number, took } from "./draw.js";
+import { chart, duration, table } from "./parts.js";
 
-const every = 3000, reasonsEvery = 15000, kept = 200;
+const every = 3000, reasonsEvery = 15000; // milliseconds between two requests
+const maxSamples = 200;
 const turn = { object: turns(), movie: turns(), reasons: turns() };
 
-/** Changes an element only when its text does, so that it can be selected and read out. */
+/** Replaces content only when it differs, so that a selection stays and screen readers are quiet. */
 function set(e, ...children) {
   const next = el("div", ...children);
   if (e.innerHTML !== next.innerHTML) e.replaceChildren(...next.childNodes);
@@ -15,14 +17,15 @@ function set(e, ...children) {
 
 // --- overview
 
-let now = Date.now(); // by the server's clock, as soon as it has answered
-let answered = null; // when the last overview came, by this machine's
-const samples = []; // what each overview said
+let now = Date.now(); // by the server's clock after the first answer
+let answered = null; // time of the last answer, by the browser's clock
+const samples = []; // one for each answer
 
 const since = (time) => (time ? `${ago(now - Date.parse(time))} ago` : "never");
 
 async function overview() {
   const overview = await ask("overview").then((a) => a.body, () => null);
+  $("main").hidden = false; // shown with its figures, so that nothing moves
   if (overview === null) {
     showState("failing", answered === null ? "no answer" : `no answer; what is shown is ${ago(Date.now() - answered)} old`);
     return;
@@ -37,7 +40,7 @@ async function overview() {
   showHealth([...parts, ...reported(known, api)]);
   if (known || worker) sample(known, worker);
   if (samples.length > 0) showCharts(worker);
-  set($("tiles"), ...tiles(known, worker, api, process).map(([name, figure, ...below]) =>
+  set($("tiles"), ...tiles(known, worker, api).map(([name, figure, ...below]) =>
     el("div", el("dt", name), el("dd.figure", figure), ...below.map((b) => el("dd.soft", b)))));
   showTables(known?.workers ?? [], worker);
   for (const time of document.querySelectorAll("time")) set(time, since(time.dateTime));
@@ -48,23 +51,22 @@ function showState(state, words) {
   set($("ready").lastElementChild, words);
 }
 
-// Sections of docs/runbook.md, and what to run first.
-const logs = "kubectl -n movies logs -l app.kubernetes.io/name=movies-worker --tail=50 --prefix";
-const sections = {
-  database: ["MoviesDatabaseAway"], pass: ["MoviesPassesFail", logs], index: ["The index"], workers: ["MoviesWorkerSilent", logs],
-  backlog: ["MoviesBacklogLate", logs], stuck: ["MoviesObjectsStuck", logs], replica: ["MoviesReplicaBehind", "SHOW REPLICA STATUS"],
+// The section of docs/runbook.md about each part.
+const runbook = {
+  database: "MoviesDatabaseAway", pass: "MoviesPassesFail", index: "The index", workers: "MoviesWorkerSilent",
+  backlog: "MoviesBacklogLate", stuck: "MoviesObjectsStuck", replica: "MoviesReplicaBehind",
 };
 const slow = 900, silent = 300, behind = 60; // seconds, as in the alerts
 
-/** The health of what workers have reported, and of the replica. */
+/** Judges the workers' reports and the lag of the replica. */
 function reported(known, api) {
   const all = [], add = (name, bad, detail, section = name) => all.push({ name, state: bad ? "degraded" : "ok", detail, section });
-  if (known?.workers.length === 0) add("workers", true, "no worker has ended a pass so far");
+  if (known?.workers.length === 0) add("workers", true, "no worker has finished a pass yet");
   else if (known) {
     const { workers, objects_waiting: waiting, oldest_waiting_seconds: oldest } = known;
     const quiet = (now - Math.max(...workers.map((w) => Date.parse(w.last_pass ?? 0)))) / 1000;
     add("workers", quiet > silent, `last pass ${duration(quiet)} ago`);
-    add("backlog", oldest > slow, waiting === 0 ? "nothing waits" : `${many(waiting, "object")} wait${waiting === 1 ? "s" : ""}, the oldest for ${duration(oldest ?? 0)}`, waiting > 100 ? "backlog" : "stuck");
+    add("backlog", oldest > slow, waiting === 0 ? "no objects waiting" : `${many(waiting, "object")} waiting, the oldest for ${duration(oldest ?? 0)}`, waiting > 100 ? "backlog" : "stuck");
   }
   const lag = api?.replica_lag_seconds;
   if (lag != null) add("replica", lag > behind, `${duration(lag)} behind the primary`);
@@ -73,15 +75,14 @@ function reported(known, api) {
 
 function showHealth(parts) {
   set($("health"), ...parts.map(({ name, state, detail, section = name }) => {
-    const [heading, line] = sections[section];
-    const help = state === "ok" ? [] : [el("p.soft", `What to do: ${heading} in docs/runbook.md.`), line ? el("code", line) : null];
-    return el("li.health", { "data-state": state }, el("span.dot", { "aria-hidden": "true" }), el("b", name),
-      el("div", el("span.detail", state === "ok" || detail.startsWith(state) ? detail : `${state === "failing" ? "not ready" : state}: ${detail}`), ...help));
+    const help = state === "ok" ? null : el("p.soft", `What to do: ${runbook[section]} in docs/runbook.md.`);
+    return el("li.health", { "data-state": state }, el("span.dot"), el("b", name),
+      el("div", el("span.detail", state === "ok" || detail.startsWith(state) ? detail : `${state === "failing" ? "not ready" : state}: ${detail}`), help));
   }));
 }
 
-/** The figures, each [name, figure, remarks...]. */
-function tiles(known, worker, api, process) {
+/** Each tile is [name, figure, remarks...]. */
+function tiles(known, worker, api) {
   const all = [];
   if (known) {
     all.push(
@@ -92,7 +93,7 @@ function tiles(known, worker, api, process) {
   if (worker) all.push(["Updates now", `${number(samples.at(-1).rate)}/s`, `${number(worker.updates)} since start,`, `of ${many(worker.objects, "object")}`]);
   if (api) all.push(indexTile(api.index));
   if (api && api.revision !== null) all.push(["Answers confirmed", `${duration(api.confirmed_seconds)} ago`, `by the database, revision ${number(api.revision)}`]);
-  return [...all, ["Memory", `${number(process.memory_bytes / 2 ** 20)} MiB`, "of this process"]];
+  return all;
 }
 
 function indexTile(index) {
@@ -107,7 +108,7 @@ function sample(known, worker) {
     time: now, done, rate: Math.max(0, done - last.done) / Math.max(0.1, (now - last.time) / 1000),
     waiting: worker?.waiting_in_pass ?? known.objects_waiting, oldest: known?.oldest_waiting_seconds ?? 0,
   });
-  if (samples.length > kept) samples.shift();
+  if (samples.length > maxSamples) samples.shift();
 }
 
 const ofPass = (p) => ({
@@ -115,47 +116,47 @@ const ofPass = (p) => ({
   oldest: p.oldest_waiting ? Math.max(0, Date.parse(p.time) - Date.parse(p.oldest_waiting)) / 1000 : 0,
 });
 
-/** Passes go back further than this page. During the first one there are only the page's samples. */
+/** Draws the worker's passes, or the samples of this page where there are no passes. */
 function showCharts(worker) {
   const passes = worker?.passes.length > 1, points = passes ? worker.passes.map(ofPass) : samples;
   const draw = (name, title, unit, value, timed) => chart($(name), title + (passes ? ", by pass" : ""), unit, points.map((p) => [p.time, value(p)]), timed);
   draw("waiting", "Objects waiting", "", (p) => p.waiting);
-  draw("rate", worker ? "Updates" : "Changes of the catalogue", "/s", (p) => p.rate);
+  draw("rate", worker ? "Updates" : "Changes", "/s", (p) => p.rate);
   draw("lag", "Age of the oldest object", "", (p) => p.oldest, true);
 }
 
 function showTables(workers, worker) {
-  $("s-workers").hidden = workers.length === 0;
+  $("workers").parentNode.hidden = workers.length === 0;
   set($("workers"), table(["shard", "last pass#", "last commit#", "objects waiting#", "oldest since#"], workers.map((w) => [
     w.shard || "whole bucket", since(w.last_pass), since(w.last_commit), number(w.objects_waiting), w.oldest_waiting ? since(w.oldest_waiting) : "–",
   ])));
-  $("s-passes").hidden = !worker?.passes.length;
+  $("passes").parentNode.hidden = !worker?.passes.length;
   set($("passes"), table(["ended", "took#", "objects#", "updates#", "changes#", "rejected#", "failed#", "waiting#"], (worker?.passes ?? []).slice(-8).reverse().map((p) => [
     since(p.time), took(p.took_seconds), ...[p.objects, p.updates, p.changes, p.rejections, p.failed, p.waiting].map(number),
   ])));
 }
 
-// --- objects and movies: each answer has an address that can be shared
+// --- objects and movies
 
-const address = (path, parameters) => `${path}?${new URLSearchParams(parameters)}`;
-const objectLink = (key) => el("a.mono", { href: address("", { key }) }, key);
-const movieLink = (id) => el("a", { href: address("", { title: id }) }, `movie ${id}`);
+const objectLink = (key) => el("a.mono", { href: href({ key }, "") }, key);
+const movieLink = (id) => el("a", { href: href({ title: id }, "") }, `movie ${id}`);
+const command = (line) => el("code.command", line);
 const when = (time) => el("time", { datetime: time, title: time }, since(time));
 const list = (items) => el("ul.lines", ...items.map((children) => el("li", ...children)));
 const scrolled = (label, child) => el("div.wide", { tabindex: "0", role: "group", "aria-label": label }, child);
 
 const meanings = {
-  superseded: "Nothing of it is left: newer objects have replaced all that it said.",
-  unknown: "Nothing is known of it: there was no such object, it was overwritten before it was read, or it was applied longer ago than MOVIES_CHANGE_DAYS.",
+  superseded: "Newer objects have replaced all its values.",
+  unknown: "No object with this key is known. It may have been overwritten before a worker read it, or applied longer ago than MOVIES_CHANGE_DAYS.",
 };
 
 async function traceObject(asked, signal) {
-  const key = asked.get("key"), { body: t } = await ask(address("objects", { key }), signal);
+  const key = asked.get("key"), { body: t } = await ask(href({ key }, "objects"), signal);
   const lines = t.states.filter((s) => meanings[s]).map((s) => el("p", meanings[s]));
-  if (t.waiting?.settling) lines.push(el("p.soft", "It may still be being written."));
+  if (t.waiting?.settling) lines.push(el("p.soft", "A producer may still be writing it."));
   else if (t.waiting) lines.push(el("p.soft", `${many(t.waiting.size, "byte")}, written `, when(t.waiting.object_time)));
   if (t.bucket_error) lines.push(el("p", `The bucket does not answer: ${t.bucket_error}`));
-  else if (!t.bucket_searched) lines.push(el("p", "Whether it is in the bucket, a worker's page knows, or: "), command(`jpmovies trace '${key.replaceAll("'", "'\\''")}'`));
+  else if (!t.bucket_searched) lines.push(el("p", "This process does not read the bucket. To search it, open a worker's page or run:"), command(`jpmovies trace '${key.replaceAll("'", "'\\''")}'`));
   if (t.applied.length > 0) lines.push(el("h3", "Applied"), list(t.applied.map((i) => [
     when(i.time), `: ${many(i.updates, "update")}, ${many(i.changes, "change")}, ${number(i.rejections)} rejected; written `, when(i.object_time), ...i.movies.map(touched),
   ])));
@@ -170,46 +171,33 @@ function touched(m) {
 
 async function traceMovie(asked, signal) {
   const title = asked.get("title"), year = asked.get("year");
-  const { body: m } = await ask(address("movie", year ? { title, year } : /^\d+$/.test(title) ? { id: title } : { title }), signal);
+  const { body: m } = await ask(href(year ? { title, year } : /^\d+$/.test(title) ? { id: title } : { title }, "movie"), signal);
   return [
     el("p", el("b", `${m.title} (${m.year})`), ` movie ${m.id} `, m.visible ? null : el("span.state.deleted", "deleted")),
     scrolled("Parts", table(["part", "object*", "position#", "written#"], m.parts.map((p) => [p.part, objectLink(p.key), number(p.position), when(p.time)]))),
     el("h3", "History"),
-    m.history.length === 0 ? el("p", "No change is kept any more.")
+    m.history.length === 0 ? el("p", "All changes are older than MOVIES_CHANGE_DAYS.")
       : scrolled("History", table(["when", "revision#", "changed", "object*"], m.history.map((e) => [when(e.time), number(e.revision), e.changed.join(", ") || "–", e.object ? objectLink(e.object) : el("span.soft", "not known")]))),
   ];
 }
 
-/** Answers what the address asks for. */
-async function answer(focus) {
+/** Shows the object or the movie that the address names. */
+async function answer() {
   const asked = new URLSearchParams(location.search);
   const id = asked.has("key") ? "object" : asked.has("title") ? "movie" : null;
   if (id === null) return;
   for (const input of $(id).querySelectorAll("input")) input.value = asked.get(input.name) ?? "";
-  if (focus) $(`h-${id}`).focus();
+  if (document.activeElement.localName === "a") $(`h-${id}`).focus();
   const signal = turn[id]();
   const shown = await (id === "object" ? traceObject : traceMovie)(asked, signal).catch((error) => [el("p", { role: "alert" }, error.message)]);
   if (!signal.aborted) $(id).nextElementSibling.replaceChildren(...shown);
 }
 
-function go(url, focus) {
-  history.pushState(null, "", url);
-  answer(focus);
-}
-
-for (const id of ["object", "movie"]) {
-  $(id).addEventListener("submit", (event) => {
-    event.preventDefault();
-    go(address("", new FormData(event.target)), false);
-  });
-}
-document.addEventListener("click", (event) => {
-  const link = event.target.closest('a[href^="?"]');
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  go(link.search, true);
+// Links, forms, and the way back change the address. A browser without the Navigation API loads the page again.
+window.navigation?.addEventListener("navigate", (event) => {
+  const here = new URL(event.destination.url).pathname === location.pathname;
+  if (here && event.canIntercept && event.navigationType !== "reload") event.intercept({ handler: answer, focusReset: "manual", scroll: "manual" });
 });
-addEventListener("popstate", () => answer(false));
 
 // --- rejections
 
@@ -217,10 +205,10 @@ const rejected = (r) => [objectLink(r.key), `, position ${number(r.position)}, `
   command(`jpmovies rejections show ${r.id}`), command(`jpmovies rejections requeue ${r.id} --file corrected.json`)];
 
 async function reasons() {
-  const q = $("search").q.value.trim(), box = $("reasons"), signal = turn.reasons();
+  const q = $("search").value.trim(), signal = turn.reasons();
   let found;
   try {
-    found = (await ask(q ? address("rejections/reasons", { q }) : "rejections/reasons", signal)).body;
+    found = (await ask(href(q ? { q } : {}, "rejections/reasons"), signal)).body;
   } catch (error) {
     if (!signal.aborted) set($("matched"), `Rejections cannot be shown: ${error.message}`);
     return;
@@ -228,9 +216,7 @@ async function reasons() {
   const { searched, matched } = found, rarer = matched - found.reasons.reduce((sum, r) => sum + r.count, 0);
   const of = searched === 1000 ? "the newest 1,000 rejections" : many(searched, "rejection");
   set($("matched"), searched === 0 ? "Nothing was rejected." : q ? `${number(matched)} of ${of} match.` : `Of ${of}.`, rarer > 0 ? ` ${number(rarer)} of them have rarer reasons.` : "");
-  if (box.contains(document.activeElement) || box.contains(getSelection().anchorNode)) return; // somebody reads
-  const open = [...box.querySelectorAll("[open]")].map((d) => d.dataset.reason);
-  set(box, ...found.reasons.map(({ reason, count, rejections }) => el("details", { "data-reason": reason, open: open.includes(reason) },
+  set($("reasons"), ...found.reasons.map(({ reason, count, rejections }) => el("details",
     el("summary", el("b", number(count)), " ", reason),
     count > rejections.length ? el("p.soft", `The newest ${rejections.length} of them:`) : null, list(rejections.map(rejected)))));
 }
@@ -240,7 +226,6 @@ $("search").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(reasons, 200);
 });
-$("search").addEventListener("submit", (event) => event.preventDefault());
 
 async function repeat(what, pause) {
   if (!document.hidden) await what();
@@ -248,5 +233,6 @@ async function repeat(what, pause) {
 }
 document.addEventListener("visibilitychange", () => { if (!document.hidden) overview(); });
 repeat(overview, every);
-repeat(reasons, reasonsEvery);
-answer(false);
+repeat(() => $("reasons").querySelector("[open], :focus") ?? reasons(), reasonsEvery); // not while the user reads them
+
+answer();

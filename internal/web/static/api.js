@@ -1,33 +1,27 @@
-// Asks the API, and shows when it is away.
+// Sends requests to the API, and shows when the API is unreachable.
 
-const again = 2000;
-const slow = 15_000; // an answer that takes longer is none
+const retryAfter = 2000, timeout = 15_000; // milliseconds
 const never = new AbortController().signal;
 
 let oldest = null;
 
-/** The smallest revision that an answer showed: processes of the API may differ. */
+/** Returns the smallest revision that a response carried: replicas of the API may differ. */
 export const revision = () => oldest;
 
-/** An answer other than 200: a problem document, or what comes close. */
-export class Problem extends Error {
-  constructor(status, { detail, parameter }) {
-    super(detail ?? `the answer is ${status}`);
-    Object.assign(this, { status, parameter, final: status < 500 || status === 501 });
-  }
-}
-
-/** Returns {body, total}; throws a Problem, which is final when asking again would not help. */
+/** Returns {body, total}, or throws an error. The error is final when a retry would not help. */
 export async function ask(url, signal = never) {
-  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(slow)]) });
-  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
+  if (!response.ok) {
+    const { status } = response, { detail = `the API answers with status ${status}` } = await response.json().catch(() => ({}));
+    throw Object.assign(new Error(detail), { status, final: status < 500 || status === 501 });
+  }
   const shown = Number(response.headers.get("Catalogue-Revision"));
   if (shown > 0) oldest = Math.min(oldest ?? shown, shown);
   const total = response.headers.get("Total-Count");
   return { body: await response.json(), total: total && Number(total) };
 }
 
-/** Asks until there is an answer, and says meanwhile that the API is away. */
+/** Retries until there is an answer or a final problem. Meanwhile a banner says that the API is unreachable. */
 export async function insist(url, signal) {
   for (;;) {
     try {
@@ -36,8 +30,8 @@ export async function insist(url, signal) {
       return answer;
     } catch (error) {
       if (signal.aborted || error.final) throw error;
-      away("The API is away. What is shown may be old; trying again.");
-      await pause(again);
+      away("The API is unreachable. The page may show old data; retrying.");
+      await pause(retryAfter);
     }
   }
 }
@@ -50,7 +44,7 @@ function away(words) {
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Makes signals, each of which aborts the one before, so that late answers are dropped. */
+/** Returns a function that makes signals. Each signal aborts the one before, so that late answers are dropped. */
 export function turns() {
   let now = null;
   return () => {

@@ -1,5 +1,5 @@
-// The browse page: leads from its address to what is shown, and back. Everything shown
-// comes from the public API.
+// The browse page: shows what its address names, and turns clicks and searches into
+// addresses. All data comes from the public API.
 import { edit, href, place, suggestionHref } from "./address.js";
 import { turns } from "./api.js";
 import { describe } from "./chips.js";
@@ -10,25 +10,25 @@ import { follow } from "./live.js";
 import { heading, movie, person } from "./pages.js";
 import { combobox } from "./search.js";
 
-const calm = 2000; // milliseconds between two refreshes
+const refreshAfter = 1000; // milliseconds in which changes are collected
 const turn = turns();
 
-let way = 0; // grows with each place, so that a late one is not shown
-let settled = false; // the place is shown, and scrolled to where it was left
-let lastList = "./"; // where the way back leads
-let opener = null; // the link of the list that was followed
-let stale = false; // the list was out of sight when something changed
-let concerns = null; // whether a change is one of what the page shows
+let renders = 0; // an earlier render that ends late is dropped
+let settled = false; // the view is shown at its scroll position
+let lastList = "./"; // address of the latest list, for the way back
+let opener = null; // the link in the list that was followed
+let stale = false; // something has changed while the list was hidden
+let concerns = null; // tells whether a change concerns the page that is shown
 
-// --- from the address to what is shown
+// --- from the address to the view
 
 async function render(moved) {
-  const mine = ++way, now = place(), { y = 0, rows = 0 } = history.state ?? {};
+  const mine = ++renders, now = place(), { y = 0, rows = 0 } = history.state ?? {};
   settled = false;
   const ready = now.view === "list" ? showList(now.params, rows) : showPage(now);
-  // The first page has nothing before it that could stay, and a list shows that it loads.
+  // Wait for a page, unless it is the first view. A list shows that it is loading.
   if (y > 0 || (mine > 1 && now.view !== "list")) await ready;
-  if (mine !== way) return;
+  if (mine !== renders) return;
   reveal(now.view, moved);
   if (moved || y > 0) scrollTo(0, y);
   settled = true;
@@ -45,8 +45,8 @@ function showList(params, rows) {
   return ready;
 }
 
-/** Shows the page of a movie or a person; again: it is there, and has changed. */
-async function showPage({ view, value, params }, again = false) {
+/** Shows the page of a movie or a person; again when it is shown already and has changed. */
+async function showPage({ view, value }, again = false) {
   const signal = turn();
   const page = await (view === "movie" ? movie : person)(value, signal).catch((error) => {
     if (!signal.aborted && !error.final) throw error;
@@ -56,14 +56,8 @@ async function showPage({ view, value, params }, again = false) {
   const focused = again && $("page").contains(document.activeElement);
   concerns = page.has;
   document.title = `${page.title} – Movies`;
-  $("page").replaceChildren(el("a.back", { href: lastList }, "← Back to the list"), surplus(view, params), ...page.parts);
+  $("page").replaceChildren(el("a.back", { href: lastList }, "← Back to the list"), ...page.parts);
   if (focused) focusPage();
-}
-
-/** Names what is in the address and has no meaning for this page. */
-function surplus(view, params) {
-  params.delete(view);
-  return params.size === 0 ? "" : el("p.error", `The address also has “${[...params.keys()].join("”, “")}”, which the page of a ${view} does not use.`);
 }
 
 const focusPage = () => $("page").querySelector("h2")?.focus({ preventScroll: true });
@@ -78,7 +72,7 @@ function reveal(view, moved) {
   else if (!wasList && opener?.isConnected) opener.focus({ preventScroll: true });
 }
 
-// --- from what people do to the address
+// --- from clicks and searches to the address
 
 function remember() {
   if (settled) history.replaceState({ y: scrollY, rows: place().view === "list" ? list.rows() : 0 }, "");
@@ -92,7 +86,7 @@ function go(url, { replace = false } = {}) {
   render(true);
 }
 
-/** The filters of the list in view, without its words; from elsewhere a search begins anew. */
+/** Returns the filters of the list that is shown, without its search. Elsewhere there are none. */
 const present = (change = () => {}) => edit(place().view === "list" ? place().params : {}, (p) => {
   p.delete("q");
   change(p);
@@ -106,7 +100,7 @@ combobox({
     go(suggestionHref(suggestion, present()));
   },
   search: (text) => {
-    if (matchMedia("(pointer: coarse)").matches) $("q").blur(); // takes the keyboard away
+    if (matchMedia("(pointer: coarse)").matches) $("q").blur(); // hides the screen's keyboard
     go(href(present((p) => {
       p.delete("sort");
       if (text === "") return;
@@ -125,37 +119,27 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   go(`./${link.search}`);
 });
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, dialog")) return;
-  event.preventDefault();
-  $("q").select();
-});
 $("sort").addEventListener("change", () => go(list.sorted($("sort").value)));
 $("more").addEventListener("click", list.more);
 addEventListener("popstate", () => render(true));
-let scrolling;
-addEventListener("scroll", () => {
-  clearTimeout(scrolling);
-  scrolling = setTimeout(remember, 100);
-}, { passive: true });
-addEventListener("pagehide", remember);
+for (const event of ["scrollend", "pagehide"]) addEventListener(event, remember);
 history.scrollRestoration = "manual";
 
 // --- cards or a table
 
-let kept = {}; // where the look is remembered, if the browser lets us
-try { kept = localStorage; } catch { /* it does not */ }
+let storage = {}; // remembers the choice, where the browser allows it
+try { storage = localStorage; } catch { /* it does not */ }
 
 function show(look) {
-  kept["jpmovies-look"] = look;
+  storage["jpmovies-look"] = look;
   $(`look-${look}`).checked = true;
   $("results").classList.toggle("dense", look === "table");
 }
 
 for (const input of document.querySelectorAll("[name=look]")) input.addEventListener("change", () => show(input.value));
-show(kept["jpmovies-look"] ?? "cards");
+show(storage["jpmovies-look"] ?? "cards");
 
-// --- the filters: beside the list, or in a sheet where there is no room
+// --- the filters: beside the list, or in a sheet on a narrow screen
 
 const narrow = matchMedia("(max-width: 56rem)");
 
@@ -168,29 +152,28 @@ narrow.addEventListener("change", placePanel);
 placePanel();
 $("filter").addEventListener("click", () => $("sheet").showModal());
 
-// --- what happens meanwhile
+// --- live updates
 
-let soon = null, last = 0;
+let planned = null; // the timer of the next refresh
 
 function changed(change) {
   list.changed(change);
   const now = place();
   stale = true;
-  if (now.view === "list") soon ??= setTimeout(refresh, Math.max(300, last + calm - Date.now()));
+  if (now.view === "list") planned ??= setTimeout(refresh, refreshAfter);
   else if (concerns?.(change)) showPage(now, true);
 }
 
-/** Asks for the list and the counts again, when they are in sight. */
+/** Loads the list and the counts again. When the list is hidden, this waits until it is shown. */
 function refresh() {
-  soon = null;
+  planned = null;
   if (place().view !== "list") return;
   stale = false;
-  last = Date.now();
   list.refresh();
   counts(place().params, true);
 }
 
-// lost: what has changed is not known any more, so all is asked for again.
+/** Loads everything again, because changes may have been missed. */
 function lost() {
   list.forget();
   stale = true;

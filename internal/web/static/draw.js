@@ -1,8 +1,8 @@
-// Small pieces of page: elements, and numbers in words.
+// Helpers that make elements and format numbers.
 
 export const $ = (id) => document.getElementById(id);
 
-/** Returns a function that makes elements of a namespace from "name.class", perhaps attributes, and children; texts are never markup. */
+/** Returns a function that makes an element from "name.class", optional attributes, and children. Texts are never markup. */
 const maker = (namespace) => (kind, ...children) => {
   const [name, ...classes] = kind.split(".");
   const e = document.createElementNS(namespace, name);
@@ -19,7 +19,6 @@ const maker = (namespace) => (kind, ...children) => {
 export const el = maker(document.documentElement.namespaceURI);
 export const svg = maker("http://www.w3.org/2000/svg");
 
-/** Says how long a time is. */
 export function ago(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -28,6 +27,7 @@ export function ago(milliseconds) {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
+export const took = (seconds) => (seconds < 1 ? `${Math.ceil(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
 export const number = (n) => n.toLocaleString("en", { maximumFractionDigits: n < 100 ? 1 : 0 });
 export const many = (n, one) => `${number(n)} ${one}${n === 1 ? "" : "s"}`;
 export const movies = (n) => many(n, "movie");

@@ -1,27 +1,36 @@
-// The filters beside the list: years, genres and people, each with how many movies match.
+// The filters beside the list: years, genres and people, each with its number of movies.
 import { edit, filters, href } from "./address.js";
 import { insist, turns } from "./api.js";
 import { row } from "./cards.js";
 import { $, el } from "./draw.js";
 import { histogram } from "./histogram.js";
 
-const few = 12;
+const maxRows = 12;
 const tags = { "": "✓", _any: "any", _not: "not" };
+const choices = { "": "all", _any: "any", _not: "none" };
 
-/** Makes the filters. go(address, options) leads to a changed list; all(n) is told how many movies there are. */
+/** Makes the section of a group: how the chosen names combine, and the names. */
+function section(group, title) {
+  const names = title.toLowerCase();
+  const radio = (way) => el("label", el("input", { type: "radio", name: `${group}-way`, value: way, checked: way === "" }), choices[way]);
+  return el("section", el("h2", title),
+    el("fieldset", { "aria-label": `Of the chosen ${names} a movie has` }, ...Object.keys(choices).map(radio)),
+    el("ul.rows", { id: group }),
+    el("details", { hidden: true }, el("summary", `More ${names}`), el("ul.rows", { id: `${group}-more` })));
+}
+
+/** Makes the filters. go(address, options) shows a changed list; all(n) receives the number of movies in the catalogue. */
 export function panel({ go, all }) {
-  const turn = turns(), peopleTurn = turns();
+  const turn = turns();
   let params = new URLSearchParams();
-  let asked = null; // what is shown, as an address
-  let whole = null; // all movies per year
+  let asked = null; // params of the counts that are shown or loading, as text
+  let whole = null; // movies per year of the whole catalogue
   let off = false; // the API has no index
   const counts = { genre: [], cast: [] };
 
   const leave = (change, options) => go(href(edit(params, change)), options);
 
-  // --- years
-
-  // A range that follows from the one before, key by key, is one step back.
+  // Changing a year by keys makes one step in the browser's history, not one for each key.
   const drawYears = histogram($("years"), (range) => leave(setYears(range ?? []), { replace: document.activeElement.type === "number" && /year_/.test(params) }));
 
   const setYears = ([from, to]) => (p) => {
@@ -32,7 +41,7 @@ export function panel({ go, all }) {
     drawYears(whole, part, ...["year_from", "year_to"].map((name) => Number(params.get("year") ?? params.get(name)) || null));
   }
 
-  // --- genres and people
+  $("panel").append(section("genre", "Genres"), section("cast", "People"));
 
   const way = (group) => document.querySelector(`[name=${group}-way]:checked`).value;
 
@@ -45,42 +54,25 @@ export function panel({ go, all }) {
       .map((k) => ({ ...k, to: href(edit(params, (p) => p.append(group + way(group), k.name))) }));
     const rows = [...chosen, ...others].map((r) => row({ ...r, most, mark: group === "genre" }));
     const focused = document.activeElement.dataset.name;
-    $(group).replaceChildren(...rows.slice(0, few), rows.length === 0 ? el("li.soft", "None") : "");
-    $(`${group}-more`).replaceChildren(...rows.slice(few));
-    $(`${group}-more`).parentNode.hidden = rows.length <= few;
+    $(group).replaceChildren(...rows.slice(0, maxRows), rows.length === 0 ? el("li.soft", "None") : "");
+    $(`${group}-more`).replaceChildren(...rows.slice(maxRows));
+    $(`${group}-more`).parentNode.hidden = rows.length <= maxRows;
     if (focused && document.activeElement === document.body) rows.map((r) => r.firstChild).find((a) => a.dataset.name === focused)?.focus();
   }
 
-  /** Switches the way; what was chosen as all becomes any, and back. */
+  /** Applies another way to combine. Names chosen as "all" become "any", and the reverse. */
   function switchWay(group) {
-    const to = way(group), from = { "": "_any", _any: "" }[to];
-    if (from === undefined || !params.has(group + from)) return drawGroup(group);
+    const to = way(group), from = to === "" ? "_any" : "";
+    if (to === "_not" || !params.has(group + from)) return drawGroup(group);
     leave((p) => {
       for (const name of p.getAll(group + from)) p.append(group + to, name);
       p.delete(group + from);
     });
   }
 
-  async function askPeople(signal) {
-    const p = filters(params, "cast_any"), name = $("cast-name").value;
-    p.set("limit", 100);
-    if (/[\p{L}\p{N}]/u.test(name)) p.set("name", name);
-    const { body } = await insist(href(p, "people"), signal);
-    counts.cast = body.people.map((c) => ({ name: c.name, count: c.movies }));
-  }
+  for (const group of ["genre", "cast"]) $(group).parentNode.querySelector("fieldset").addEventListener("change", () => switchWay(group));
 
-  for (const group of ["genre", "cast"]) {
-    for (const input of document.querySelectorAll(`[name=${group}-way]`)) input.addEventListener("change", () => switchWay(group));
-  }
-  let timer;
-  $("cast-name").addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => askPeople(peopleTurn()).then(() => drawGroup("cast"), () => {}), 150); // superseded, or the list says what is wrong
-  });
-
-  // --- all of it
-
-  /** Shows the filters of a list. A number of "any" is counted without this condition: it is what the name would bring. */
+  /** Shows the counts for a list. "any" names are counted without the "any" filter: a count is what the name would add. */
   return async function show(now, again = false) {
     if (off || (!again && now.toString() === asked)) return;
     params = now;
@@ -93,21 +85,22 @@ export function panel({ go, all }) {
     }
     const others = filters(params, "year", "year_from", "year_to");
     try {
-      const [genres, part, every] = await Promise.all([
+      const [genres, people, part, every] = await Promise.all([
         insist(href(filters(params, "genre_any"), "genres"), signal),
+        insist(href([...filters(params, "cast_any"), ["limit", 100]], "people"), signal),
         insist(href(others, "years"), signal),
         whole === null && others.size > 0 ? insist("years", signal) : null,
-        askPeople(signal),
       ]);
       if (every !== null || others.size === 0) whole = (every ?? part).body.years;
       counts.genre = genres.body.genres.map((g) => ({ name: g.genre, count: g.movies }));
+      counts.cast = people.body.people.map((p) => ({ name: p.name, count: p.movies }));
       all(whole.reduce((sum, y) => sum + y.movies, 0));
       showYears(part.body.years);
       drawGroup("genre");
       drawGroup("cast");
-    } catch (error) { // superseded, or the list says what is wrong
+    } catch (error) {
       off = error.status === 501;
-      if (off) $("panel").replaceChildren("This API has no index, so nothing can be counted.");
+      if (off) $("panel").replaceChildren("This API runs without an index, which the counts need.");
     }
     $("panel").classList.toggle("ready", off || whole !== null);
   };

@@ -1,23 +1,23 @@
-// Movies per year: those that match before all there are. A range is chosen by dragging
-// over the bars, or in two fields.
+// The number of movies per year: those that match in front of all. Dragging over the bars
+// or typing into two fields chooses a range.
 import { el, movies, number, svg, years } from "./draw.js";
 
-/** A picture of counts per year, later layers in front. Heights are square roots, so that few movies are seen beside many. */
+/** Draws counts per year, later layers in front. Heights are square roots, so that small counts stay visible. */
 export function chart(layers, first, last) {
   const most = Math.max(...Object.values(layers).flat().map((c) => c.movies));
   const bar = (c) => `M${c.year - first} 100v${-Math.max(3, Math.sqrt(c.movies / most) * 100).toFixed(1)}h.88V100z`;
   const paths = Object.entries(layers).map(([name, counts]) => svg("path", { class: name, d: counts.map(bar).join("") }));
-  return svg("svg", { viewBox: `0 0 ${last - first + 1} 100`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
+  return svg("svg.bars", { viewBox: `0 0 ${last - first + 1} 100`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
 }
 
-/** Makes the histogram below root; choose([from, to]) takes a new range, null for all years. Returns draw(whole, part, from, to). */
+/** Makes the histogram in root, and returns draw(whole, part, from, to). choose receives a new range [from, to], or null for all years. */
 export function histogram(root, choose) {
   const picture = el("div.picture"), words = el("output.soft");
   const fields = ["From year", "To year"].map((label) => el("input", { type: "number", "aria-label": label }));
   root.replaceChildren(picture, el("div.range", fields[0], "–", fields[1]), words);
 
   let whole = [], part = [], first, last, range;
-  let start = null; // the year where a drag began
+  let start = null; // the year where a drag starts
 
   const inside = (c) => c.year >= range[0] && c.year <= range[1];
   const clamp = (year) => Math.min(last, Math.max(first, year));

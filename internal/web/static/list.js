@@ -1,25 +1,25 @@
-// The list of movies: pages that follow each other as they come into view.
+// The list of movies. The next page loads when the end of the list comes into view.
 import { edit, filters, href, nextOf, suggestionHref } from "./address.js";
 import { ask, insist, turns } from "./api.js";
-import { card, flash, links, meant } from "./cards.js";
+import { about, card, flash, row } from "./cards.js";
 import { chips } from "./chips.js";
 import { $, el, movies, number } from "./draw.js";
 
-const patience = 150; // milliseconds until grey cards are shown
+const patience = 150; // milliseconds until the skeleton is shown
 
 let params = new URLSearchParams();
-let asked = null; // what the list shows, as an address
+let asked = null; // params of the list that is shown or loading, as text
 let shown = new Map(); // id -> card
-let next = null; // the page that follows
-let total = null; // how many match
-let all = null; // how many there are
+let next = null; // address of the next page
+let total = null; // movies that match
+let all = null; // movies in the catalogue
 const turn = turns();
 let signal = turn();
 const atEnd = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && more(), { rootMargin: "400px" });
 
 export const rows = () => shown.size;
 
-/** Shows what matches; at least so many rows, where someone returns to. */
+/** Shows the movies that match, and at least so many rows when the user comes back. */
 export async function show(now, atLeast = 0) {
   if (now.toString() === asked) return;
   params = now;
@@ -31,28 +31,27 @@ export async function show(now, atLeast = 0) {
   $("sort").value = params.get("sort") ?? "-id";
   $("match").hidden = $("match").disabled = !params.has("q");
   const late = setTimeout(wait, patience);
-  await during(mine, async () => {
+  await load(mine, async () => {
     const page = await insist(href(first, "movies"), mine);
     clearTimeout(late);
     clear();
-    take(page);
-    while (next !== null && shown.size < atLeast) take(await insist(next, mine));
+    append(page);
+    while (next !== null && shown.size < atLeast) append(await insist(next, mine));
   });
   clearTimeout(late);
 }
 
 export async function more() {
   const mine = signal;
-  if (next !== null && !isBusy()) await during(mine, async () => take(await insist(next, mine)));
+  if (next !== null && !isBusy()) await load(mine, async () => append(await insist(next, mine)));
 }
 
 const isBusy = () => $("list").getAttribute("aria-busy") === "true";
 
-/** Runs what brings movies, and shows how it ended. */
-async function during(mine, bring) {
+async function load(mine, fetchPages) {
   busy(true);
   try {
-    await bring();
+    await fetchPages();
     settle();
   } catch (error) {
     if (mine.aborted) return;
@@ -60,7 +59,7 @@ async function during(mine, bring) {
     refused(error);
   }
   busy(false);
-  // The button may have stayed in view, of which nobody is told again.
+  // The observer only reports changes, and the button may still be in view.
   atEnd.unobserve($("more"));
   atEnd.observe($("more"));
 }
@@ -84,13 +83,13 @@ function wait() {
   $("count").textContent = "Loading movies";
 }
 
-function take(page) {
-  for (const movie of page.body.movies) if (!shown.has(movie.id)) $("list").append(made(movie));
+function append(page) {
+  for (const movie of page.body.movies) if (!shown.has(movie.id)) $("list").append(newCard(movie));
   next = nextOf(page.body);
   total = page.total ?? (next === null ? shown.size : null);
 }
 
-function made(movie) {
+function newCard(movie) {
   const item = card(movie, params);
   shown.set(movie.id, item);
   return item;
@@ -113,44 +112,34 @@ function count() {
   $("show").textContent = total > 0 ? `Show ${movies(total)}` : "Close";
 }
 
-/** Takes how many movies there are. */
 export function setAll(n) {
   all = n;
   if (!isBusy() && total !== null) count();
 }
 
-/** Where an order leads. */
 export const sorted = (order) => href(edit(params, (p) => (order === "-id" ? p.delete("sort") : p.set("sort", order))));
 
-// --- nothing, or no answer
-
-const way = (to, text) => el("p", el("a", { href: to }, text));
-const everything = () => way("./", "Show all movies");
+const everything = () => el("p", el("a", { href: "./" }, "Show all movies"));
 
 async function none() {
   const mine = signal, q = params.get("q");
-  const help = [el("p", "No movie matches all of this."), everything()];
+  const help = [el("p", "No movie matches all filters."), everything()];
   $("note").replaceChildren(...help);
-  const others = q ? await meant(q, mine) : [];
+  const others = q ? await ask(href({ q }, "suggest"), mine).then((a) => a.body.suggestions, () => []) : [];
   if (mine.aborted || others.length === 0) return;
   const rest = edit(params, (p) => p.delete("q"));
-  $("note").replaceChildren(el("h3", "Did you mean …?"), links(others, (s) => suggestionHref(s, rest)), ...help);
+  const links = others.map((s) => row({ name: s.text, note: about(s), to: suggestionHref(s, rest) }));
+  $("note").replaceChildren(el("h3", "Did you mean …?"), el("ul.rows.meant", ...links), ...help);
 }
 
-function refused({ message, parameter }) {
+function refused({ message }) {
   $("count").textContent = "That cannot be shown";
-  const like = params.has(parameter) && / did you mean (\w+)\?/.exec(message)?.[1];
-  const instead = (p) => {
-    p.append(like, p.get(parameter));
-    p.delete(parameter);
-  };
-  const text = message.startsWith("unknown parameter") ? `The address has “${parameter}”, which is not a filter` : message;
-  $("note").replaceChildren(el("p.error", `${text}.`), like ? way(href(edit(params, instead)), `Use “${like}” instead`) : "", everything());
+  $("note").replaceChildren(el("p.error", `${message}.`), everything());
 }
 
-// --- what happens meanwhile
+// --- live updates
 
-/** A movie has changed: it is shown as it is now, where it is. */
+/** Replaces the card of a movie that has changed. */
 export function changed({ id, movie }) {
   const old = shown.get(id);
   if (!old) return;
@@ -159,23 +148,23 @@ export function changed({ id, movie }) {
     return;
   }
   const focused = old.contains(document.activeElement);
-  const item = made(movie);
+  const item = newCard(movie);
   old.replaceWith(item);
   if (focused) item.querySelector("a").focus();
   flash(item);
 }
 
-/** Asks the same question again: what is new comes where it belongs. The browser keeps what is in view where it is. */
+/** Inserts new movies of the first page. The browser keeps the scroll position. */
 export async function refresh() {
   const mine = signal;
-  const page = isBusy() ? null : await ask(href(params, "movies"), mine).catch(() => null); // the badge says that the API is away
+  const page = isBusy() ? null : await ask(href(params, "movies"), mine).catch(() => null);
   if (page === null || mine.aborted || isBusy()) return;
   $("note").replaceChildren();
   let before = null;
   for (const movie of page.body.movies) {
     let item = shown.get(movie.id);
     if (!item) {
-      item = made(movie);
+      item = newCard(movie);
       if (before) before.after(item);
       else $("list").prepend(item);
       flash(item);
@@ -187,5 +176,4 @@ export async function refresh() {
   settle();
 }
 
-/** What has changed is not known: the list is asked for anew. */
 export function forget() { asked = null; }

@@ -1,27 +1,22 @@
-// Follows the catalogue: changes as they happen, and whether the data is fresh.
-//
-// A browser opens six connections to a server, so one tab has the stream and tells the
-// others that something has changed. Each tab then asks for what it has missed.
+// Follows the changes of the catalogue, and shows how fresh the data is. A browser opens
+// at most six connections to a server, so one tab holds the event stream and tells the others.
 import { ask, pause, revision } from "./api.js";
 import { ago, el, many } from "./draw.js";
 
-const every = 10_000, again = 2000; // milliseconds between two questions: at rest, and while there is no answer
-const calm = 300; // milliseconds in which changes count as one
-const most = 1000; // changes in an answer
-const silentAfter = 3 * 60_000; // a worker looks into its bucket at least once a minute
+const every = 10_000, retryAfter = 2000; // milliseconds between two requests when idle, and after a failure
+const pauseAfter = 300; // milliseconds in which changes are collected
+const most = 1000; // changes in one response
+const silentAfter = 3 * 60_000; // a worker lists its bucket at least once a minute
 
-/**
- * Calls changed(change) for each change after the first answer that the page got, lost()
- * when it may have missed some, and shows the freshness in a badge.
- */
+/** Calls changed(change) for each change, lost() when changes may have been missed, and shows the freshness in a badge. */
 export async function follow({ badge, text, changed, lost }) {
   let since = null, updated = null, status = null;
-  let live = null; // whether the last question for changes was answered
+  let live = null; // whether the last request for changes succeeded
 
   function show() {
     const passes = (status?.workers ?? []).map((w) => Date.parse(w.last_pass) || 0);
     const silence = Math.max(...passes) > 0 ? Date.now() - Math.max(...passes) : 0;
-    const first = status === null ? "API away" : live ? "live" : live === null ? "connecting" : "reconnecting";
+    const first = status === null ? "API unreachable" : live ? "live" : live === null ? "connecting" : "reconnecting";
     const rest = [
       updated !== null && `updated ${ago(Date.now() - updated)} ago`,
       status?.objects_waiting > 0 && `${many(status.objects_waiting, "object")} waiting`,
@@ -29,7 +24,6 @@ export async function follow({ badge, text, changed, lost }) {
     ].filter(Boolean).map((words) => ` · ${words}`).join("");
     badge.dataset.state = status === null ? "away" : !live || silence > silentAfter ? "late" : "live";
     if (text.textContent !== first + rest) text.replaceChildren(first, el("span.detail", rest));
-    badge.title = `${first}${rest} · revision ${since ?? "unknown"}`;
   }
 
   async function look() {
@@ -49,7 +43,7 @@ export async function follow({ badge, text, changed, lost }) {
     } catch (error) {
       live = false;
       if (error.status !== 410) return;
-      await look(); // the revision is too old, or the catalogue was restored
+      await look(); // the feed no longer holds this revision, or the catalogue was restored
       since = status?.revision ?? since;
       if (status !== null) lost();
     }
@@ -67,18 +61,12 @@ export async function follow({ badge, text, changed, lost }) {
 
   function stream() {
     const source = new EventSource(`changes?since=${since}`);
-    source.addEventListener("change", () => {
-      channel.postMessage(null);
-      poke();
-    });
-    source.addEventListener("open", poke);
-    source.addEventListener("error", () => {
-      poke();
-      if (source.readyState === EventSource.CLOSED) setTimeout(stream, again); // it was refused: the browser gives up
-    });
+    for (const event of ["open", "change", "error"]) source.addEventListener(event, poke);
+    source.addEventListener("change", () => channel.postMessage(null));
+    source.addEventListener("error", () => source.readyState === EventSource.CLOSED && setTimeout(stream, retryAfter));
   }
 
-  /** Waits for the lock that the tab with the stream holds until it is closed. Only pages over TLS or of this machine have locks. */
+  /** Opens the stream when no other tab holds the lock. Browsers have locks only over TLS or on localhost. */
   function share() {
     if (navigator.locks) navigator.locks.request(channel.name, () => new Promise(stream));
     else stream();
@@ -98,7 +86,7 @@ export async function follow({ badge, text, changed, lost }) {
       if (since !== null) await fetchChanges();
       show();
     }
-    await pause(calm);
-    if (!poked) await Promise.race([pause(live ? every : again), new Promise((done) => { wake = done; })]);
+    await pause(pauseAfter);
+    if (!poked) await Promise.race([pause(live ? every : retryAfter), new Promise((done) => { wake = done; })]);
   }
 }

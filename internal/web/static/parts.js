@@ -1,19 +1,7 @@
-// Pieces of the operators' page and of the API reference.
+// The tables and charts of the operators' page.
 import { ago, el, number, svg } from "./draw.js";
 
-/** A command line with a button that copies it. */
-export function command(line) {
-  const code = el("code", line), button = el("button.quiet", { type: "button" }, "Copy");
-  button.addEventListener("click", async () => {
-    // Browsers refuse over plain HTTP: then the line is selected, ready for Ctrl-C.
-    getSelection().selectAllChildren(code);
-    button.textContent = await navigator.clipboard?.writeText(code.textContent).then(() => "Copied", () => null) ?? "Selected";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-  return el("div.command", code, button);
-}
-
-/** A table. The head of a column of numbers ends with #, that of one of long texts with *. */
+/** Makes a table. A heading that ends with # is of a column of numbers, one with * of long texts. */
 export function table(heads, rows) {
   const kinds = heads.map((h) => ({ "#": ".n", "*": ".long" })[h.at(-1)] ?? "");
   const cells = (name, row) => row.map((c, i) => el(name + kinds[i], c));
@@ -23,18 +11,16 @@ export function table(heads, rows) {
 }
 
 export const duration = (seconds) => ago(seconds * 1000);
-/** Says how long something took. */
-export const took = (seconds) => (seconds < 1 ? `${Math.ceil(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
 const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
-/** The top of an axis: a round figure, whose half is round, too. */
+/** Returns the top of an axis: a round figure whose half is round, too. */
 function top(most, timed) {
   const unit = (timed && [86400, 3600, 60].find((u) => most >= u)) || 1;
   const power = unit * 10 ** Math.floor(Math.log10(Math.max(2, most / unit)));
   return [1, 2, 4, 6, 10].map((f) => f * power).find((v) => v >= Math.max(2, most));
 }
 
-/** Draws points [time in ms, value] as a line with axes. The value is a number with a unit behind it, or seconds when timed. */
+/** Draws points [time in ms, value] as a line with axes. Values have the unit; when timed they are seconds. */
 export function chart(figure, name, unit, points, timed = false) {
   const full = (v) => (timed ? duration(v) : number(v) + unit);
   const [from] = points[0], [to, value] = points.at(-1);
@@ -49,5 +35,5 @@ export function chart(figure, name, unit, points, timed = false) {
   figure.replaceChildren(el("figcaption", name, el("b", full(value))), svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },
     ...[0, end / 2, end].flatMap((v) => [svg("path", { d: `M${left} ${y(v)}H${right}` }), label(left - 8, y(v) + 4, "end", timed ? duration(v) : number(v))]),
     label(left, height - 4, "start", clock(from)), label(right, height - 4, "end", clock(to)),
-    svg("polygon", { points: `${left},${low} ${line} ${right},${low}` }), svg("polyline", { points: line })));
+    svg("polyline", { points: line })));
 }

@@ -1,13 +1,12 @@
-// The search box: a combobox as the ARIA Authoring Practices describe it. The list opens
-// while somebody types; the arrows choose, Enter takes, Escape closes.
+// The search box: a combobox as in the ARIA Authoring Practices.
 import { href } from "./address.js";
 import { ask, turns } from "./api.js";
 import { about } from "./cards.js";
 import { el } from "./draw.js";
 
-const between = 80; // milliseconds between two questions
+const between = 80; // milliseconds between two requests
 
-/** choose(suggestion) and search(text) are called with what somebody has taken. */
+/** Calls choose(suggestion) or search(text) with what the user takes. */
 export function combobox({ input, list, choose, search }) {
   const turn = turns();
   let active = -1, timer, asked = 0;
@@ -20,7 +19,7 @@ export function combobox({ input, list, choose, search }) {
 
   function close() {
     clearTimeout(timer);
-    turn(); // drops the answer that is on its way
+    turn(); // drops a late answer
     open(false);
   }
 
@@ -48,7 +47,6 @@ export function combobox({ input, list, choose, search }) {
     if (!/[\p{L}\p{N}]/u.test(q)) return close();
     asked = Date.now();
     const signal = turn();
-    // Without an answer it was superseded, or the badge says that the API is away; Enter works all the same.
     const answer = await ask(href({ q }, "suggest"), signal).catch(() => null);
     if (answer !== null && !signal.aborted && document.activeElement === input) show(q, answer.body.suggestions);
   }
@@ -67,7 +65,7 @@ export function combobox({ input, list, choose, search }) {
     ArrowDown: () => (list.hidden ? soon() : mark(active + 1 < list.children.length ? active + 1 : -1)),
     ArrowUp: () => (list.hidden ? soon() : mark(active < 0 ? list.children.length - 1 : active - 1)),
     Enter: () => (list.hidden || active < 0 ? take(() => search(input.value.trim())) : list.children[active].click()),
-    Escape: () => close(), // what was typed stays
+    Escape: () => close(), // the text stays
   };
 
   input.addEventListener("input", soon);
@@ -77,5 +75,5 @@ export function combobox({ input, list, choose, search }) {
     event.preventDefault();
     keys[event.key]();
   });
-  list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus
+  list.addEventListener("pointerdown", (event) => event.preventDefault()); // keeps the focus in the box
 }
