@@ -30,7 +30,7 @@ func newAPI() *cobra.Command {
 		Use:   "api",
 		Short: "Serve the movies over HTTP",
 		Long: `Serves the catalogue over HTTP until SIGINT or SIGTERM; then it finishes the
-requests that run. It only reads: its database user needs no right but SELECT.
+requests in flight. It only reads: its database user needs no right but SELECT.
 (A SQLite file must be writable nevertheless: its readers take locks beside it.)`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return runAPI(command.Context()) },

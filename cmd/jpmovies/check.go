@@ -16,10 +16,10 @@ import (
 func newCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE...",
-		Short: "Say what a worker would make of files",
-		Long: `Reads each file as the worker would read an object and says, for every update
+		Short: "Show what a worker would apply or reject",
+		Long: `Reads each file as the worker would read an object and prints, for every update
 in it, what would be applied or why it would be rejected. "-" is the standard
-input. Nothing is changed. Fails when an update would be rejected.`,
+input. It changes nothing. Fails when an update would be rejected.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, files []string) error {
 			out := bufio.NewWriter(command.OutOrStdout())

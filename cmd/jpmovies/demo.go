@@ -41,15 +41,15 @@ func newDemo() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "demo",
 		Short: "Run API and worker on a folder and a SQLite file, with a few films",
-		Long: `Needs nothing but this program: makes a folder for files to drop and a SQLite
-file, puts a few well-known films through the worker, and serves them until
-SIGINT or SIGTERM. Run again it goes on with what is there.`,
+		Long: `Needs nothing but this program: creates a folder for files to drop and a SQLite
+file, passes a few well-known films through the worker, and serves them until
+SIGINT or SIGTERM. The next run continues with the same files.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return runDemo(command.Context(), dir, command.OutOrStdout())
 		},
 	}
-	command.Flags().StringVar(&dir, "dir", dir, "where the folder inbox and the file movies.sqlite are made")
+	command.Flags().StringVar(&dir, "dir", dir, "where to create the folder inbox and the file movies.sqlite")
 	return command
 }
 

@@ -17,9 +17,8 @@ func newExport() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "export",
 		Short: "Write all movies as NDJSON or CSV",
-		Long: `Writes the movies to standard output as they are at one revision, which is told
-on standard error: follow /changes from there. The output is that of the API's
-/export.`,
+		Long: `Writes the movies at one revision to standard output, in the formats of the API's
+/export, and prints the revision to standard error: follow /changes from there.`,
 		Example: `  jpmovies export > movies.ndjson
   jpmovies export --format csv --filter 'genre=Drama&year_from=2000'`,
 		Args: cobra.NoArgs,

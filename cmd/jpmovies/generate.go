@@ -22,8 +22,8 @@ func newGenerate() *cobra.Command {
 	var dir string
 	command := &cobra.Command{
 		Use:   "generate",
-		Short: "Make a synthetic catalogue of any size",
-		Long: `Writes movies, one a line, to standard output, or as files into a folder. The
+		Short: "Generate a synthetic catalogue of any size",
+		Long: `Writes movies, one per line, to standard output, or as files into a folder. The
 same seed gives the same movies. They are shaped like a real catalogue: a few
 genres and people are in very many movies, most in few; the top genre is in 39 %
 of them, a movie has 3.7 people and 1.8 genres on average and a title of one to

@@ -25,11 +25,11 @@ import (
 func newImport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "import FILE...",
-		Short: "Put files straight into the database",
+		Short: "Load files straight into the database",
 		Long: `Reads files as the worker reads objects (NDJSON, arrays, gzip, zstd; the time of
-a file is the time of its updates) and puts them into the database by the same
-rules, rejections included. The files stay. After an interruption run it again:
-applying an update twice changes nothing.`,
+a file is the time of its updates) and loads them into the database by the same
+rules, rejections included. It keeps the files. After an interruption, run it
+again: applying an update twice changes nothing.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, names []string) error {
 			return runImport(command.Context(), command.OutOrStdout(), names)

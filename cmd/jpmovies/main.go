@@ -33,12 +33,17 @@ func run(ctx context.Context, args []string) int {
 MySQL-protocol server (or a SQLite file), safely and in order, and serves the
 movies over HTTP. "jpmovies demo" shows all of it and needs nothing else.
 
-Settings come from the environment; the README lists them.`,
+Settings come from the environment: see "jpmovies help environment".`,
 		SilenceUsage:     true,
 		SilenceErrors:    true,
 		PersistentPreRun: func(*cobra.Command, []string) { started = true },
 	}
-	root.AddCommand(newAPI(), newWorker(), newMigrate(), newDemo(), newCheck(), newImport(), newExport(), newRejections(), newTrace(), newVerify(), newGenerate(), newVersion())
+	root.AddCommand(
+		reads(newAPI(), apiSettings), reads(newWorker(), workerSettings), reads(newMigrate(), databaseSettings),
+		reads(newDemo(), config.Variables(config.Demo{})), newCheck(), reads(newImport(), databaseSettings), reads(newExport(), databaseSettings),
+		newRejections(), reads(newTrace(), databaseSettings, bucketSettings), reads(newVerify(), databaseSettings), newGenerate(), newVersion(),
+		newEnvironment(),
+	)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var wrong *config.Error

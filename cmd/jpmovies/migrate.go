@@ -15,9 +15,8 @@ func newMigrate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
 		Short: "Create or update the database schema",
-		Long: `Brings the schema up to date; a SQLite file is created when there is none.
-Safe to start from several places at once. Waits for a server that does not
-answer yet.`,
+		Long: `Brings the schema up to date, and creates a SQLite file when there is none.
+Several processes may run it at once. Waits for a server that does not answer yet.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return runMigrate(command.Context()) },
 	}

@@ -25,13 +25,16 @@ import (
 func newRejections() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "rejections",
-		Short: "Look at updates that could not be used, and put them back",
-		Long: `Updates that cannot be used are removed from the bucket and kept in the database
+		Short: "Show rejected updates and requeue them",
+		Long: `The worker removes invalid updates from the bucket and stores them in the database
 for MOVIES_REJECTION_DAYS, with the reason and their first 64 KiB.`,
 		Args: cobra.NoArgs, // so that a mistyped subcommand fails
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(newRejectionsList(), newRejectionsShow(), newRejectionsRequeue())
+	command.AddCommand(
+		reads(newRejectionsList(), databaseSettings), reads(newRejectionsShow(), databaseSettings),
+		reads(newRejectionsRequeue(), databaseSettings, bucketSettings),
+	)
 	return command
 }
 
@@ -170,15 +173,14 @@ func newRejectionsRequeue() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "requeue ID",
 		Short: "Put a rejected update back into the bucket",
-		Long: `Puts what was rejected, or the mended update of a file, into the bucket of
-MOVIES_BUCKET_NAME or MOVIES_BUCKET_DIR as a new object, whose key is the prefix
-and "requeued/...", and then forgets the rejection. The object is new, so its
-updates are newer than those of objects that were written before. What would be
-rejected again is refused.`,
+		Long: `Puts a rejected update, or its corrected form in a file, into the bucket as a new
+object, whose key is the prefix and "requeued/...", and then deletes the
+rejection. The object is new, so its updates are newer than those of older
+objects. An update that would be rejected again is refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			return withRejection(command.Context(), args[0], func(movies *catalogue.Catalogue, r report.Rejection) error {
-				body, err := mended(file, r)
+				body, err := corrected(file, r)
 				if err != nil {
 					return err
 				}
@@ -186,11 +188,11 @@ rejected again is refused.`,
 			})
 		},
 	}
-	command.Flags().StringVar(&file, "file", "", "the mended update; - is the standard input")
+	command.Flags().StringVar(&file, "file", "", "the corrected update; - is the standard input")
 	return command
 }
 
-func mended(file string, r report.Rejection) ([]byte, error) {
+func corrected(file string, r report.Rejection) ([]byte, error) {
 	switch {
 	case file == "-":
 		return io.ReadAll(os.Stdin)

@@ -23,12 +23,12 @@ func newTrace() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "trace KEY",
-		Short: "Say what has become of an object",
-		Long: `Says of the objects that have or had this key whether one is waiting in the
-bucket of MOVIES_BUCKET_NAME or MOVIES_BUCKET_DIR (if one is set), what was
-applied and which movies it changed, by what their movies were superseded, and
-what was rejected. Fails when nothing is known: there was no such object, or it
-was longer ago than MOVIES_CHANGE_DAYS.`,
+		Short: "Show what became of an object",
+		Long: `Prints what is known about the objects stored under this key: whether one waits in
+the bucket (if one is set), which updates were applied and which movies they
+changed, which objects superseded them, and which updates were rejected. Fails
+when nothing is known: there was no such object, or it was applied more than
+MOVIES_CHANGE_DAYS ago.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			return withDatabase(command.Context(), func(db *database.DB) error {

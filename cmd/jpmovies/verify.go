@@ -17,12 +17,12 @@ func newVerify() *cobra.Command {
 	var repair, asJSON bool
 	command := &cobra.Command{
 		Use:   "verify",
-		Short: "Check that the database agrees with itself",
-		Long: `Reads the whole catalogue as it is at one moment and checks that the tables of
-names, the number of movies and the change log agree with the movies' rows. Workers
-may go on. Prints each difference, and fails when there is one. --repair corrects
-names and the number of movies from the rows. It corrects neither damaged rows nor a
-change log with holes: restore a copy.`,
+		Short: "Check that the tables agree with each other",
+		Long: `Reads the catalogue at one revision and checks that the tables of names, the
+number of movies and the change log agree with the movies' rows. Workers may run
+meanwhile. Prints each difference, and fails when there is one. --repair repairs
+the names and the number of movies from the rows. It repairs neither damaged rows
+nor a change log with holes: restore a copy.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return withDatabase(command.Context(), func(db *database.DB) error {
@@ -32,7 +32,7 @@ change log with holes: restore a copy.`,
 		},
 	}
 	flags := command.Flags()
-	flags.BoolVar(&repair, "repair", false, "correct names and the number of movies")
+	flags.BoolVar(&repair, "repair", false, "repair names and the number of movies")
 	flags.BoolVar(&asJSON, "json", false, "a JSON object for each difference")
 	return command
 }

@@ -33,9 +33,9 @@ func newWorker() *cobra.Command {
 		Use:   "worker",
 		Short: "Drain the bucket into the database",
 		Long: `Reads objects from the bucket, commits their updates, and deletes what was
-committed. Runs until SIGINT or SIGTERM; then it finishes what is in hand.
+committed. Runs until SIGINT or SIGTERM; then it finishes the objects in flight.
 
-Invalid updates are removed from the bucket and kept in the table rejection.
+Invalid updates are removed from the bucket and stored in the table rejection.
 
 With MOVIES_SQS_URL it learns of new objects from the bucket's events in that SQS
 queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).
@@ -50,8 +50,8 @@ MOVIES_WORKER_BATCH. GOMEMLIMIT sets another one.`,
 			return runWorker(command.Context(), once)
 		},
 	}
-	command.Flags().BoolVar(&once, "once", false, "list until the bucket is empty, then end; fail when nothing can be done about what remains")
-	command.Flags().BoolVar(&dry, "dry-run", false, "say what would be done with each object, and change nothing")
+	command.Flags().BoolVar(&once, "once", false, "make passes until the bucket is empty, then exit; fail when a pass makes no progress")
+	command.Flags().BoolVar(&dry, "dry-run", false, "print what would be done with each object, and change nothing")
 	return command
 }
 

@@ -28,53 +28,53 @@ func (e *Error) Error() string {
 
 // Database configures the database.
 type Database struct {
-	DBFile string `env:"MOVIES_DB_FILE"` // a SQLite file, instead of the server
+	DBFile string `env:"MOVIES_DB_FILE" help:"a SQLite file, instead of the server"`
 
-	DBUser         string `env:"MOVIES_DB_USER"`
-	DBPassword     string `env:"MOVIES_DB_PASS"`
-	DBPasswordFile string `env:"MOVIES_DB_PASS_FILE"` // holds the password
-	DBName         string `env:"MOVIES_DB_NAME" envDefault:"movies"`
-	DBHost         Host   `env:"MOVIES_DB_HOST" envDefault:"127.0.0.1"`
-	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306"`      // unless the host has a port
-	DBConnections  int    `env:"MOVIES_DB_CONNECTIONS" envDefault:"32"` // most connections to the server
-	DBTLS          string `env:"MOVIES_DB_TLS" envDefault:"off"`        // off, on, skip-verify, or a CA file
+	DBUser         string `env:"MOVIES_DB_USER" help:"the server's user"`
+	DBPassword     string `env:"MOVIES_DB_PASS" help:"the user's password"`
+	DBPasswordFile string `env:"MOVIES_DB_PASS_FILE" help:"a file that holds the password, read for each new connection"`
+	DBName         string `env:"MOVIES_DB_NAME" envDefault:"movies" help:"the database on the server"`
+	DBHost         Host   `env:"MOVIES_DB_HOST" envDefault:"127.0.0.1" help:"the MySQL-protocol server: a host, host:port, [::1], [::1]:port or the path of a socket"`
+	DBPort         int    `env:"MOVIES_DB_PORT" envDefault:"3306" help:"the port, unless the host has one"`
+	DBConnections  int    `env:"MOVIES_DB_CONNECTIONS" envDefault:"32" help:"most connections to the server; requests wait for one"`
+	DBTLS          string `env:"MOVIES_DB_TLS" envDefault:"off" help:"off, on, skip-verify, or the path of a CA file"`
 }
 
 // Bucket configures the source of objects.
 type Bucket struct {
-	BucketDir        string `env:"MOVIES_BUCKET_DIR"` // a folder, instead of S3
-	BucketName       string `env:"MOVIES_BUCKET_NAME"`
-	BucketPrefix     string `env:"MOVIES_BUCKET_PREFIX"` // only keys under it
-	BucketPathStyle  bool   `env:"MOVIES_BUCKET_PATH_STYLE"`
-	BucketItemsLimit int    `env:"MOVIES_BUCKET_ITEMS_LIMIT" envDefault:"1000"` // objects per listing
+	BucketDir        string `env:"MOVIES_BUCKET_DIR" help:"a local folder, instead of S3"`
+	BucketName       string `env:"MOVIES_BUCKET_NAME" help:"the S3 bucket"`
+	BucketPrefix     string `env:"MOVIES_BUCKET_PREFIX" help:"only keys under it"`
+	BucketPathStyle  bool   `env:"MOVIES_BUCKET_PATH_STYLE" help:"true for S3-compatible servers without bucket host names"`
+	BucketItemsLimit int    `env:"MOVIES_BUCKET_ITEMS_LIMIT" envDefault:"1000" help:"objects per listing"`
 }
 
 // Process configures a long-running subcommand.
 type Process struct {
-	AdminAddr       string        `env:"MOVIES_ADMIN_ADDR" envDefault:"127.0.0.1:9090"`
-	ShutdownTimeout time.Duration `env:"MOVIES_SHUTDOWN_TIMEOUT" envDefault:"20s"`
+	AdminAddr       string        `env:"MOVIES_ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"the operators' listener: a page, /livez, /readyz, /metrics"`
+	ShutdownTimeout time.Duration `env:"MOVIES_SHUTDOWN_TIMEOUT" envDefault:"20s" help:"time to finish work in flight after SIGINT or SIGTERM"`
 }
 
 // Log configures logging.
 type Log struct {
-	LogLevel  slog.Level `env:"MOVIES_LOG_LEVEL" envDefault:"info"`
-	LogFormat string     `env:"MOVIES_LOG_FORMAT"` // text or json; text on a terminal, else json
+	LogLevel  slog.Level `env:"MOVIES_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	LogFormat string     `env:"MOVIES_LOG_FORMAT" help:"text or json; without it text on a terminal, else json"`
 }
 
 // WorkerOnly configures the worker alone.
 type WorkerOnly struct {
-	Concurrency   int           `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"64"` // parallel GETs
-	Batch         int           `env:"MOVIES_WORKER_BATCH" envDefault:"500"`      // updates per transaction
-	Shard         Shard         `env:"MOVIES_WORKER_SHARD"`                       // i/n
-	IdleMax       time.Duration `env:"MOVIES_WORKER_IDLE_MAX" envDefault:"60s"`
-	RejectionDays int           `env:"MOVIES_REJECTION_DAYS" envDefault:"30"`
-	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30"`
+	Concurrency   int           `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"64" help:"parallel GETs"`
+	Batch         int           `env:"MOVIES_WORKER_BATCH" envDefault:"500" help:"updates per transaction"`
+	Shard         Shard         `env:"MOVIES_WORKER_SHARD" help:"i/n: only this part of the keys, i from 0 to n-1"`
+	IdleMax       time.Duration `env:"MOVIES_WORKER_IDLE_MAX" envDefault:"60s" help:"longest pause between listings"`
+	RejectionDays int           `env:"MOVIES_REJECTION_DAYS" envDefault:"30" help:"how long rejections are kept"`
+	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30" help:"how long the change log and the ingest log are kept"`
 }
 
 // Hints configures the notifications of new objects.
 type Hints struct {
-	QueueURL  string        `env:"MOVIES_SQS_URL"`                           // an SQS queue with the bucket's events
-	Reconcile time.Duration `env:"MOVIES_WORKER_RECONCILE" envDefault:"10m"` // between listings, with a queue
+	QueueURL  string        `env:"MOVIES_SQS_URL" help:"an SQS queue with the bucket's events"`
+	Reconcile time.Duration `env:"MOVIES_WORKER_RECONCILE" envDefault:"10m" help:"with a queue: time between listings"`
 }
 
 // Shard is one of Count parts of the keys, numbered from 0.
@@ -118,20 +118,18 @@ type Worker struct {
 
 // Serving configures the serving of readers.
 type Serving struct {
-	APIAddr   string        `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080"`
-	Staleness time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms"` // how far answers may be behind the database
-	Index     string        `env:"MOVIES_API_INDEX" envDefault:"on"`        // on, or off: answers by SQL
-	CacheMB   int           `env:"MOVIES_API_CACHE_MB" envDefault:"64"`     // MiB of cached answers
-	Exports   int           `env:"MOVIES_API_EXPORTS" envDefault:"4"`       // concurrent exports
-	BasePath  string        `env:"MOVIES_API_BASE_PATH"`                    // prefix of every link, behind a proxy that removes it
-	// IdleTimeout is how long an idle connection is kept: longer than load balancers keep
-	// theirs.
-	IdleTimeout time.Duration `env:"MOVIES_API_IDLE_TIMEOUT" envDefault:"650s"`
+	APIAddr     string        `env:"MOVIES_API_ADDR" envDefault:"127.0.0.1:8080" help:"the listener of the API"`
+	Staleness   time.Duration `env:"MOVIES_API_STALENESS" envDefault:"250ms" help:"how far answers may be behind the database"`
+	Index       string        `env:"MOVIES_API_INDEX" envDefault:"on" help:"on, or off: answer by SQL, for catalogues larger than memory"`
+	CacheMB     int           `env:"MOVIES_API_CACHE_MB" envDefault:"64" help:"MiB of cached answers"`
+	Exports     int           `env:"MOVIES_API_EXPORTS" envDefault:"4" help:"concurrent exports"`
+	BasePath    string        `env:"MOVIES_API_BASE_PATH" help:"prefix of every link, behind a proxy that removes it"`
+	IdleTimeout time.Duration `env:"MOVIES_API_IDLE_TIMEOUT" envDefault:"650s" help:"how long an idle connection is kept; longer than your load balancer's"`
 }
 
 // Replica configures a read replica for the API.
 type Replica struct {
-	DBReadHost Host `env:"MOVIES_DB_READ_HOST"` // host of one replica
+	DBReadHost Host `env:"MOVIES_DB_READ_HOST" help:"host or host:port of a read replica"`
 }
 
 // Host is the address of a server: a name, an IP address, or the path of a socket. Port is
