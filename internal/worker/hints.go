@@ -74,7 +74,7 @@ func (s *scheduler) observe(ctx context.Context, p *pass) {
 func (s *scheduler) planListing(last *pass) {
 	options := &s.worker.options
 	s.listedAt = last.start
-	s.known = backlog{last.counts.waiting(), last.oldest}
+	s.known = last.backlog()
 	if last.counts.waiting()+last.counts.failed() == 0 {
 		s.relistPause = 0
 		s.listAt = time.Now().Add(options.Hints.Reconcile)
