@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -112,7 +113,12 @@ func (t *textReader) reason(err error) string {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Sprintf("object: found truncated %s, expected all of it", t.format)
 	}
-	return fmt.Sprintf("object: found corrupt %s (%s), expected sound data", t.format, clip(err.Error()))
+	detail := clip(err.Error())
+	if errors.As(err, new(flate.CorruptInputError)) || errors.As(err, new(flate.InternalError)) {
+		// Which of the two a reused decompressor returns depends on the object before.
+		detail = "flate: corrupt input"
+	}
+	return fmt.Sprintf("object: found corrupt %s (%s), expected sound data", t.format, detail)
 }
 
 // gzipMembers reads one gzip member after the other (RFC 1952, section 2.2). The library's

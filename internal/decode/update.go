@@ -2,11 +2,9 @@ package decode
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -123,8 +121,12 @@ var expectedYear = "an integer from " + strconv.Itoa(movie.MinYear) + " to " + s
 
 func (p *parser) year() (int, error) {
 	const field = "year"
-	if p.strict.PeekKind() != jsontext.KindNumber {
-		return 0, unquoted(p.wrongType(field, expectedYear))
+	switch p.strict.PeekKind() {
+	case jsontext.KindNumber:
+	case jsontext.KindString:
+		return 0, p.stringYear()
+	default:
+		return 0, p.wrongType(field, expectedYear)
 	}
 	raw, err := p.strict.ReadValue()
 	if err != nil {
@@ -141,18 +143,19 @@ func (p *parser) year() (int, error) {
 	return year, nil
 }
 
-// unquoted adds the remedy to the error of a year that is a string of digits.
-func unquoted(err error) error {
-	var f invalidError
-	var year int
-	if !errors.As(err, &f) {
+// stringYear returns the error for a year that is a string, with the remedy if the string is a
+// valid year.
+func (p *parser) stringYear() error {
+	raw, err := p.strict.ReadValue()
+	if err != nil {
 		return err
 	}
-	_, _ = fmt.Sscanf(string(f), `year: found string "%d"`, &year) // 0 if it is no number
-	if year < movie.MinYear || year > movie.MaxYear || !strings.HasPrefix(string(f), fmt.Sprintf(`year: found string "%d"`, year)) {
-		return err
+	reason := fmt.Sprintf("year: found %s, expected %s", found(raw), expectedYear)
+	text := unescape(raw)
+	if year, err := strconv.Atoi(text); err == nil && movie.MinYear <= year && year <= movie.MaxYear && strconv.Itoa(year) == text {
+		reason += fmt.Sprintf(": write %d without quotes", year)
 	}
-	return invalidError(fmt.Sprintf("%s: write %d without quotes", f, year))
+	return invalidError(reason)
 }
 
 func (p *parser) deleted() (bool, error) {

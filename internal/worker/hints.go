@@ -7,8 +7,8 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// Hints configures a queue whose messages name new objects, so that the worker lists
-// seldom. Messages are hints: a listing finds what they have missed.
+// Hints configures a queue whose messages name new objects, so that the worker rarely lists.
+// Messages are hints: they may be lost, so the worker still lists every Reconcile.
 type Hints struct {
 	// Queue has the event notifications of S3; nil for no queue.
 	Queue queue.Queue
@@ -45,7 +45,7 @@ type scheduler struct {
 	listAt      time.Time // when the next listing is due
 	listedAt    time.Time // when the last one began
 	relistPause time.Duration
-	known       backlog // what the last listing left in the bucket
+	known       backlog // of the last listing
 
 	down       bool // the queue does not answer
 	retryAt    time.Time
@@ -74,7 +74,7 @@ func (s *scheduler) observe(ctx context.Context, p *pass) {
 func (s *scheduler) planListing(last *pass) {
 	options := &s.worker.options
 	s.listedAt = last.start
-	s.known = backlog{last.counts.waiting(), last.oldest}
+	s.known = last.backlog()
 	if last.counts.waiting()+last.counts.failed() == 0 {
 		s.relistPause = 0
 		s.listAt = time.Now().Add(options.Hints.Reconcile)
@@ -120,7 +120,7 @@ func (s *scheduler) next(ctx context.Context) plan {
 	return s.messages(a)
 }
 
-// messages is a pass over an answer of the queue and the postponed objects.
+// messages returns the plan of a pass over postponed objects and an answer of the queue.
 func (s *scheduler) messages(first answer) plan {
 	postponed := s.postponed
 	s.postponed = nil
@@ -131,9 +131,9 @@ func (s *scheduler) messages(first answer) plan {
 	}
 }
 
-// queueFailed makes the worker list as if there were no queue, for a growing time. It lists
-// in any case: messages may be lost with an answer, and come again only after their
-// visibility timeout.
+// queueFailed makes the worker list until it asks the queue again, after a growing time. Even
+// if the queue answers soon, one listing is needed: messages may be lost with an answer, and
+// come again only after their visibility timeout.
 func (s *scheduler) queueFailed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return

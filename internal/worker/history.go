@@ -45,9 +45,8 @@ func (h *history) add(p *pass) {
 		h.passes = h.passes[1:]
 	}
 	c := p.counts
-	_, oldest := p.backlog()
 	h.passes = append(h.passes, pastPass{
-		Time: time.Now().UTC(), Took: time.Since(p.start).Seconds(), Oldest: oldest,
+		Time: time.Now().UTC(), Took: time.Since(p.start).Seconds(), Oldest: p.backlog().oldest,
 		Objects: c.Listed, Updates: c.Updates, Changes: c.Changes, Rejections: c.Rejections, Waiting: c.waiting(), Failed: c.failed(),
 	})
 }

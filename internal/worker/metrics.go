@@ -86,11 +86,11 @@ func (m *metrics) finish(p *pass) {
 		m.conditional.Set(0)
 	}
 	m.passSeconds.Observe(time.Since(p.start).Seconds())
-	waiting, oldest := p.backlog()
-	m.waiting.Set(float64(waiting))
+	b := p.backlog()
+	m.waiting.Set(float64(b.objects))
 	m.lastPass.SetToCurrentTime()
 	m.oldest.Set(0)
-	if oldest != nil {
-		m.oldest.Set(cmp.Or(float64(oldest.Unix()), -1)) // 0 means none, so the start of 1970 becomes -1
+	if b.oldest != nil {
+		m.oldest.Set(cmp.Or(float64(b.oldest.Unix()), -1)) // 0 means none, so the start of 1970 becomes -1
 	}
 }

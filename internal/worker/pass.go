@@ -18,7 +18,7 @@ type plan struct {
 	// awaitDeletes makes the pass wait for all of its deletes, however slow they are.
 	awaitDeletes bool
 	// receiveUntil is when the pass stops receiving messages; known is the backlog that
-	// the last listing found. Both are unused when the pass lists.
+	// the last listing found. Both are zero when the pass lists.
 	receiveUntil time.Time
 	known        backlog
 }
@@ -110,13 +110,11 @@ func (w *Worker) pass(stop, hard context.Context, next plan) *pass {
 	return p
 }
 
-// backlog returns how many objects are known to wait, and the LastModified of the oldest.
-// A pass over messages sees only a part of the bucket, so it adds the last listing's.
-func (p *pass) backlog() (waiting int, oldest *time.Time) {
-	if p.listing {
-		return p.counts.waiting(), p.oldest
-	}
-	return max(p.counts.waiting(), p.plan.known.objects), earlier(p.plan.known.oldest, p.oldest)
+// backlog returns the known backlog at the end of the pass. A pass over messages sees only a
+// part of the bucket, so it takes the last listing into account.
+func (p *pass) backlog() backlog {
+	known := p.plan.known
+	return backlog{max(p.counts.waiting(), known.objects), earlier(p.oldest, known.oldest)}
 }
 
 // earlier returns the earlier of two times; nil means none.

@@ -28,9 +28,16 @@ type deleteResult struct {
 }
 
 // removeAll deletes committed objects. Each request is independent: a slow or failing one
-// holds up no other. While all slots are taken, the groups that arrive are joined, so one
-// request deletes many objects when requests are slow. The pass ends when all of its
-// requests have ended, or deleteLinger after it sent the last.
+// holds up no other. One loop does three things until the pass ends:
+//
+//  1. It receives groups of committed objects. Groups that arrive while all slots are taken
+//     are joined, so a request deletes many objects when requests are slow. It receives no
+//     more than one request holds, which makes the commits wait for the deletes.
+//  2. It starts a request when a slot is free, and the worker knows how to delete.
+//  3. It records the results.
+//
+// The pass ends when all of its requests have ended, or deleteLinger after it started the
+// last; startDelete records the results that come later.
 func (p *pass) removeAll(committed <-chan []*objectInFlight) {
 	results := make(chan deleteResult)
 	var pending []*objectInFlight
@@ -89,7 +96,7 @@ func (w *Worker) deleteMeans() (size int, slots chan struct{}) {
 }
 
 // startDelete deletes objects in the background, and then frees the slot. It sends the
-// result to the pass, or records it itself if the pass is over.
+// result to removeAll, or records it itself if the pass is over.
 func (p *pass) startDelete(objects []*objectInFlight, slots <-chan struct{}, results chan<- deleteResult) {
 	p.worker.deletes.begin(objects)
 	p.worker.deletes.running.Go(func() {
@@ -115,10 +122,10 @@ func (p *pass) delete(objects []*objectInFlight) deleteResult {
 	errs := p.worker.options.Store.Delete(ctx, refs)
 	span.End()
 	for i, err := range errs {
-		// The second time for one generation the store is wrong: GET has returned it since.
+		// The second time, the store is wrong: GET has returned this generation in between.
 		if errors.Is(err, bucket.ErrChanged) && p.worker.overwrites.add(refs[i]) > 1 {
-			errs[i] = fmt.Errorf("the server refuses ETag %s again and again, though GET returns the same: "+
-				"a proxy or the server itself changes ETags: %s", refs[i].ETag, err) // %s: no longer an ErrChanged
+			errs[i] = fmt.Errorf("the server refuses ETag %s again and again, though GET returns it: "+
+				"a proxy or the server changes ETags: %s", refs[i].ETag, err) // %s, so that it is no ErrChanged
 		}
 	}
 	return deleteResult{objects, errs}

@@ -31,8 +31,10 @@ func (w *Worker) report(ctx context.Context, p *pass) error {
 	if w.options.Status == nil || p.aborted() {
 		return nil
 	}
-	status := report.Worker{Shard: w.options.Shard.String(), LastPass: time.Now()}
-	status.ObjectsWaiting, status.OldestWaiting = p.backlog()
+	b := p.backlog()
+	status := report.Worker{
+		Shard: w.options.Shard.String(), LastPass: time.Now(), ObjectsWaiting: b.objects, OldestWaiting: b.oldest,
+	}
 	if last := w.lastCommit.Load(); last != 0 {
 		status.LastCommit = time.Unix(0, last)
 	}

@@ -54,11 +54,17 @@ func (c processCatalogue) Report(ctx context.Context, status report.Worker) erro
 	})
 }
 
+// Prune ends the lease of the last pruning, so that every process prunes and not only the first
+// one, which starts with an empty database.
 func (c processCatalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
 	if err := c.ended(ctx); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.db.Prune(context.WithoutCancel(ctx), rejections, changes)
+	ctx = context.WithoutCancel(ctx)
+	if _, err := c.raw.ExecContext(ctx, "UPDATE catalogue SET next_pruning = 0"); err != nil {
+		return err
+	}
+	return c.db.Prune(ctx, rejections, changes)
 }

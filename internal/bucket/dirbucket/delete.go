@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,15 +39,12 @@ var errPutBack = errors.New("another worker has put it back; the next pass reads
 // List moves back the files of a crash. Nothing is synced: a deleted file that returns after
 // a power failure is applied again, which changes nothing.
 func (b *Bucket) Delete(ctx context.Context, refs []bucket.Ref) []error {
-	errs := make([]error, len(refs))
 	root, err := b.root()
 	if err != nil {
-		for i := range errs {
-			errs[i] = err
-		}
-		return errs
+		return slices.Repeat([]error{err}, len(refs))
 	}
 	defer func() { _ = root.Close() }()
+	errs := make([]error, len(refs))
 	d := deletion{bucket: b, root: root, aside: map[string]aside{}}
 	for i, ref := range refs {
 		err := ctx.Err()
