@@ -42,7 +42,7 @@ Settings come from the environment: see "jpmovies help environment".`,
 		reads(newAPI(), apiSettings), reads(newWorker(), workerSettings), reads(newMigrate(), databaseSettings),
 		reads(newDemo(), config.Variables(config.Demo{})), newCheck(), reads(newImport(), databaseSettings), reads(newExport(), databaseSettings),
 		newRejections(), reads(newTrace(), databaseSettings, bucketSettings), reads(newVerify(), databaseSettings), newGenerate(), newVersion(),
-		newEnvironment(),
+		reads(newReplay(), config.Variables(config.Replay{}), aws), newEnvironment(),
 	)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -106,6 +106,13 @@ type Source struct {
 	Log
 }
 
+// Replay configures jpmovies replay.
+type Replay struct {
+	Database
+	Bucket
+	Log
+}
+
 // Worker configures jpmovies worker.
 type Worker struct {
 	Database

@@ -21,7 +21,7 @@ func classify(err error) error {
 	switch code := errorCode(err); {
 	case code == "PreconditionFailed", status(err) == http.StatusPreconditionFailed:
 		kind = bucket.ErrChanged
-	case code == "NoSuchKey", code == "NotFound":
+	case code == "NoSuchKey", code == "NoSuchVersion", code == "NotFound":
 		kind = bucket.ErrNotFound
 	case code != "" && isRefused(err):
 		kind = bucket.ErrDenied

@@ -19,7 +19,12 @@ import (
 
 // Get implements bucket.Store.
 func (b *Bucket) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+	return b.get(ctx, key, nil)
+}
+
+// get opens a version of an object, or the current one if version is nil.
+func (b *Bucket) get(ctx context.Context, key string, version *string) (bucket.Object, io.ReadCloser, error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, VersionId: version})
 	if err != nil {
 		return bucket.Object{}, nil, fmt.Errorf("get %q: %w", key, classify(err))
 	}
@@ -31,7 +36,7 @@ func (b *Bucket) Get(ctx context.Context, key string) (bucket.Object, io.ReadClo
 	if o.Size < 0 {
 		return withoutSize(o, out.Body)
 	}
-	return o, &resumingBody{ctx: ctx, bucket: b, object: o, response: out.Body}, nil
+	return o, &resumingBody{ctx: ctx, bucket: b, object: o, version: version, response: out.Body}, nil
 }
 
 // describe returns the object of a response. It returns an error if the response lacks
@@ -95,6 +100,7 @@ type resumingBody struct {
 	ctx      context.Context
 	bucket   *Bucket
 	object   bucket.Object
+	version  *string // nil for the current one
 	response io.ReadCloser
 	read     int64 // bytes returned to the caller
 	cut      error // why the current response ended too early, or nil
@@ -139,7 +145,7 @@ func (b *resumingBody) resume() error {
 	}
 	_ = b.response.Close()
 	out, err := b.bucket.client.GetObject(b.ctx, &s3.GetObjectInput{
-		Bucket: &b.bucket.name, Key: &b.object.Key, Range: aws.String(fmt.Sprintf("bytes=%d-", b.read)),
+		Bucket: &b.bucket.name, Key: &b.object.Key, VersionId: b.version, Range: aws.String(fmt.Sprintf("bytes=%d-", b.read)),
 	})
 	if err != nil {
 		return classify(err)
