@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/movie"
 )
 
@@ -66,7 +68,7 @@ func (p *pass) commit(b *batch) error {
 	}
 	ctx, span := p.spanOf(b.objects, "commit batch", trace.SpanKindInternal)
 	span.SetAttributes(attribute.Int("updates", len(b.content.Updates)), attribute.Int("rejections", len(b.content.Rejections)))
-	err := p.apply(ctx, b.content, b.origins)
+	err := p.apply(ctx, b.content, b.origins, b.objects)
 	endWith(span, err)
 	if err != nil {
 		p.failWhole(fmt.Errorf("commit: %w", err), func(c *counts) { c.CommitFailed++ })
@@ -75,14 +77,16 @@ func (p *pass) commit(b *batch) error {
 	return err
 }
 
-// apply commits updates; origins holds the object of each. A batch that a healthy database
-// refuses for good is split:
+// apply commits updates and rejections; origins holds the object of each update, objects
+// all of them. A batch that a healthy database refuses for good is split:
 //
 //  1. Rejections are committed without the updates.
 //  2. The updates are halved until the one at fault is alone.
-//  3. That one is committed as a rejection with the database's reason. If a setting of the
-//     server is to blame, its object stays in the bucket instead.
-func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*objectInFlight) error {
+//  3. That one is committed as a rejection with the database's reason.
+//
+// If a setting of the server is to blame, or the database refuses even the rejection, the
+// object stays in the bucket, and costs no other.
+func (p *pass) apply(ctx context.Context, b movie.Batch, origins, objects []*objectInFlight) error {
 	if b.Empty() { // its objects could not be read
 		return nil
 	}
@@ -99,22 +103,27 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins []*objectInFlig
 	with := func(updates []movie.Update, rejections []movie.Rejection) movie.Batch {
 		return movie.Batch{Objects: b.Objects, Updates: updates, Rejections: rejections}
 	}
-	switch n := len(b.Updates); {
-	case len(b.Rejections) > 0 && n > 0:
-		return errors.Join(p.apply(ctx, with(nil, b.Rejections), nil), p.apply(ctx, with(b.Updates, nil), origins))
+	switch n, m := len(b.Updates), len(b.Rejections); {
+	case m > 0 && n > 0:
+		return errors.Join(p.apply(ctx, with(nil, b.Rejections), nil, objects), p.apply(ctx, with(b.Updates, nil), origins, objects))
 	case n > 1:
-		return errors.Join(p.apply(ctx, with(b.Updates[:n/2], nil), origins[:n/2]), p.apply(ctx, with(b.Updates[n/2:], nil), origins[n/2:]))
-	case n == 1 && refusal.Setting:
-		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
-		return nil
-	case n == 1:
+		return errors.Join(p.apply(ctx, with(b.Updates[:n/2], nil), origins[:n/2], objects), p.apply(ctx, with(b.Updates[n/2:], nil), origins[n/2:], objects))
+	case n == 1 && !refusal.Setting:
 		origins[0].span.refused()
-		return p.apply(ctx, with(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil)
+		return p.apply(ctx, with(nil, []movie.Rejection{b.Updates[0].Reject(origins[0].ETag, refusal.Error())}), nil, objects)
+	case m > 1:
+		return errors.Join(p.apply(ctx, with(nil, b.Rejections[:m/2]), nil, objects), p.apply(ctx, with(nil, b.Rejections[m/2:]), nil, objects))
+	case m == 1:
+		r := b.Rejections[0]
+		i := slices.IndexFunc(objects, func(o *objectInFlight) bool { return o.Ref == bucket.Ref{Key: r.Key, ETag: r.ObjectETag} })
+		p.hold(objects[i], r.Position, refusal)
+	default:
+		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
 	}
-	return err // the database refuses even the rejection: the object stays
+	return nil
 }
 
-// hold keeps an object in the bucket until a setting of the database server is changed.
+// hold keeps an object in the bucket, for an operator to change the database server.
 func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.RefusedError) {
 	object.failed.Store(true)
 	p.fail(fmt.Errorf("update %d of %q stays in the bucket: %w", position, object.Key, refusal.Reason), func(c *counts) { c.CommitFailed++ })

@@ -135,6 +135,31 @@ func TestRefusedForASetting(t *testing.T) {
 	}
 }
 
+// TestRefusedRejection: a rejection that the database does not take keeps its object in the
+// bucket, and holds up no other.
+func TestRefusedRejection(t *testing.T) {
+	for _, body := range []string{`{"title": "refused", "year": 2000}`, `{"title": "invalid"}`} {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		db.refuse = "refused"
+		db.fault = func(b movie.Batch, applied bool) error {
+			if !applied && slices.ContainsFunc(b.Rejections, func(r movie.Rejection) bool { return r.Key == "b" }) {
+				return &movie.RefusedError{Reason: errors.New("a trigger")}
+			}
+			return nil
+		}
+		store.Put("a", []byte(`{"title": "also invalid"}`))
+		store.Put("b", append([]byte(body+"\n"), film("B", "x")...))
+		store.Put("c", film("C", "x"))
+		err := newTestWorker(store, db).Once(t.Context())
+		if err == nil || !strings.Contains(err.Error(), `update 1 of "b" stays in the bucket: a trigger`) {
+			t.Errorf("%s: error %v", body, err)
+		}
+		if keys := store.Keys(); !slices.Equal(keys, []string{"b"}) || len(db.rejections) != 1 || len(db.shows()) != 2 {
+			t.Errorf("%s: in the bucket %q, rejections %v, movies %v", body, keys, db.rejections, db.shows())
+		}
+	}
+}
+
 // TestIgnoredFieldsAreLogged: each name is logged once, and every update is counted.
 func TestIgnoredFieldsAreLogged(t *testing.T) {
 	var log bytes.Buffer

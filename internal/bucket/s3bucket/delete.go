@@ -158,10 +158,11 @@ func (b *Bucket) deleteOne(ctx context.Context, way string, ref bucket.Ref) erro
 	switch {
 	case ref.ETag == "":
 		return errors.New("no ETag names the generation to delete")
-	case way == WayCompare:
-		return b.compareAndDelete(ctx, ref)
+	case way == WaySingle:
+		return b.deleteObject(ctx, ref.Key, &ref.ETag)
 	}
-	return b.deleteObject(ctx, ref.Key, &ref.ETag)
+	// WayBatch proves nothing about a single delete, which an odd key needs.
+	return b.compareAndDelete(ctx, ref)
 }
 
 func (b *Bucket) compareAndDelete(ctx context.Context, ref bucket.Ref) error {

@@ -106,7 +106,7 @@ func (b *Bucket) logFailedTry(way string, err error) {
 	if isDenied(err) {
 		attrs = append(attrs, "missing_right", missingRight(err))
 	}
-	b.log.Warn("a way of conditional deletes cannot be probed; using the next safer one", attrs...)
+	b.log.Warn("a way of conditional deletes cannot be probed; using one that is proven, or comparing ETags", attrs...)
 }
 
 // missingRight returns the IAM action that the denied operation needs.
