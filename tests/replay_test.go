@@ -117,7 +117,7 @@ func checkExported(t *testing.T, what string, want []string, s *site) {
 func (s *site) replays(t *testing.T, changes bool, args ...string) {
 	t.Helper()
 	out := s.output(t, append([]string{"replay"}, args...)...)
-	m := regexp.MustCompile(`^(\d+) updates applied again, (\d+) movies changed, \d+ updates rejected, in `).FindSubmatch(out)
+	m := regexp.MustCompile(`^(\d+) updates applied again, (\d+) movies changed, \d+ updates rejected, 0 versions gone, in `).FindSubmatch(out)
 	if m == nil || string(m[1]) == "0" || changes == (string(m[2]) == "0") {
 		t.Errorf("replay %q: %s", args, out)
 	}

@@ -124,10 +124,7 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("stopped before the end; run it again to apply the rest")
 	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, in %s\n",
-		counted.updates.Load(), counted.changes.Load(), counted.rejections.Load(), time.Since(start).Round(time.Millisecond))
-	return err
+	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",
+		counted.updates.Load(), counted.changes.Load(), counted.rejections.Load(), versions.Gone(), time.Since(start).Round(time.Millisecond))
+	return errors.Join(err, printed)
 }

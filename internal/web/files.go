@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -114,9 +115,9 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request, cache string) {
 		return
 	}
 	body := f.plain
-	encoding, _ := negotiation.Encoding(r.Header.Values("Accept-Encoding"), "zstd", "gzip")
-	if shorter, found := f.encoded[encoding]; found {
-		body = shorter
+	offered := slices.DeleteFunc([]string{"zstd", "gzip"}, func(name string) bool { return f.encoded[name] == nil })
+	if encoding, _ := negotiation.Encoding(r.Header.Values("Accept-Encoding"), offered...); encoding != "" {
+		body = f.encoded[encoding]
 		header.Set("Content-Encoding", encoding)
 	}
 	header.Set("Content-Type", f.kind)

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/movie"
 	"jpmovies/internal/queue"
 	"jpmovies/internal/queue/queuetest"
 )
@@ -283,4 +284,25 @@ func TestOnceIgnoresHints(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkEmpty(t, store)
+}
+
+// TestFailedCommitIsNoFailureOfTheQueue: a commit that fails ends the pass and cancels its
+// receives; the queue is not to blame, and the bucket is not listed.
+func TestFailedCommitIsNoFailureOfTheQueue(t *testing.T) {
+	withQueue(t, func(*queueFixture) {}, func(s *queueFixture) {
+		time.Sleep(5 * time.Second)
+		fails := 1
+		s.db.fault = func(movie.Batch, bool) error {
+			if fails--; fails >= 0 {
+				return errors.New("database away")
+			}
+			return nil
+		}
+		lists := s.store.Counts().Lists
+		s.put("in/a", "A")
+		time.Sleep(20 * time.Second)
+		if n := s.counted(s.worker.metrics.receiveFailures); n > 0 || s.store.Counts().Lists != lists {
+			t.Errorf("%v receives failed, %d listings", n, s.store.Counts().Lists-lists)
+		}
+	})
 }

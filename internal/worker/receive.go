@@ -73,7 +73,7 @@ func (r *messageReader) receiveMore() {
 // read sends what an answer names, and reports whether the pass may receive more.
 func (r *messageReader) read(a answer) (more bool) {
 	p := r.pass
-	if a.err != nil && p.queueErr == nil {
+	if a.err != nil && p.stop.Err() == nil && p.queueErr == nil { // the end of the pass cancels its receives
 		p.queueErr = a.err
 	}
 	for _, m := range a.messages {
@@ -81,7 +81,7 @@ func (r *messageReader) read(a answer) (more bool) {
 			return false
 		}
 	}
-	return p.queueErr == nil && time.Now().Before(p.plan.receiveUntil) && len(p.postponed) < maxPostponed
+	return a.err == nil && p.queueErr == nil && time.Now().Before(p.plan.receiveUntil) && len(p.postponed) < maxPostponed
 }
 
 // send sends objects, each key once in a pass: a second message may tell of a generation

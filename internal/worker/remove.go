@@ -30,14 +30,15 @@ type deleteResult struct {
 // removeAll deletes committed objects. Each request is independent: a slow or failing one
 // holds up no other. One loop does three things until the pass ends:
 //
-//  1. It receives groups of committed objects. Groups that arrive while all slots are taken
-//     are joined, so a request deletes many objects when requests are slow. It receives no
-//     more than one request holds, which makes the commits wait for the deletes.
-//  2. It starts a request when a slot is free, and the worker knows how to delete.
+//  1. It receives groups of committed objects, from the moment when Prove has ended. Groups
+//     that arrive while all slots are taken are joined, so a request deletes many objects
+//     when requests are slow. It receives no group once it has enough for a request, which
+//     makes the commits wait for the deletes.
+//  2. It starts a request when a slot is free.
 //  3. It records the results.
 //
-// The pass ends when all of its requests have ended, or deleteLinger after it started the
-// last; startDelete records the results that come later.
+// The pass ends when all of its requests have ended. Unless the worker is stopping, it also
+// ends deleteLinger after it started the last; startDelete records later results.
 func (p *pass) removeAll(committed <-chan []*objectInFlight) {
 	results := make(chan deleteResult)
 	var pending []*objectInFlight
@@ -62,7 +63,7 @@ func (p *pass) removeAll(committed <-chan []*objectInFlight) {
 			<-p.worker.proven
 			pending = append(pending, group...)
 		case free <- struct{}{}:
-			for size > 1 && len(committed) > 0 { // there is no other receiver
+			for len(pending) < size && len(committed) > 0 { // there is no other receiver
 				pending = append(pending, <-committed...)
 			}
 			n := min(size, len(pending))

@@ -33,16 +33,17 @@ var ErrNotVersioned = errors.New("the bucket keeps no versions: enable versionin
 type Versions struct {
 	bucket       *Bucket
 	since, until time.Time
-	listed       bool // completely
+	next         *s3.ListObjectVersionsInput // the page to list; nil after the last one
 
 	mu      sync.Mutex
 	pending map[string]version      // by listed key
-	byRef   map[bucket.Ref][]string // the listed keys
+	read    map[bucket.Ref][]string // listed keys of pending versions that Get has opened
+	gone    int
 }
 
 type version struct {
+	key, id string
 	bucket.Object
-	id string
 }
 
 // Versions returns the versions with LastModified from since to until, both included; a
@@ -55,67 +56,90 @@ func (b *Bucket) Versions(ctx context.Context, since, until time.Time) (*Version
 	if out.Status == "" {
 		return nil, fmt.Errorf("bucket %q: %w", b.name, ErrNotVersioned)
 	}
-	return &Versions{bucket: b, since: since, until: until, pending: map[string]version{}, byRef: map[bucket.Ref][]string{}}, nil
+	return &Versions{
+		bucket: b, since: since, until: until,
+		next:    &s3.ListObjectVersionsInput{Bucket: &b.name, Prefix: &b.prefix, MaxKeys: b.pageSize},
+		pending: map[string]version{}, read: map[bucket.Ref][]string{},
+	}, nil
 }
 
-// List implements bucket.Store. After the first complete listing it yields only the
-// versions that are still to be applied.
+// Gone returns how many listed versions were not there any more when they were read.
+func (v *Versions) Gone() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.gone
+}
+
+// List implements bucket.Store. It yields the pending versions of earlier calls, and then
+// goes on where the last call ended or failed.
 func (v *Versions) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 	return func(yield func([]bucket.Object, error) bool) {
-		if v.listed {
-			if rest := v.rest(); len(rest) > 0 {
-				yield(rest, nil)
-			}
+		if page := v.rest(); len(page) > 0 && !yield(page, nil) {
 			return
 		}
-		input := &s3.ListObjectVersionsInput{Bucket: &v.bucket.name, Prefix: &v.bucket.prefix, MaxKeys: v.bucket.pageSize}
-		for {
-			out, err := v.page(ctx, input)
+		for v.next != nil {
+			out, err := v.page(ctx)
 			if err != nil {
 				yield(nil, fmt.Errorf("list versions of bucket %q: %w", v.bucket.name, err))
 				return
 			}
-			if page := v.add(out.Versions); len(page) > 0 && !yield(page, nil) {
-				return
-			}
+			page := v.add(out.Versions)
+			v.next.KeyMarker, v.next.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 			if !aws.ToBool(out.IsTruncated) {
-				v.listed = true
+				v.next = nil
+			}
+			if len(page) > 0 && !yield(page, nil) {
 				return
 			}
-			input.KeyMarker, input.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 		}
 	}
 }
 
-// page requests one page. XML 1.0 cannot contain some characters that a key may have, so a
-// page that cannot be parsed is requested with URL-encoded keys (ListObjectVersions,
-// encoding-type).
-func (v *Versions) page(ctx context.Context, input *s3.ListObjectVersionsInput) (*s3.ListObjectVersionsOutput, error) {
-	out, err := v.bucket.client.ListObjectVersions(ctx, input)
+// page requests the next page and checks that the response is one, as Bucket.page does.
+// XML 1.0 cannot contain some characters that a key may have, so a page that cannot be
+// parsed is requested with URL-encoded keys (ListObjectVersions, encoding-type).
+func (v *Versions) page(ctx context.Context) (*s3.ListObjectVersionsOutput, error) {
+	out, err := v.bucket.client.ListObjectVersions(ctx, v.next)
 	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) && !isCut(err) {
-		encoded := *input
+		encoded := *v.next
 		encoded.EncodingType = types.EncodingTypeUrl
-		out, err = v.bucket.client.ListObjectVersions(ctx, &encoded)
+		out, err = decoded(v.bucket.client.ListObjectVersions(ctx, &encoded))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if aws.ToBool(out.IsTruncated) && (out.NextKeyMarker == nil || aws.ToString(out.NextKeyMarker) == aws.ToString(input.KeyMarker) &&
-		aws.ToString(out.NextVersionIdMarker) == aws.ToString(input.VersionIdMarker)) {
+	markers := func(key, id *string) string { return aws.ToString(key) + "\x00" + aws.ToString(id) }
+	switch {
+	case out.Name == nil && out.IsTruncated == nil:
+		return nil, errors.New("the response is not a listing")
+	case aws.ToBool(out.IsTruncated) && (out.NextKeyMarker == nil ||
+		markers(out.NextKeyMarker, out.NextVersionIdMarker) == markers(v.next.KeyMarker, v.next.VersionIdMarker)):
 		return nil, errors.New("the response is truncated but has no new markers")
 	}
-	if out.EncodingType != types.EncodingTypeUrl {
-		return out, nil
+	return out, nil
+}
+
+// decoded decodes the keys of a page that was requested with URL-encoded ones.
+func decoded(out *s3.ListObjectVersionsOutput, err error) (*s3.ListObjectVersionsOutput, error) {
+	if err != nil {
+		return nil, err
 	}
+	if out.EncodingType != types.EncodingTypeUrl {
+		return nil, errors.New("the response has keys that XML cannot contain, and the server does not encode them")
+	}
+	keys := []**string{&out.NextKeyMarker}
 	for i := range out.Versions {
-		key, err := url.QueryUnescape(aws.ToString(out.Versions[i].Key))
+		keys = append(keys, &out.Versions[i].Key)
+	}
+	for _, key := range keys {
+		if *key == nil {
+			continue
+		}
+		plain, err := url.QueryUnescape(**key)
 		if err != nil {
 			return nil, err
 		}
-		out.Versions[i].Key = &key
-	}
-	if marker, err := url.QueryUnescape(aws.ToString(out.NextKeyMarker)); err == nil && out.NextKeyMarker != nil {
-		out.NextKeyMarker = &marker
+		*key = &plain
 	}
 	return out, nil
 }
@@ -130,21 +154,15 @@ func (v *Versions) add(found []types.ObjectVersion) []bucket.Object {
 		if at.Before(v.since) || !v.until.IsZero() && at.After(v.until) {
 			continue
 		}
-		ref := bucket.Ref{Key: aws.ToString(f.Key), ETag: strong(aws.ToString(f.ETag))}
-		one := version{bucket.Object{Ref: ref, Size: aws.ToInt64(f.Size), LastModified: at}, aws.ToString(f.VersionId)}
-		listed := one.listed()
-		v.pending[listed.Key] = one
-		v.byRef[ref] = append(v.byRef[ref], listed.Key)
-		page = append(page, listed)
+		one := version{key: aws.ToString(f.Key), id: aws.ToString(f.VersionId)}
+		one.Object = bucket.Object{
+			Ref:  bucket.Ref{Key: one.key + "?versionId=" + one.id, ETag: strong(aws.ToString(f.ETag))},
+			Size: aws.ToInt64(f.Size), LastModified: at,
+		}
+		v.pending[one.Key] = one
+		page = append(page, one.Object)
 	}
 	return page
-}
-
-// listed returns the version as it is listed.
-func (o version) listed() bucket.Object {
-	listed := o.Object
-	listed.Key += "?versionId=" + o.id
-	return listed
 }
 
 func (v *Versions) rest() []bucket.Object {
@@ -152,24 +170,30 @@ func (v *Versions) rest() []bucket.Object {
 	defer v.mu.Unlock()
 	var rest []bucket.Object
 	for _, one := range v.pending {
-		rest = append(rest, one.listed())
+		rest = append(rest, one.Object)
 	}
 	return rest
 }
 
 // Get implements bucket.Store.
-func (v *Versions) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+func (v *Versions) Get(ctx context.Context, listed string) (bucket.Object, io.ReadCloser, error) {
 	v.mu.Lock()
-	one, found := v.pending[key]
+	one, found := v.pending[listed]
 	v.mu.Unlock()
 	if !found {
 		return bucket.Object{}, nil, bucket.ErrNotFound
 	}
-	object, body, err := v.bucket.get(ctx, one.Key, &one.id)
-	if errors.Is(err, bucket.ErrNotFound) || err == nil && bucket.Ignored(object) {
-		v.mu.Lock()
-		v.forget(key) // it has expired, or is never input
-		v.mu.Unlock()
+	object, body, err := v.bucket.get(ctx, one.key, &one.id)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case errors.Is(err, bucket.ErrNotFound):
+		v.gone++
+		delete(v.pending, listed)
+	case err == nil && bucket.Ignored(object):
+		delete(v.pending, listed)
+	case err == nil && !slices.Contains(v.read[object.Ref], listed):
+		v.read[object.Ref] = append(v.read[object.Ref], listed)
 	}
 	return object, body, err
 }
@@ -179,19 +203,18 @@ func (v *Versions) Get(ctx context.Context, key string) (bucket.Object, io.ReadC
 func (v *Versions) Delete(_ context.Context, refs []bucket.Ref) []error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, ref := range refs {
-		if keys := v.byRef[ref]; len(keys) > 0 {
-			v.forget(slices.MinFunc(keys, func(a, b string) int { return v.pending[a].LastModified.Compare(v.pending[b].LastModified) }))
+	errs := make([]error, len(refs))
+	for i, ref := range refs {
+		keys := v.read[ref]
+		if len(keys) == 0 {
+			errs[i] = bucket.ErrNotFound
+			continue
+		}
+		oldest := slices.MinFunc(keys, func(a, b string) int { return v.pending[a].LastModified.Compare(v.pending[b].LastModified) })
+		delete(v.pending, oldest)
+		if v.read[ref] = slices.DeleteFunc(keys, func(key string) bool { return key == oldest }); len(v.read[ref]) == 0 {
+			delete(v.read, ref)
 		}
 	}
-	return make([]error, len(refs))
-}
-
-func (v *Versions) forget(listed string) {
-	ref := v.pending[listed].Ref
-	delete(v.pending, listed)
-	v.byRef[ref] = slices.DeleteFunc(v.byRef[ref], func(key string) bool { return key == listed })
-	if len(v.byRef[ref]) == 0 {
-		delete(v.byRef, ref)
-	}
+	return errs
 }

@@ -160,3 +160,61 @@ func TestNotVersioned(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestVersionsAfterFailures: a listing goes on where it failed, a response that is none is
+// an error, and a listing may have other ETags than the versions.
+func TestVersionsAfterFailures(t *testing.T) {
+	inner := &versionServer{status: enabled}
+	answer := ""
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		second := r.URL.Query().Get("version-id-marker") != ""
+		switch {
+		case !r.URL.Query().Has("versions"):
+			inner.ServeHTTP(w, r)
+		case second && answer == "denied":
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code></Error>")
+		case second && answer != "":
+			_, _ = io.WriteString(w, answer)
+		default:
+			var page strings.Builder
+			inner.list(&page, r.URL.Query().Get("version-id-marker"))
+			_, _ = io.WriteString(w, strings.NewReplacer(`"x"`, "x", `"y"`, "y-gzip").Replace(page.String()))
+		}
+	}))
+	v, err := open(t, Options{}).Versions(t.Context(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() (keys []string, failed error) {
+		for page, err := range v.List(t.Context()) {
+			failed = err
+			for _, o := range page {
+				keys = append(keys, o.Key)
+			}
+		}
+		slices.Sort(keys)
+		return keys, failed
+	}
+	for i, answered := range []string{"denied", "<html>maintenance</html>", ""} {
+		answer = answered
+		keys, err := list()
+		want := [][]string{{"a?versionId=2", "a?versionId=3"}, nil, {"a?versionId=1", "b?versionId=null"}}[i]
+		if !slices.Equal(keys, want) || (err != nil) != (answered != "") {
+			t.Errorf("listing %d: %q, %v", i, keys, err)
+		}
+		for _, key := range keys {
+			o, body, err := v.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = body.Close()
+			if errs := v.Delete(t.Context(), []bucket.Ref{o.Ref}); errs[0] != nil {
+				t.Errorf("%q: %v", key, errs)
+			}
+		}
+	}
+	if keys, err := list(); len(keys) > 0 || err != nil {
+		t.Errorf("in the end: %q, %v", keys, err)
+	}
+}
