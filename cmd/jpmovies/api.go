@@ -84,17 +84,17 @@ func runAPI(ctx context.Context) error {
 	ready := &readiness{check: db.CheckSchema}
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
-	movies := newServing(c.Serving, catalogue.New(db), db.Replicated(), logger, metrics)
-	checks := append([]server.Check{{Name: "database", Run: ready.run}}, indexChecks(c.Serving, movies)...)
+	handler := newAPIHandler(c.Serving, catalogue.New(db), db.Replicated(), logger, metrics)
+	checks := append([]server.Check{{Name: "database", Run: ready.run}}, indexChecks(c.Serving, handler)...)
 	operations := &api.Operations{Records: catalogue.New(db), Tracer: audit.New(db), Logger: logger}
-	sections := map[string]server.Section{"process": processSection("API"), "catalogue": operations.Catalogue, "api": movies.Overview}
+	sections := map[string]server.Section{"process": processSection("API"), "catalogue": operations.Catalogue, "api": handler.Overview}
 	admin := server.Admin(metrics, checks, sections, adminRoutes(operations, map[string]http.Handler{}))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { ready.draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))
 		serving := serverOptions(c.Process, c.Serving, logger, metrics)
 		serving.Tracing = tracing
-		return serveMovies(ctx, listener, movies, serving)
+		return serveMovies(ctx, listener, handler, serving)
 	})
 }
 
@@ -109,12 +109,12 @@ func collectOften() {
 
 // indexChecks makes the API ready when its index is loaded. A later load, after a restore
 // of the database, is reported and leaves it ready.
-func indexChecks(c config.Serving, movies *api.API) []server.Check {
+func indexChecks(c config.Serving, handler *api.API) []server.Check {
 	if c.Index != "on" {
 		return nil
 	}
 	return []server.Check{{Name: "index", Run: func(context.Context) error {
-		ready, err := movies.Loading()
+		ready, err := handler.Loading()
 		if ready && err != nil {
 			return server.Degraded{Cause: err}
 		}
@@ -122,7 +122,7 @@ func indexChecks(c config.Serving, movies *api.API) []server.Check {
 	}}}
 }
 
-func newServing(c config.Serving, movies *catalogue.Catalogue, replicated bool, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
+func newAPIHandler(c config.Serving, movies *catalogue.Catalogue, replicated bool, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
 	o := api.Options{
 		Catalogue: movies, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
 		Exports: c.Exports, BasePath: c.BasePath, Metrics: metrics,
@@ -138,10 +138,10 @@ func newServing(c config.Serving, movies *catalogue.Catalogue, replicated bool, 
 }
 
 // serveMovies serves until ctx is done, and then drains. It returns when a listener fails.
-func serveMovies(ctx context.Context, l net.Listener, movies *api.API, o server.Options) error {
+func serveMovies(ctx context.Context, l net.Listener, handler *api.API, o server.Options) error {
 	return together(ctx,
-		func(ctx context.Context) error { movies.Run(ctx); return nil },
-		func(ctx context.Context) error { return server.Serve(ctx, l, web.Beside(movies), o) },
+		func(ctx context.Context) error { handler.Run(ctx); return nil },
+		func(ctx context.Context) error { return server.Serve(ctx, l, web.Beside(handler), o) },
 	)
 }
 

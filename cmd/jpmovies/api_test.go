@@ -39,7 +39,7 @@ func TestListenerDies(t *testing.T) {
 	}
 	_ = l.Close() // Accept fails
 	metrics := prometheus.NewRegistry()
-	movies := newServing(config.Serving{Staleness: time.Second, CacheMB: 1}, catalogue.New(db), false, logger, metrics)
+	movies := newAPIHandler(config.Serving{Staleness: time.Second, CacheMB: 1}, catalogue.New(db), false, logger, metrics)
 	worker := func(ctx context.Context) error { <-ctx.Done(); return nil }
 	err = together(t.Context(), worker, func(ctx context.Context) error {
 		return serveMovies(ctx, l, movies, server.Options{Logger: logger, Drain: time.Second})
@@ -84,7 +84,7 @@ func TestIndexChecks(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	for index, want := range map[string]string{"on": "index: the index is not loaded", "off": ""} {
 		c := config.Serving{Staleness: time.Second, CacheMB: 1, Index: index}
-		movies := newServing(c, catalogue.New(db), false, logger, prometheus.NewRegistry())
+		movies := newAPIHandler(c, catalogue.New(db), false, logger, prometheus.NewRegistry())
 		w := httptest.NewRecorder()
 		server.Admin(prometheus.NewRegistry(), indexChecks(c, movies), nil, nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
 		if ready := w.Code == http.StatusOK; ready != (index == "off") || !strings.HasPrefix(w.Body.String(), want) {

@@ -94,17 +94,17 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	if err := greet(out, moviesURL(listener), inbox); err != nil {
 		return err
 	}
-	movies := newServing(c.Serving, records, false, logger, metrics)
+	handler := newAPIHandler(c.Serving, records, false, logger, metrics)
 	operations := &api.Operations{Records: records, Tracer: audit.New(db), Logger: logger, Waiting: func(ctx context.Context, key string) (*report.Waiting, error) {
 		return waiting(ctx, store, "", key)
 	}}
-	sections := map[string]server.Section{"process": processSection("demo"), "catalogue": operations.Catalogue, "api": movies.Overview, "worker": w.Overview}
-	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, movies)...), sections,
+	sections := map[string]server.Section{"process": processSection("demo"), "catalogue": operations.Catalogue, "api": handler.Overview, "worker": w.Overview}
+	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, handler)...), sections,
 		adminRoutes(operations, map[string]http.Handler{"GET /passes": w.Passes()}))
 	serving := serverOptions(c.Process, c.Serving, logger, metrics)
 	serving.LameDuck = 0 // there is no balancer; Ctrl-C ends it at once
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
-		return together(ctx, w.Run, func(ctx context.Context) error { return serveMovies(ctx, listener, movies, serving) })
+		return together(ctx, w.Run, func(ctx context.Context) error { return serveMovies(ctx, listener, handler, serving) })
 	})
 }
 

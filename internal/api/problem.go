@@ -28,7 +28,7 @@ func (p problem) Error() string { return p.Detail }
 var errOff = problem{
 	Status: http.StatusNotImplemented,
 	Detail: "only the index answers that, and it is switched off here by MOVIES_API_INDEX=off; without it there are /movies with title, " +
-		"year, cast, genre, year_from, year_to, limit and start, /movies/{id}, /export and /changes",
+		"year, cast, genre, year_from, year_to, limit and start, /movies/{id}, /movies/{id}/history, /export, /changes and /status",
 }
 
 // loading answers while the index is loaded for the first time.

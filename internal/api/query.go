@@ -33,7 +33,7 @@ type query struct {
 	// name that a page of people begins after.
 	Name      []string
 	StartName string
-	given     url.Values // cleaned, for Next
+	given     url.Values // cleaned, for next and key
 }
 
 var filterParameters = []parameter[query]{
@@ -159,5 +159,6 @@ func (q query) next(start string) string {
 	return next.Encode()
 }
 
-// key is equal for all query strings that mean the same.
+// key is equal for query strings that differ only in the order of their parameters, in
+// escapes, or in white space around values.
 func (q query) key() string { return q.given.Encode() }

@@ -29,7 +29,7 @@ func newRoom() room {
 
 var errBusy = problem{
 	Status: http.StatusServiceUnavailable, retryAfter: "1",
-	Detail: "too many large answers are being sent, try again later",
+	Detail: "too many answers are being read from the database or sent, try again later",
 }
 
 // hold gets an answer and reserves its bytes. If it has to wait for room, it drops the

@@ -1,7 +1,7 @@
 // Package api serves the catalogue over HTTP as JSON.
 //
 // A watcher keeps an index of the catalogue in memory up to date. Answers are computed
-// from the index and cached until the catalogue changes. Exports, histories, old changes,
+// from the index and cached until the catalogue changes. Exports, histories and changes,
 // and movies when the index is off, come from the database. Errors are problem documents
 // (RFC 9457).
 package api
@@ -25,7 +25,8 @@ import (
 	"jpmovies/internal/report"
 )
 
-// Reader reads movies from the database that the index does not hold.
+// Reader answers from the database what the index cannot. Movie and Movies are called only
+// when the index is off.
 type Reader interface {
 	// Movie returns a visible movie, or movie.ErrNotFound.
 	Movie(ctx context.Context, id int64) (movie.Row, error)
@@ -94,9 +95,9 @@ type API struct {
 	metrics   *metrics
 	mux       *http.ServeMux
 	base      string // in front of every link
-	// first is the answer to /, description the OpenAPI document.
-	first, description *answer
-	ending             chan struct{} // closed to end streams and long polls
+	// root is the answer to /, description the OpenAPI document.
+	root, description *answer
+	ending            chan struct{} // closed to end streams and long polls
 }
 
 // queryTimeout bounds the database's work for one answer.
@@ -123,15 +124,15 @@ func New(o Options) *API {
 	}
 	a.metrics = newMetrics(o.Metrics, a.watcher)
 	a.mux = http.NewServeMux()
-	a.first = newAnswer([]byte(`{"movies_url": "`+a.base+`/movies"}`+"\n"), "")
+	a.root = newAnswer([]byte(`{"movies_url": "`+a.base+`/movies"}`+"\n"), "")
 	a.description = describe(a.base)
 	for pattern, handle := range map[string]handler{
-		"/{$}": a.start, "/movies": a.movies, "/movies/{id}": a.movie, "/movies/{id}/history": a.history, "/export": a.export, "/changes": a.changes,
+		"/{$}": a.home, "/movies": a.movies, "/movies/{id}": a.movie, "/movies/{id}/history": a.history, "/export": a.export, "/changes": a.changes,
 		"/genres": a.genres, "/years": a.years, "/people": a.people, "/suggest": a.suggest, "/status": a.status, "/openapi.json": a.openapi,
 	} {
 		a.mux.Handle(pattern, a.read(handle))
 	}
-	a.mux.HandleFunc("/", a.nothing)
+	a.mux.HandleFunc("/", a.notFound)
 	return a
 }
 
@@ -139,7 +140,7 @@ func New(o Options) *API {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// ServeMux redirects an unclean path with a page of HTML.
 	if !isClean(r.URL.Path) {
-		a.nothing(w, r)
+		a.notFound(w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
@@ -150,7 +151,7 @@ func isClean(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == clean || clean != "/" && p == clean+"/")
 }
 
-func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
+func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.setCommonHeaders(w)
 	allowOrigins(w)
 	a.fail(w, r, problem{Status: http.StatusNotFound, Detail: "there is nothing here; " + a.base + "/openapi.json names what there is"})
@@ -249,7 +250,7 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) (state, error) {
 	return s, err
 }
 
-func (a *API) start(w http.ResponseWriter, r *http.Request) error {
+func (a *API) home(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
-	return a.sendConstant(w, r, a.first)
+	return a.sendConstant(w, r, a.root)
 }

@@ -18,7 +18,13 @@ import (
 const lookTimeout = 3 * time.Second
 
 // watcher follows the catalogue's revision and updates the index, so that requests need
-// not ask the database.
+// not ask the database:
+//
+// watch calls begin twice per staleness; begin shares one ask among all callers; ask reads
+// the database and updates the index; learn stores the result.
+//
+// state and peek return the current state; reach waits for a revision; unmoved guards what
+// was made of a state.
 type watcher struct {
 	feed      Feed
 	mirror    *index.Mirror // nil when the index is off

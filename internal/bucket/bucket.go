@@ -22,13 +22,16 @@ const (
 	MaxETag = 255
 )
 
-// The errors of a Store. After any other error the object stays, and the next pass retries.
+// The errors of a Store. After any other error the next pass retries. After an error of
+// Delete the object may survive or not.
 var (
 	// ErrNotFound: no object has the key.
 	ErrNotFound = errors.New("no such object")
-	// ErrChanged: the object is another generation than the one named. Nothing was done.
+	// ErrChanged: the object is another generation than the one named, or than the one
+	// whose read has begun. Nothing was done.
 	ErrChanged = errors.New("the object was overwritten")
-	// ErrDenied: the store denies access to this object, which may exist or not.
+	// ErrDenied: the store refuses the request for this object and would refuse it again:
+	// a missing right or an archived object, for example. The object may exist or not.
 	ErrDenied = errors.New("access to the object is denied")
 	// ErrSettling: the object exists but must not be read yet.
 	ErrSettling = errors.New("the object may still be being written")
@@ -61,9 +64,9 @@ type Store interface {
 	List(ctx context.Context) iter.Seq2[[]Object, error]
 
 	// Get opens the object as it is now. The Object describes exactly the bytes that the
-	// reader returns: the same generation, the same LastModified. A reader that cannot return
-	// all of them fails with an error other than io.EOF. Errors: ErrNotFound, ErrDenied,
-	// ErrSettling.
+	// reader returns: the same generation, the same LastModified. A reader that cannot
+	// return all of them fails with an error other than io.EOF; ErrChanged if the object
+	// was overwritten meanwhile. Errors of Get: ErrNotFound, ErrDenied, ErrSettling.
 	Get(ctx context.Context, key string) (Object, io.ReadCloser, error)
 
 	// Delete deletes each object if it is still the generation named. It returns a result for

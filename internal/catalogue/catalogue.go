@@ -8,8 +8,10 @@
 //	ingest       one row per object, or per part of a large one: what became of it
 //	rejection, worker_status, catalogue (the revision, one row)
 //
-// A page of movies is a scan of one range of one index, by descending id. A mirror
-// (see [Catalogue.Snapshot]) holds all movies in memory and answers everything else.
+// With its index on, the API answers lists, movies and counts from a mirror in memory
+// (package index), which reads [Catalogue.Snapshot] and [Catalogue.Since]. SQL answers
+// exports, histories, changes and the status, and with the index off also single movies
+// and pages: a page is a scan of one range of one SQL index, by descending id.
 // The database decides nothing: [Catalogue.Apply] locks the rows, lets [movie.Merge]
 // say what they become, and stores that, all in one transaction.
 package catalogue

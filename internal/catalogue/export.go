@@ -19,8 +19,9 @@ const (
 
 // Export passes all matching movies of one snapshot, the highest id first: it calls begin
 // with the revision, and then each with groups of movies. It stops at the first error from
-// begin or each. At most Options.Exports run at once; more of them wait. An export holds
-// no locks, but the server keeps old rows until it ends, so each must not stall.
+// begin or each. At most database.Options.Exports run at once; more of them wait. An
+// export locks no rows, but migrations that change a table wait for it, and the server
+// keeps old rows until it ends, so each must not stall.
 func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
 	err := c.db.LongSnapshot(ctx, func(tx *sql.Tx) error {
 		var revision int64

@@ -22,7 +22,7 @@ func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
 			continue
 		}
 		after := movie.Merge(r.record, record)
-		if after.SameStamps(r.record) && after.Shows(r.record) {
+		if after.SameStamps(r.record) && after.ShowsSame(r.record) {
 			continue
 		}
 		p.steps = append(p.steps, step{id: r.id, before: r.record, after: after})
@@ -41,15 +41,15 @@ type change struct {
 func (p *plan) changed() []change {
 	var all []change
 	for _, s := range p.steps {
-		if !s.after.Shows(s.before) {
+		if !s.after.ShowsSame(s.before) {
 			all = append(all, change{s.id, s.after.Identity, movie.Difference(s.before, s.after)})
 		}
 	}
 	return all
 }
 
-// movies returns the growth of the number of visible movies.
-func (p *plan) movies() int {
+// growth returns the growth of the number of visible movies.
+func (p *plan) growth() int {
 	n := 0
 	for _, s := range p.steps {
 		switch {

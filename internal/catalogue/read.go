@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
@@ -89,9 +90,7 @@ func (c candidate) matches(f movie.Filter) (bool, error) {
 }
 
 // isEmpty reports whether a filter has no condition.
-func isEmpty(f movie.Filter) bool {
-	return f.Simple() && f.Title == "" && f.Year == 0 && f.YearFrom == 0 && f.YearTo == 0 && len(f.Cast)+len(f.Genres) == 0
-}
+func isEmpty(f movie.Filter) bool { return reflect.ValueOf(f).IsZero() }
 
 // candidates reads at most n candidates of a filter, the highest id first, and calls each
 // for them until it returns false. With start above 0, it reads only ids below start.

@@ -26,23 +26,25 @@ func (c *Catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, 
 	}
 	records := movie.Collect(batch.Updates)
 	err = c.db.Transact(ctx, func(tx *sql.Tx, attempt int) error {
-		// Ids follow the order in the batch. Writers that meet on the same new
-		// movies may deadlock that way; sorted, they cannot.
+		// The first attempt inserts in the order of the batch, so that ids follow it.
+		// Writers that meet on the same new movies may deadlock then, so retries insert in
+		// sorted order. Existing rows are always locked in sorted order.
 		if attempt > 0 {
 			slices.SortFunc(records, func(a, b movie.Record) int { return a.Compare(b.Identity) })
 		}
 		changes, err = c.apply(ctx, tx, records, batch)
 		return err
 	})
+	// The engine knows no movie, so it has an error of its own.
 	if refused := (*database.RefusedError)(nil); errors.As(err, &refused) {
 		err = (*movie.RefusedError)(refused)
 	}
 	return changes, err
 }
 
-// apply runs the statements in the one order that all writers share: movie,
-// links, rejection, and last the catalogue's row, whose lock every writer
-// with changes needs and which is therefore held for the logs alone.
+// apply runs the statements in the one order that all writers share: movie, links,
+// rejection, and last the catalogue's row. Every writer with changes needs that row's
+// lock, so it is held only while the two logs are written.
 func (c *Catalogue) apply(ctx context.Context, tx *sql.Tx, records []movie.Record, batch movie.Batch) (int, error) {
 	known, err := c.lock(ctx, tx, records)
 	if err != nil {
@@ -61,7 +63,7 @@ func (c *Catalogue) apply(ctx context.Context, tx *sql.Tx, records []movie.Recor
 	changed := p.changed()
 	var revision int64
 	if len(changed) > 0 {
-		if revision, err = c.writeChanges(ctx, tx, changed, p.movies()); err != nil {
+		if revision, err = c.writeChanges(ctx, tx, changed, p.growth()); err != nil {
 			return 0, err
 		}
 	}
@@ -239,9 +241,11 @@ func (c *Catalogue) writeRejections(ctx context.Context, tx *sql.Tx, rejections 
 	return database.Insert(ctx, tx, c.insertRejection(), args)
 }
 
-// writeChanges numbers the changes, the last one with revision, and updates the number of
-// movies. Only the ingest log is written after it: its first statement makes every other
-// writer wait for our commit, so revisions are committed in order.
+// writeChanges takes revisions, writes the change log, and updates the number of visible
+// movies. revision is that of the last change. The UPDATE locks the catalogue's row until
+// the commit, and every other writer with changes waits for that lock, so revisions are
+// committed in order. While it is held, only the change log and the ingest log are
+// written.
 func (c *Catalogue) writeChanges(ctx context.Context, tx *sql.Tx, changed []change, movies int) (revision int64, err error) {
 	_, err = tx.ExecContext(ctx, "UPDATE catalogue SET revision = revision + ?, movies = movies + ? WHERE id = 1", len(changed), movies)
 	if err != nil {

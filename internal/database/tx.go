@@ -111,8 +111,9 @@ func (db *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	return db.snapshot(ctx, db.read, read)
 }
 
-// LongSnapshot is Snapshot on a connection for exports, for which it waits. It holds no
-// locks, but a server keeps old rows until it ends.
+// LongSnapshot is Snapshot on a connection for exports, for which it waits. It locks no
+// rows, but migrations that change a table wait for it, and a server keeps old rows until
+// it ends.
 func (db *DB) LongSnapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	return db.snapshot(ctx, db.exports, read)
 }

@@ -36,7 +36,9 @@ func (p *parser) release() {
 const lookahead = 32
 
 // parse parses the value at the start of data. undecided reports that more data may change
-// the result; a value cut off by the end of data has an unknown extent and no reason yet.
+// the result, or that the value is longer than MaxUpdate: then v.size tells, and
+// parseValue rejects it. A value cut off by the end of data has an unknown extent and no
+// reason yet.
 func (p *parser) parse(data []byte) (v result, undecided bool) {
 	var err error
 	v.size, err = p.decode(data, &v.update)

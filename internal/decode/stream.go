@@ -138,7 +138,8 @@ func (d *decoder) endReason(what string) string {
 type extent int
 
 const (
-	// extentKnown: the value is valid JSON of size bytes.
+	// extentKnown: the value has size bytes. If reason is empty, it is a valid update;
+	// else it may have duplicate names or invalid UTF-8.
 	extentKnown extent = iota
 	// extentAhead: the value is too large or too deep to parse; its brackets show the end.
 	extentAhead

@@ -177,14 +177,14 @@ func (b *Builder) ownPrefix(prefix string) set {
 	return s.clone()
 }
 
-// shortest is the length of the prefixes that have a set of their own, because so many
-// words begin with them.
-const shortest = 2
+// longestShort is the greatest length, in letters, of the short prefixes, which have a set
+// of their own because so many words begin with them.
+const longestShort = 2
 
 // shortPrefixes returns the first letter and the first two letters of a word.
 func shortPrefixes(word string) []string {
-	prefixes := make([]string, 0, shortest)
-	for end := 0; end < len(word) && len(prefixes) < shortest; {
+	prefixes := make([]string, 0, longestShort)
+	for end := 0; end < len(word) && len(prefixes) < longestShort; {
 		_, size := utf8.DecodeRuneInString(word[end:])
 		end += size
 		prefixes = append(prefixes, word[:end])

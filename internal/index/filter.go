@@ -118,7 +118,7 @@ func (x *Index) between(from, to int) set {
 
 // beginning returns the movies with a word with the prefix in their title.
 func (x *Index) beginning(prefix string) set {
-	if utf8.RuneCountInString(prefix) <= shortest {
+	if utf8.RuneCountInString(prefix) <= longestShort {
 		s, _ := x.prefixes.Get(prefix)
 		return s
 	}

@@ -1,5 +1,6 @@
-// Package index holds the catalogue at one revision in memory and answers every
-// question about it without a database.
+// Package index holds the visible movies at one revision in memory and answers lists,
+// single movies, counts, people and suggestions without a database. Exports, histories and
+// changes come from package catalogue.
 //
 //	records     id -> title, year, ids of names        (the source of answers)
 //	words       word of a title -> movies              (q)

@@ -9,8 +9,9 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// ErrStart is returned when a page should begin after an id or name that does not exist.
-var ErrStart = errors.New("no movie with that id")
+// ErrStart is returned when a page should begin after an id that no movie has, or a name
+// that no matching movie has.
+var ErrStart = errors.New("the start of the page is unknown")
 
 // Found is a page of a search.
 type Found struct {

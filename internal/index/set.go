@@ -6,13 +6,15 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// set is an immutable set of numbers: a sorted list of few, or a bitmap.
+// set is a set of numbers: a sorted list of few, or a bitmap. A set that a version holds
+// never changes; a Builder changes only sets of its own (see with, clone).
 type set struct {
 	few  []uint32
 	many *roaring.Bitmap
 }
 
-// mostFew is the most numbers that a list holds; below it a bitmap takes more memory.
+// mostFew is the most numbers in a list that is stored; below it a bitmap takes more
+// memory. Lists of results may be longer.
 const mostFew = 256
 
 func (s set) len() int {
@@ -150,7 +152,8 @@ func union(sets []set) set {
 	return set{many: roaring.FastOr(append(large, small)...)}
 }
 
-// with and without change and return a set that nobody else holds.
+// The methods with and without add and remove a number. They may change s in place, so the
+// Builder must own s (see clone), and must use the returned set instead of s.
 func (s set) with(id uint32) set {
 	switch {
 	case s.many != nil:

@@ -51,6 +51,8 @@ func TestSuggest(t *testing.T) {
 		"Tom (2002) | Tom Hardy | Drama",
 		"Dramatic (1970)",
 		"Amélie (2001) | Audrey Tautou | Comedy",
+		"Матрица (2000) | Киану Ривз | Драма",
+		"千と千尋の神隠し (2001)",
 	)
 	for typed, want := range map[string]string{
 		"interstellar":    "movie Interstellar",
@@ -75,6 +77,13 @@ func TestSuggest(t *testing.T) {
 		"sci":             "genre Science Fiction 2",
 		"fiction science": "genre Science Fiction 2",
 		"xyz":             "",
+		// Letters of several bytes are letters, too.
+		"матаица":  "movie Матрица",
+		"мтарица":  "movie Матрица",
+		"маттрица": "movie Матрица",
+		"мтраица":  "", // two errors in seven letters
+		"万と千尋の神隠し": "movie 千と千尋の神隠し",
+		"千千尋の神隠し":  "movie 千と千尋の神隠し",
 	} {
 		var got []string
 		for _, s := range x.Suggest(movie.Words(typed), 8) {

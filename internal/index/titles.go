@@ -17,7 +17,7 @@ import (
 type titleOrder struct {
 	tree *btree.BTreeG[titled]
 	// records holds the records of the newest version. They are right for every version,
-	// because a title never changes.
+	// because title and year of an id never change (see Builder.Put).
 	records *atomic.Pointer[records]
 }
 

@@ -13,12 +13,13 @@ func typos(word string) int {
 	return 0
 }
 
-// automaton accepts texts that are a word with a number of typing errors: a byte added,
+// automaton accepts texts that are a word with a number of typing errors: a letter added,
 // left out or replaced, or two exchanged (Damerau-Levenshtein distance). As a prefix it
-// accepts texts that begin so. Its states are rows of the table of distances, built when
-// they are first needed. It implements [vellum.Automaton].
+// accepts texts that begin so. It reads bytes, as vellum does, and its states are rows of
+// the table of distances after whole letters, built when they are first needed. It
+// implements [vellum.Automaton].
 type automaton struct {
-	word   string
+	word   []rune
 	most   byte
 	prefix bool
 	states []state
@@ -27,11 +28,12 @@ type automaton struct {
 }
 
 // state is a row of distances from the prefixes of the word, capped at most+1, with the
-// row before it and the byte between. Strings make it comparable. The state of a found
-// prefix has no rows.
+// row before it, the letter between, and the first bytes of the next letter. Strings make
+// it comparable. The state of a found prefix has no rows.
 type state struct {
 	row, before string
-	last        byte
+	last        rune
+	bytes       string
 	found       bool
 }
 
@@ -41,8 +43,8 @@ type step struct {
 }
 
 func newAutomaton(word string, most int, prefix bool) *automaton {
-	a := &automaton{word: word, most: byte(most), prefix: prefix, known: map[state]int{}, next: map[step]int{}} //nolint:gosec // 0 to 2
-	first := make([]byte, len(word)+1)
+	a := &automaton{word: []rune(word), most: byte(most), prefix: prefix, known: map[state]int{}, next: map[step]int{}} //nolint:gosec // 0 to 2
+	first := make([]byte, len(a.word)+1)
 	for i := range first {
 		first[i] = byte(min(i, most+1)) //nolint:gosec // just capped
 	}
@@ -69,7 +71,7 @@ func (a *automaton) Start() int { return 0 }
 // IsMatch implements vellum.Automaton.
 func (a *automaton) IsMatch(at int) bool {
 	s := a.states[at]
-	return s.found || s.row[len(s.row)-1] <= a.most
+	return s.found || s.bytes == "" && s.row[len(s.row)-1] <= a.most
 }
 
 // CanMatch implements vellum.Automaton.
@@ -104,20 +106,24 @@ func (a *automaton) follow(s state, by byte) state {
 	if s.found {
 		return s
 	}
+	if s.bytes += string([]byte{by}); !utf8.FullRuneInString(s.bytes) {
+		return s
+	}
+	letter, _ := utf8.DecodeRuneInString(s.bytes)
 	row := make([]byte, len(s.row))
 	row[0] = min(s.row[0]+1, a.most+1)
 	for i := range len(a.word) {
 		cost := s.row[i]
-		if a.word[i] != by {
+		if a.word[i] != letter {
 			cost++
 		}
 		cost = min(cost, s.row[i+1]+1, row[i]+1, a.most+1)
-		if s.before != "" && i > 0 && a.word[i] == s.last && a.word[i-1] == by {
+		if s.before != "" && i > 0 && a.word[i] == s.last && a.word[i-1] == letter {
 			cost = min(cost, s.before[i-1]+1)
 		}
 		row[i+1] = cost
 	}
-	return state{row: string(row), before: s.row, last: by}
+	return state{row: string(row), before: s.row, last: letter}
 }
 
 // matches reports whether the automaton accepts a text.

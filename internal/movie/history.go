@@ -38,7 +38,7 @@ func (c Changed) Names() []string {
 // when there are none. The record of a movie without a row is zero.
 func Difference(before, after Record) Changed {
 	switch {
-	case after.Shows(before):
+	case after.ShowsSame(before):
 		return 0
 	case !after.Visible():
 		return Deleted

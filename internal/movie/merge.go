@@ -10,7 +10,8 @@ type Record struct {
 	Identity
 	Cast   Names
 	Genres Names
-	// Updated is the stamp of the newest update that is no tombstone.
+	// Updated is the stamp of the newest update that is no tombstone; zero while a newer
+	// tombstone hides the movie.
 	Updated Stamp
 	// Deleted is the stamp of the newest tombstone.
 	Deleted Stamp
@@ -39,13 +40,17 @@ func (u Update) Record() Record {
 	return r
 }
 
-// Merge joins two records of one movie. It is commutative, associative and
-// idempotent, so a catalogue depends on the set of updates alone. The order of
-// the arguments counts only where two different updates carry equal stamps (one
-// key overwritten within the resolution of LastModified): then later wins.
+// Merge joins two records of one movie. It is commutative, associative and idempotent, so
+// a catalogue depends on the set of updates alone. earlier and later name the order in
+// which the caller applies the records, not that of their stamps. It counts only where two
+// different updates carry equal stamps (one key overwritten within the resolution of
+// LastModified): then later wins.
+//
+// A part survives if its stamp is newer than the tombstone's. If both stamps are equal,
+// the one in later wins.
 func Merge(earlier, later Record) Record {
-	// A tombstone drops older parts. The later record's tombstone also drops parts with an
-	// equal stamp, the earlier record's does not.
+	// survives: a part of earlier outlives later's tombstone. arrives: a part of later
+	// outlives earlier's tombstone.
 	survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }
 	arrives := func(s Stamp) bool { return s.Compare(earlier.Deleted) >= 0 }
 	newest := func(a, b Stamp) Stamp {
@@ -79,8 +84,7 @@ func Merge(earlier, later Record) Record {
 	return merged
 }
 
-// Visible reports whether readers see the movie: its newest update is newer than its
-// tombstone.
+// Visible reports whether readers see the movie: an update has survived its tombstone.
 func (r Record) Visible() bool { return !r.Updated.IsZero() }
 
 // Movie returns the movie that a visible record shows.
@@ -88,14 +92,15 @@ func (r Record) Movie() Movie {
 	return Movie{Identity: r.Identity, Cast: r.Cast.List, Genres: r.Genres.List}
 }
 
-// SameStamps reports whether the same updates made both records.
+// SameStamps reports whether all stamps are equal. Two overwrites within the resolution of
+// LastModified may have equal stamps and show different lists.
 func (r Record) SameStamps(other Record) bool {
 	return r.Updated == other.Updated && r.Deleted == other.Deleted &&
 		r.Cast.Stamp == other.Cast.Stamp && r.Genres.Stamp == other.Genres.Stamp
 }
 
-// Shows reports whether readers see the same in both records.
-func (r Record) Shows(other Record) bool {
+// ShowsSame reports whether readers see the same in both records.
+func (r Record) ShowsSame(other Record) bool {
 	if r.Visible() != other.Visible() {
 		return false
 	}

@@ -121,7 +121,7 @@ func TestMergeLaws(t *testing.T) {
 		mustEqual(t, Merge(Merge(a, b), c), Merge(a, Merge(b, c)))
 		mustEqual(t, a, Merge(a, a))
 		mustEqual(t, Merge(a, b), Merge(Merge(a, b), b))
-		if !a.SameStamps(Merge(a, a)) || !a.Shows(Merge(a, a)) {
+		if !a.SameStamps(Merge(a, a)) || !a.ShowsSame(Merge(a, a)) {
 			t.Fatalf("%v differs from itself", a)
 		}
 	})

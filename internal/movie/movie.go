@@ -2,8 +2,9 @@
 //
 // Producers send updates ([Update]). [Merge] joins all updates of one [Identity] into a
 // [Record], and a visible record shows a [Movie]. Merge gives the same record for any
-// order, repetition or grouping of the updates, so the rest of the system may retry, crash
-// and run in parallel. The package does no I/O and imports no other package of this
+// order, repetition or grouping of updates with different stamps, so the rest of the
+// system may retry, crash and run in parallel. Of different updates with equal stamps, the
+// one applied later wins. The package does no I/O and imports no other package of this
 // module.
 package movie
 
@@ -14,7 +15,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ErrNotFound is returned when no visible movie has the id.
+// ErrNotFound is returned when there is no such movie; each method says whether deleted
+// ones count. Catalogue.Rejection returns it when there is no such rejection.
 var ErrNotFound = errors.New("no such movie")
 
 // MinYear and MaxYear bound the year of a movie.

@@ -27,7 +27,8 @@ type Rejection struct {
 	ObjectETag string `json:"object_etag"`
 	// Position of the update in its object, from 1.
 	Position int64 `json:"position"`
-	// Reason names the field, what was found and what was expected.
+	// Reason names the field, what was found and what was expected; or it is the error of
+	// the database that refused the update.
 	Reason string `json:"reason"`
 	// Bytes are the first MaxKept bytes of the rejected text.
 	Bytes []byte `json:"-"`
@@ -38,8 +39,8 @@ type Rejection struct {
 // MaxKept is how many bytes of a rejected update are stored.
 const MaxKept = 64 << 10
 
-// Reject returns the rejection of an update that the database refuses. Its bytes decode to
-// the same update.
+// Reject returns the rejection of an update that the database refuses. The rejection's
+// bytes decode to the same update unless they are truncated.
 func (u Update) Reject(objectETag, reason string) Rejection {
 	body := u.appendJSON(nil)
 	r := Rejection{Key: u.Stamp.Key, ObjectETag: objectETag, Position: u.Stamp.Position, Reason: reason, Bytes: body}

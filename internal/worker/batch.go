@@ -6,8 +6,9 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// A batch is committed when it holds Batch updates, when it holds batchBytes bytes (which
-// bounds its statements and its memory), or when its first part is batchAge old.
+// A batch is committed when it holds Batch updates and rejections, when it holds
+// batchBytes bytes (which bounds its statements and its memory), or when its first part is
+// batchAge old.
 const (
 	batchBytes = 4 << 20
 	batchAge   = 100 * time.Millisecond
@@ -53,7 +54,7 @@ func (b *batch) add(next part) {
 		b.origins = append(b.origins, next.from)
 	}
 	b.size += next.size
-	if next.last { // never settles the object: this batch has not ended
+	if next.last { // the object is not settled yet, since this batch still counts
 		next.from.settle(next.ok)
 	}
 }

@@ -54,7 +54,7 @@ func (c *fakeCatalogue) Apply(ctx context.Context, batch movie.Batch) (int, erro
 		before := c.records[r.Identity]
 		before.Identity = r.Identity
 		c.records[r.Identity] = movie.Merge(before, r)
-		if !before.Shows(c.records[r.Identity]) {
+		if !before.ShowsSame(c.records[r.Identity]) {
 			changes++
 		}
 	}

@@ -11,7 +11,7 @@ import (
 type candidate struct {
 	bucket.Object
 	messages []*pendingMessage
-	otherKey string // tried if Key does not exist; see queue.Event.Other
+	otherKey string // tried if Key does not exist or is denied; see queue.Event.Other
 }
 
 // list is the source that sends every object of the shard.

@@ -13,8 +13,9 @@ import (
 )
 
 // pendingMessage is a message whose objects are not all settled. An object is settled when
-// it is deleted, gone or overwritten; then the message is deleted. An object that failed is
-// never settled, so its message comes again after the visibility timeout.
+// it is found deleted, gone or overwritten before the pass ends, or was denied maxDenials
+// times. The message is deleted when all of its objects are settled. Any other object
+// stays unsettled, so its message comes again after the visibility timeout.
 type pendingMessage struct {
 	message  queue.Message
 	received trace.SpanContext

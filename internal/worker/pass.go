@@ -29,8 +29,9 @@ type source func(p *pass, objects chan<- candidate)
 // fullListing is the plan of a pass over the whole bucket.
 var fullListing = plan{source: (*pass).list}
 
-// pass is the state of one pass. The fields below mu may be used by all of its stages;
-// of the others, each says who writes it, and others read it when the pass has ended.
+// pass is the state of one pass. While its stages run, mu guards the fields below it, and
+// only the source uses the fields that it writes. The other fields are set before the
+// stages start, and are safe for concurrent use.
 type pass struct {
 	worker *Worker
 	plan   plan
@@ -66,7 +67,9 @@ type counts struct {
 	// Removed objects were deleted by this pass, and Gone ones by somebody else.
 	// Overwritten ones survived their delete.
 	Removed, Gone, Overwritten int
-	// ReadFailed and RemoveFailed count objects, CommitFailed batches, to be retried.
+	// ReadFailed counts objects, and 1 for a failed listing; RemoveFailed counts objects;
+	// CommitFailed counts batches, and each update or rejection that hold keeps. All are
+	// retried.
 	ReadFailed, RemoveFailed, CommitFailed int
 }
 
@@ -76,8 +79,8 @@ func (c counts) failed() int { return c.ReadFailed + c.RemoveFailed + c.CommitFa
 // waiting returns how many listed objects are still in the bucket.
 func (c counts) waiting() int { return c.Listed - c.Removed - c.Gone }
 
-// backlog is how many objects are known to wait in the bucket, and the LastModified of
-// the oldest; nil if none waits.
+// backlog is how many objects are known to wait in the bucket, and the LastModified of the
+// oldest; nil if none waits.
 type backlog struct {
 	objects int
 	oldest  *time.Time

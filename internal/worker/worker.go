@@ -14,8 +14,9 @@
 //  3. DELETE removes it, on condition that it still has the ETag of step 1.
 //  4. The messages that name it are deleted from the queue.
 //
-// A failure between two steps leaves the object in the bucket, and the next pass reads
-// it again. That does no harm: applying an update twice changes nothing.
+// A failure before step 3 leaves the object in the bucket, and a later pass reads it
+// again. That does no harm: applying an update twice changes nothing. A failure between
+// steps 3 and 4 only makes the messages come again, for an object that is gone.
 package worker
 
 import (
@@ -37,9 +38,10 @@ import (
 // Catalogue stores updates. It is safe for concurrent use and does its own retries: the
 // worker tries again only in its next pass.
 type Catalogue interface {
-	// Apply commits a batch in one transaction and returns how many movies readers now
-	// see differently. A *movie.RefusedError means that the database will never accept
-	// the data. After any other error the batch must be applied again.
+	// Apply commits a batch in one transaction and returns how many movies readers now see
+	// differently. A *movie.RefusedError means that a retry cannot help: the database
+	// never accepts the data, or, if Setting, not before a setting of the server is
+	// changed. After any other error the batch must be applied again.
 	Apply(ctx context.Context, batch movie.Batch) (changes int, err error)
 }
 

@@ -80,9 +80,9 @@ var mutants = []mutant{
 	{"stamps are compared without the position", "movie/stamp.go", "cmp.Compare(s.Position, other.Position)", "0"},
 
 	{"a newer stamp with equal content is not stored", "catalogue/plan.go",
-		"if after.SameStamps(r.record) && after.Shows(r.record) {", "if after.Shows(r.record) {"},
-	{"a change event for every movie of a batch", "catalogue/plan.go", "if !s.after.Shows(s.before) {", "if s.id > 0 {"},
-	{"no change event for a tombstone", "catalogue/plan.go", "if !s.after.Shows(s.before) {", "if !s.after.Shows(s.before) && s.after.Visible() {"},
+		"if after.SameStamps(r.record) && after.ShowsSame(r.record) {", "if after.ShowsSame(r.record) {"},
+	{"a change event for every movie of a batch", "catalogue/plan.go", "if !s.after.ShowsSame(s.before) {", "if s.id > 0 {"},
+	{"no change event for a tombstone", "catalogue/plan.go", "if !s.after.ShowsSame(s.before) {", "if !s.after.ShowsSame(s.before) && s.after.Visible() {"},
 	{"the links of a tombstoned movie stay", "catalogue/links.go",
 		"if before == after && (", "if !after || before == after && ("},
 	{"links are never deleted", "catalogue/links.go", "if !slices.Contains(after, name) {", "if false {"},

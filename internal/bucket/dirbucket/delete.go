@@ -120,8 +120,8 @@ func compare(info fs.FileInfo, err error, wanted string) error {
 	return nil
 }
 
-// putBack moves a file back to its name. If another file has the name, the file was
-// overwritten, and putBack deletes it.
+// putBack moves a file from the hidden folder back to its name. If a newer file has the
+// name by now, putBack deletes the moved one and leaves the newer one alone.
 func putBack(root *os.Root, name, moved string) error {
 	err := root.Link(moved, name)
 	switch {
