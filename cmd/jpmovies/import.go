@@ -6,20 +6,17 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"jpmovies/internal/bucket"
-	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
-	"jpmovies/internal/telemetry"
-	"jpmovies/internal/worker"
 )
 
 func newImport() *cobra.Command {
@@ -48,43 +45,19 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	}
 	bar := newProgress(os.Stderr)
 	bar.count("bytes", total)
-	var log io.Writer = os.Stderr
-	if bar != nil {
-		log = bar
-	}
-	logger := newLogger(c.Log, log)
-	db, err := openDatabase(c.Database, false, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()           // the last commit has been answered
-	if err := db.CheckSchema(ctx); err != nil { // a worker would wait for the migration
-		return err
-	}
 	store.progress = bar.set
-	counted := &imported{Catalogue: catalogue.New(db)}
-	limitMemory(1, 500)
-	w := worker.New(worker.Options{
-		// One file at a time, so that ids follow the order of the files.
-		Store: store, Catalogue: counted, Concurrency: 1, Batch: 500, Prepare: db.CheckSchema,
-		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
-	})
-	ctx, cancel := interruptible(ctx, "import", logger)
-	defer cancel()
-	start := time.Now()
-	err = w.Once(ctx)
-	bar.stop()
-	if err == nil && ctx.Err() != nil {
-		err = errors.New("stopped before the end; run it again to import the rest")
+	l := load{
+		name: "import", database: c.Database, log: c.Log, bar: bar,
+		concurrency: 1, // so that ids follow the order of the files
+		open:        func(context.Context, *slog.Logger) (bucket.Store, error) { return store, nil },
 	}
+	done, err := l.run(ctx)
 	if err != nil {
 		return err
 	}
-	took := time.Since(start)
 	_, err = fmt.Fprintf(out, "%d updates from %d files, %d movies changed, %d updates rejected, in %s (%.0f updates/s)\n",
-		counted.updates.Load(), len(names), counted.changes.Load(), counted.rejections.Load(), took.Round(time.Millisecond),
-		float64(counted.updates.Load())/took.Seconds())
-	if err == nil && counted.rejections.Load() > 0 {
+		done.updates.Load(), len(names), done.changes.Load(), done.rejections.Load(), done.took, float64(done.updates.Load())/done.took.Seconds())
+	if err == nil && done.rejections.Load() > 0 {
 		return errors.New("some updates were rejected; jpmovies rejections list says why")
 	}
 	return err

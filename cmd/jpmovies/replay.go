@@ -11,11 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/s3bucket"
-	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
-	"jpmovies/internal/telemetry"
-	"jpmovies/internal/worker"
 )
 
 func newReplay() *cobra.Command {
@@ -73,58 +71,34 @@ type replay struct {
 	since, until time.Time
 }
 
-// The concurrency and the batch of a replay are the defaults of a worker.
-const (
-	replayConcurrency = 64
-	replayBatch       = 500
-)
+// replayConcurrency is the default concurrency of a worker.
+const replayConcurrency = 64
 
 func (r *replay) run(ctx context.Context, out io.Writer) error {
 	c := r.config
 	if c.LogLevel == slog.LevelInfo {
 		c.LogLevel = slog.LevelWarn // the line of a pass would say that objects were removed
 	}
-	bar := newProgress(os.Stderr)
-	var log io.Writer = os.Stderr
-	if bar != nil {
-		log = bar
+	var versions *s3bucket.Versions
+	l := load{
+		name: "replay", database: c.Database, log: c.Log, bar: newProgress(os.Stderr), concurrency: replayConcurrency, follow: true,
+		open: func(ctx context.Context, logger *slog.Logger) (bucket.Store, error) {
+			store, err := s3bucket.Open(ctx, s3bucket.Options{
+				Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
+				PageSize: c.BucketItemsLimit, Concurrency: replayConcurrency, Logger: logger,
+			})
+			if err != nil {
+				return nil, err
+			}
+			versions, err = store.Versions(ctx, r.since, r.until)
+			return versions, err
+		},
 	}
-	logger := newLogger(c.Log, log)
-	db, err := openDatabase(c.Database, false, logger)
-	if err != nil {
+	done, err := l.run(ctx)
+	if versions == nil {
 		return err
-	}
-	defer func() { _ = db.Close() }() // the last commit has been answered
-	if err := db.CheckSchema(ctx); err != nil {
-		return err
-	}
-	store, err := s3bucket.Open(ctx, s3bucket.Options{
-		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
-		PageSize: c.BucketItemsLimit, Concurrency: replayConcurrency, Logger: logger,
-	})
-	if err != nil {
-		return err
-	}
-	versions, err := store.Versions(ctx, r.since, r.until)
-	if err != nil {
-		return err
-	}
-	counted := &imported{Catalogue: catalogue.New(db)}
-	limitMemory(replayConcurrency, replayBatch)
-	w := worker.New(worker.Options{
-		Store: versions, Catalogue: counted, Concurrency: replayConcurrency, Batch: replayBatch, Prepare: db.CheckSchema,
-		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: logger, Metrics: telemetry.Metrics(),
-	})
-	ctx, cancel := interruptible(ctx, "replay", logger)
-	defer cancel()
-	bar.follow(w.Progress)
-	start := time.Now()
-	err = w.Once(ctx)
-	bar.stop()
-	if err == nil && ctx.Err() != nil {
-		err = errors.New("stopped before the end; run it again to apply the rest")
 	}
 	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",
-		counted.updates.Load(), counted.changes.Load(), counted.rejections.Load(), versions.Gone(), time.Since(start).Round(time.Millisecond))
+		done.updates.Load(), done.changes.Load(), done.rejections.Load(), versions.Gone(), done.took)
 	return errors.Join(err, printed)
 }

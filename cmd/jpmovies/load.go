@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"jpmovies/internal/bucket"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/config"
+	"jpmovies/internal/movie"
+	"jpmovies/internal/telemetry"
+	"jpmovies/internal/worker"
+)
+
+// load is one run of a worker over a store that is no bucket to drain: the files of an
+// import, or the versions of a replay.
+type load struct {
+	name        string
+	database    config.Database
+	log         config.Log
+	bar         *progressBar
+	concurrency int
+	// open opens the store when the database is known to be usable.
+	open func(context.Context, *slog.Logger) (bucket.Store, error)
+	// follow makes the bar show the worker's progress.
+	follow bool
+}
+
+// loadBatch is the number of updates in a transaction, the default of a worker.
+const loadBatch = 500
+
+// loaded counts what a load has committed.
+type loaded struct {
+	worker.Catalogue
+	updates, changes, rejections atomic.Int64
+	took                         time.Duration
+}
+
+// Apply implements worker.Catalogue.
+func (l *loaded) Apply(ctx context.Context, b movie.Batch) (int, error) {
+	changes, err := l.Catalogue.Apply(ctx, b)
+	if err == nil {
+		l.updates.Add(int64(len(b.Updates)))
+		l.changes.Add(int64(changes))
+		l.rejections.Add(int64(len(b.Rejections)))
+	}
+	return changes, err
+}
+
+// run applies everything in the store. After an error, too, it returns what it has
+// committed.
+func (l load) run(ctx context.Context) (*loaded, error) {
+	done := &loaded{}
+	var log io.Writer = os.Stderr
+	if l.bar != nil {
+		log = l.bar
+	}
+	logger := newLogger(l.log, log)
+	db, err := openDatabase(l.database, false, logger)
+	if err != nil {
+		return done, err
+	}
+	defer func() { _ = db.Close() }()           // the last commit has been answered
+	if err := db.CheckSchema(ctx); err != nil { // a worker would wait for the migration
+		return done, err
+	}
+	store, err := l.open(ctx, logger)
+	if err != nil {
+		return done, err
+	}
+	done.Catalogue = catalogue.New(db)
+	limitMemory(l.concurrency, loadBatch)
+	w := worker.New(worker.Options{
+		Store: store, Catalogue: done, Concurrency: l.concurrency, Batch: loadBatch, Prepare: db.CheckSchema,
+		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
+	})
+	ctx, cancel := interruptible(ctx, l.name, logger)
+	defer cancel()
+	if l.follow {
+		l.bar.follow(w.Progress)
+	}
+	start := time.Now()
+	err = w.Once(ctx)
+	l.bar.stop()
+	done.took = time.Since(start).Round(time.Millisecond)
+	if err == nil && ctx.Err() != nil {
+		err = errors.New("stopped before the end; run it again for the rest")
+	}
+	return done, err
+}
