@@ -37,7 +37,7 @@ func TestBrowse(t *testing.T) {
 
 	b.search("nOIR")
 	b.wait(`location.search === "?q=nOIR&sort=match" && ` + idle + ` && [...document.querySelectorAll("#list h3")].every(h => h.textContent.includes("Noir"))`)
-	b.is(`document.querySelector("#chips a").textContent`, "Remove title has nOIR×")
+	b.is(`document.querySelector("#chips a").textContent`, "Remove title has nOIR…×")
 	b.shot("2 search")
 	b.click(`#genre li:nth-child(2) a`)
 	b.wait(`location.search.includes("genre=") && ` + idle + ` && document.querySelector("#genre a").dataset.tag === "✓"`)

@@ -25,12 +25,17 @@ var (
 	}
 )
 
-// reads adds the environment variables that a command reads to its help.
+// reads adds the environment variables that a command reads to its help, when that is
+// asked for.
 func reads(command *cobra.Command, variables ...[]config.Variable) *cobra.Command {
-	if command.Long == "" {
-		command.Long = command.Short + "."
-	}
-	command.Long += "\n\nEnvironment:\n" + table(variables...)
+	help := command.HelpFunc()
+	command.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c.Long == "" {
+			c.Long = c.Short + "."
+		}
+		c.Long += "\n\nEnvironment:\n" + table(variables...)
+		help(c, args)
+	})
 	return command
 }
 

@@ -60,7 +60,10 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	if l.bar != nil {
 		log = l.bar
 	}
-	logger := newLogger(l.log, log)
+	logger, passes := newLogger(l.log, log), l.log
+	if passes.LogLevel == slog.LevelInfo {
+		passes.LogLevel = slog.LevelWarn // the line of a pass would say that objects were removed
+	}
 	db, err := openDatabase(l.database, false, logger)
 	if err != nil {
 		return done, err
@@ -77,7 +80,7 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	limitMemory(l.concurrency, loadBatch)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: done, Concurrency: l.concurrency, Batch: loadBatch, Prepare: db.CheckSchema,
-		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: quietPasses(logger), Metrics: telemetry.Metrics(),
+		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: newLogger(passes, log), Metrics: telemetry.Metrics(),
 	})
 	ctx, cancel := interruptible(ctx, l.name, logger)
 	defer cancel()

@@ -76,9 +76,6 @@ const replayConcurrency = 64
 
 func (r *replay) run(ctx context.Context, out io.Writer) error {
 	c := r.config
-	if c.LogLevel == slog.LevelInfo {
-		c.LogLevel = slog.LevelWarn // the line of a pass would say that objects were removed
-	}
 	var versions *s3bucket.Versions
 	l := load{
 		name: "replay", database: c.Database, log: c.Log, bar: newProgress(os.Stderr), concurrency: replayConcurrency, follow: true,

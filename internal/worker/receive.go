@@ -81,7 +81,7 @@ func (r *messageReader) read(a answer) (more bool) {
 			return false
 		}
 	}
-	return a.err == nil && p.queueErr == nil && time.Now().Before(p.plan.receiveUntil) && len(p.postponed) < maxPostponed
+	return a.err == nil && time.Now().Before(p.plan.receiveUntil) && len(p.postponed) < maxPostponed
 }
 
 // send sends objects, each key once in a pass: a second message may tell of a generation

@@ -6,7 +6,8 @@ const words = {
   q: "title has", title: "title is", year: "in", year_from: "from", year_to: "until",
   cast: "with", cast_any: "with any of", cast_not: "without", genre: "", genre_any: "any of", genre_not: "not",
 };
-const say = (name, value) => `${words[name] ?? `${name}:`} ${value}`.trim();
+// q ends with the beginning of a word.
+const say = (name, value) => `${words[name] ?? `${name}:`} ${value}${name === "q" ? "…" : ""}`.trim();
 
 export function chips(params) {
   const all = described(params).map(([text, without]) => el("a.chip", { href: href(edit(params, without)) }, el("span.hidden", "Remove "), text, el("span", { "aria-hidden": "true" }, "×")));
