@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"unicode/utf8"
 
 	"jpmovies/internal/movie"
 )
@@ -56,7 +55,7 @@ func (x *Index) wanted(f movie.Filter) (wanted []set) {
 		for _, word := range f.Words[:n-1] {
 			wanted = append(wanted, x.words.set(word))
 		}
-		wanted = append(wanted, x.beginning(f.Words[n-1]))
+		wanted = append(wanted, x.words.beginning(f.Words[n-1]))
 	}
 	return wanted
 }
@@ -114,20 +113,4 @@ func (x *Index) between(from, to int) set {
 		return union(inside)
 	}
 	return set{many: x.all}.and(union(outside), false)
-}
-
-// beginning returns the movies with a word with the prefix in their title.
-func (x *Index) beginning(prefix string) set {
-	if utf8.RuneCountInString(prefix) <= longestShort {
-		s, _ := x.prefixes.Get(prefix)
-		return s
-	}
-	var sets []set
-	for word := range x.words.withPrefix(prefix) {
-		sets = append(sets, x.words.sets.at(word))
-	}
-	if len(sets) == 0 {
-		return set{}
-	}
-	return union(sets)
 }

@@ -2,13 +2,12 @@
 // single movies, counts, people and suggestions without a database. Exports, histories and
 // changes come from package catalogue.
 //
-//	records     id -> title, year, ids of names        (the source of answers)
+//	records     id -> title, ids of names              (the source of answers)
 //	words       word of a title -> movies              (q)
-//	prefixes    first one or two letters -> movies     (q, short prefixes)
 //	people      name -> movies                         (cast)
 //	peopleWords word of a name -> people               (people, suggestions)
 //	genres      name -> movies
-//	years       year -> movies
+//	years       year -> movies, id -> year
 //	titles      movies in the order of their titles
 //
 // An [Index] is immutable. A [Builder] builds the next version from it, and both share
@@ -21,7 +20,6 @@ import (
 	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/tidwall/btree"
 
 	"jpmovies/internal/movie"
 )
@@ -36,9 +34,9 @@ type Index struct {
 	all      *roaring.Bitmap
 	years    years
 
-	words, people, peopleWords, genres dictionary
-	prefixes                           *btree.Map[string, set]
-	titles                             *titleOrder
+	words, peopleWords words
+	people, genres     dictionary
+	titles             *titleOrder
 }
 
 // Revision returns the number of changes that the index holds.
@@ -53,8 +51,8 @@ func (x *Index) Movie(id int64) (m movie.Movie, found bool) {
 		return movie.Movie{}, false
 	}
 	r := x.records.at(uint32(id)) //nolint:gosec // visible ids are
-	title, year, names := r.open()
-	m.Title, m.Year = title, year
+	title, names := r.open()
+	m.Title, m.Year = title, x.years.at(uint32(id)) //nolint:gosec // visible ids are
 	m.Cast, names = x.people.readAll(names)
 	m.Genres, _ = x.genres.readAll(names)
 	return m, true
@@ -66,18 +64,22 @@ func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
 	if !x.visible(id) {
 		return dst, false
 	}
-	title, year, names := x.records.at(uint32(id)).open() //nolint:gosec // visible ids are
-	dst = movie.AppendIdentity(dst, title, year)
+	title, names := x.records.at(uint32(id)).open()                //nolint:gosec // visible ids are
+	dst = movie.AppendIdentity(dst, title, x.years.at(uint32(id))) //nolint:gosec // visible ids are
 	dst, names = x.people.appendAll(append(dst, `, "cast": `...), names)
 	dst, _ = x.genres.appendAll(append(dst, `, "genres": `...), names)
 	return dst, true
 }
 
-// years holds the movies of each year.
+// years holds the movies of each year, and the year of each movie.
 type years struct {
-	sets vector[set] // by year
-	list []int       // the years with movies, in order
+	sets vector[set]    // by year
+	list []int          // the years with movies, in order
+	of   vector[uint16] // by id; also of hidden movies
 }
+
+// at returns the year of a movie.
+func (y *years) at(id uint32) int { return int(y.of.at(id)) }
 
 func (x *Index) visible(id int64) bool {
 	return id > 0 && id <= math.MaxUint32 && x.all.Contains(uint32(id))

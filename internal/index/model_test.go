@@ -184,9 +184,36 @@ func TestIndexEqualsModel(t *testing.T) {
 	}
 }
 
+// TestLargeIndexEqualsModel asks for results that are too large to be sorted or listed.
+func TestLargeIndexEqualsModel(t *testing.T) {
+	const movies = 16_000
+	r := rand.New(rand.NewPCG(7, 0))
+	m := &model{map[int64]movie.Movie{}, map[int64]movie.Identity{}}
+	b := index.New()
+	for id := range int64(movies) {
+		if r.IntN(8) > 0 {
+			putOrHide(t, r, b, m, id+1)
+		}
+	}
+	x, err := b.Commit(movies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		checkSearch(t, r, x, m)
+	}
+	for range 20 {
+		checkCounts(t, r, x, m)
+	}
+}
+
 func change(t *testing.T, r *rand.Rand, b *index.Builder, m *model, most int64) {
 	t.Helper()
-	id := 1 + r.Int64N(most)
+	putOrHide(t, r, b, m, 1+r.Int64N(most))
+}
+
+func putOrHide(t *testing.T, r *rand.Rand, b *index.Builder, m *model, id int64) {
+	t.Helper()
 	identity, known := m.known[id]
 	if !known {
 		identity = movie.Identity{Title: drawTitle(r), Year: 1 + r.IntN(12)}

@@ -2,7 +2,6 @@ package index
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 	"strings"
 	"sync"
@@ -39,7 +38,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 		counts = x.countAll(all)
 	}
 	defer counts.release()
-	top := &ranking{x: x, limit: limit}
+	top := x.newRanking(limit)
 	if start != "" {
 		top.start = &start
 		top.startMovies = x.share(all, x.people.set(start))
@@ -67,7 +66,7 @@ func (x *Index) span(all set, name string) (first, last int) {
 	}
 	if movies.len() <= mostSorted {
 		movies.each(func(id uint32) {
-			year := x.records.at(id).year()
+			year := x.years.at(id)
 			if first == 0 || year < first {
 				first = year
 			}
@@ -132,17 +131,9 @@ func (x *Index) countNamed(all set, words []string) (c counter) {
 func (x *Index) named(words []string) set {
 	var found set
 	for i, word := range words {
-		var s set
-		if i < len(words)-1 {
-			s = x.peopleWords.set(word)
-		} else {
-			var sets []set
-			for w := range x.peopleWords.withPrefix(word) {
-				sets = append(sets, x.peopleWords.sets.at(w))
-			}
-			if len(sets) > 0 {
-				s = union(sets)
-			}
+		s := x.peopleWords.set(word)
+		if i == len(words)-1 {
+			s = x.peopleWords.beginning(word)
 		}
 		if i > 0 {
 			s = found.and(s, true)
@@ -168,7 +159,7 @@ func (x *Index) countAll(all set) counter {
 		one, through = ^uint32(0), set{many: x.all}.and(all, false) // -1
 	}
 	through.each(func(id uint32) {
-		_, _, names := x.records.at(id).open()
+		_, names := x.records.at(id).open()
 		names.each(func(person uint32) { counts[person] += one })
 	})
 	return counter{all: list}
@@ -180,7 +171,7 @@ type ranking struct {
 	limit       int
 	start       *string
 	startMovies int
-	kept        []ranked // a heap with the last of them on top
+	top         top[ranked]
 }
 
 type ranked struct {
@@ -188,52 +179,34 @@ type ranked struct {
 	movies int
 }
 
-func (r *ranking) name(id uint32) string { return r.x.people.texts.at(id) }
-
-func (r *ranking) Len() int           { return len(r.kept) }
-func (r *ranking) Swap(i, j int)      { r.kept[i], r.kept[j] = r.kept[j], r.kept[i] }
-func (r *ranking) Less(i, j int) bool { return r.compare(r.kept[i], r.kept[j]) > 0 }
-func (r *ranking) Push(v any)         { r.kept = append(r.kept, v.(ranked)) } //nolint:forcetypeassert // offer's
-
-// Pop implements heap.Interface.
-func (r *ranking) Pop() any {
-	last := r.kept[len(r.kept)-1]
-	r.kept = r.kept[:len(r.kept)-1]
-	return last
+// newRanking returns a ranking of one person more than the limit, who shows that there are
+// more.
+func (x *Index) newRanking(limit int) *ranking {
+	return &ranking{x: x, limit: limit, top: top[ranked]{most: limit + 1, compare: func(a, b ranked) int {
+		if a.movies != b.movies {
+			return cmp.Compare(b.movies, a.movies)
+		}
+		return strings.Compare(x.people.texts.at(a.id), x.people.texts.at(b.id))
+	}}}
 }
 
-func (r *ranking) compare(a, b ranked) int {
-	if a.movies != b.movies {
-		return cmp.Compare(b.movies, a.movies)
-	}
-	return strings.Compare(r.name(a.id), r.name(b.id))
-}
-
-// offer considers a person. It collects one more than the limit, which shows that there
-// are more.
+// offer considers a person.
 func (r *ranking) offer(id uint32, movies int) {
 	if r.start != nil {
-		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.name(id) <= *r.start {
+		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.x.people.texts.at(id) <= *r.start {
 			return
 		}
 	}
-	next := ranked{id, movies}
-	switch {
-	case len(r.kept) <= r.limit:
-		heap.Push(r, next)
-	case r.compare(next, r.kept[0]) < 0:
-		r.kept[0] = next
-		heap.Fix(r, 0)
-	}
+	r.top.offer(ranked{id, movies})
 }
 
 func (r *ranking) best() (people []Person, more bool) {
-	slices.SortFunc(r.kept, r.compare)
-	if more = len(r.kept) > r.limit; more {
-		r.kept = r.kept[:r.limit]
+	best := r.top.sorted()
+	if more = len(best) > r.limit; more {
+		best = best[:r.limit]
 	}
-	for _, k := range r.kept {
-		people = append(people, Person{Name: r.name(k.id), Movies: k.movies})
+	for _, p := range best {
+		people = append(people, Person{Name: r.x.people.texts.at(p.id), Movies: p.movies})
 	}
 	return people, more
 }

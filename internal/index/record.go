@@ -4,20 +4,17 @@ import (
 	"encoding/binary"
 	"slices"
 	"unsafe"
-
-	"jpmovies/internal/movie"
 )
 
-// record is a compact movie: year, title, and the ids of its cast and of its genres, each
-// list after its length. A hidden movie has no names, but keeps title and year, because a
-// page may begin after it.
+// record is a compact movie: title, and the ids of its cast and of its genres, each list
+// after its length. A hidden movie has no names, but keeps its title, because a page may
+// begin after it.
 type record string
 
-func makeRecord(i movie.Identity, cast, genres []uint32) record {
-	b := make([]byte, 0, len(i.Title)+4*(len(cast)+len(genres))+8)
-	b = binary.AppendUvarint(b, uint64(i.Year)) //nolint:gosec // from 1 to 9999
-	b = binary.AppendUvarint(b, uint64(len(i.Title)))
-	b = append(b, i.Title...)
+func makeRecord(title string, cast, genres []uint32) record {
+	b := make([]byte, 0, len(title)+4*(len(cast)+len(genres))+8)
+	b = binary.AppendUvarint(b, uint64(len(title)))
+	b = append(b, title...)
 	for _, list := range [][]uint32{cast, genres} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, id := range list {
@@ -27,25 +24,15 @@ func makeRecord(i movie.Identity, cast, genres []uint32) record {
 	return record(b)
 }
 
-// open returns the title, the year and the lists. The zero record has year 0.
-func (r record) open() (title string, year int, names ids) {
-	if r == "" {
-		return "", 0, ""
-	}
-	rest := ids(r)
-	y, rest := rest.cut()
-	n, rest := rest.cut()
-	return string(rest[:n]), int(y), rest[n:]
+// open returns the title and the lists.
+func (r record) open() (title string, names ids) {
+	n, rest := ids(r).cut()
+	return string(rest[:n]), rest[n:]
 }
 
 func (r record) title() string {
-	title, _, _ := r.open()
+	title, _ := r.open()
 	return title
-}
-
-func (r record) year() int {
-	y, _ := ids(r).cut()
-	return int(y)
 }
 
 // ids holds varints, one after the other.
@@ -65,12 +52,15 @@ func (l ids) cut() (n uint32, rest ids) {
 // each calls do for every number of the first list and returns the rest.
 func (l ids) each(do func(uint32)) ids {
 	n, rest := l.cut()
-	for range n {
-		var id uint32
-		id, rest = rest.cut()
-		do(id)
+	at, id, shift := 0, uint32(0), 0
+	for ; n > 0; at++ {
+		id |= uint32(rest[at]&0x7f) << shift
+		if shift += 7; rest[at] < 0x80 {
+			do(id)
+			id, shift, n = 0, 0, n-1
+		}
 	}
-	return rest
+	return rest[at:]
 }
 
 // records holds the records of all movies by id, in pages: one string for many neighbours

@@ -67,12 +67,15 @@ func (p *page) add(id uint32) bool {
 
 // take adds the movies of a set below an id, the highest first; 0 begins at the highest.
 // It reports whether there is room for more.
-func (p *page) take(s set, below uint64) bool {
+func (p *page) take(s set, below uint64) bool { return p.takeBoth(s, s, below) }
+
+// takeBoth adds the movies that are in both sets, as take does.
+func (p *page) takeBoth(s, other set, below uint64) bool {
 	if below == 0 {
 		below = math.MaxUint32 + 1
 	}
 	for id := s.before(below); id >= 0; id = s.before(uint64(id)) {
-		if !p.add(uint32(id)) { //nolint:gosec // from the set
+		if other.contains(uint32(id)) && !p.add(uint32(id)) { //nolint:gosec // from the set
 			return false
 		}
 	}
@@ -91,11 +94,11 @@ func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
 	}
 	first, below := 0, uint64(0)
 	if start > 0 {
-		first, below = x.records.at(start).year(), uint64(start)
+		first, below = x.years.at(start), uint64(start)
 	}
 	if all.len() <= mostSorted {
 		p.sorted(all, func(a, b uint32) int {
-			return cmp.Or(later(x.records.at(a).year(), x.records.at(b).year()), cmp.Compare(b, a))
+			return cmp.Or(later(x.years.at(a), x.years.at(b)), cmp.Compare(b, a))
 		}, start)
 		return
 	}
@@ -106,52 +109,49 @@ func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
 			continue
 		}
 		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
-		if all.many != x.all {
-			s = s.and(all, true)
+		if !s.meets(all) {
+			continue
 		}
 		begin := uint64(0)
 		if year == first {
 			begin = below
 		}
-		if !p.take(s, begin) {
+		if !p.takeBoth(s, all, begin) {
 			return
 		}
 	}
 }
 
-// sorted adds the movies of a small set in an order, after start.
+// sorted adds the movies of a set in an order, after start.
 func (p *page) sorted(all set, compare func(a, b uint32) int, start uint32) {
-	order := make([]uint32, 0, all.len())
+	first := top[uint32]{most: p.limit + 1, compare: compare}
 	all.each(func(id uint32) {
 		if start == 0 || compare(id, start) > 0 {
-			order = append(order, id)
+			first.offer(id)
 		}
 	})
-	slices.SortFunc(order, compare)
-	for _, id := range order {
-		if !p.add(id) {
-			return
-		}
+	for _, id := range first.sorted() {
+		p.add(id)
 	}
 }
 
-// byTitle sorts a small set, and for a large one walks over all titles until enough match.
+// mostWalked is the most titles that are looked at before the matching movies are sorted.
+const mostWalked = 4096
+
+// byTitle walks over the titles until enough movies match. That takes long for movies
+// whose titles are alike: these are sorted, as small sets are.
 func (x *Index) byTitle(all set, start uint32, p *page) {
-	if n := all.len(); n <= mostSorted && n*n/max(1, p.limit) < x.Len() {
-		items := make(map[uint32]titled, n)
-		all.each(func(id uint32) { items[id] = x.titles.item(id) })
-		if start > 0 {
-			items[start] = x.titles.item(start)
+	if walked := 0; all.len() > mostSorted {
+		x.titles.walk(start, func(id uint32) bool {
+			walked++
+			return walked <= mostWalked && (!all.contains(id) || p.add(id))
+		})
+		if walked <= mostWalked {
+			return
 		}
-		p.sorted(all, func(a, b uint32) int { return x.titles.compare(items[a], items[b]) }, start)
-		return
+		p.ids, p.more = nil, false
 	}
-	do := func(id uint32) bool { return !all.contains(id) || p.add(id) }
-	if start == 0 {
-		x.titles.tree.Scan(func(item titled) bool { return do(item.id) })
-		return
-	}
-	x.titles.from(x.titles.item(start), do)
+	p.sorted(all, x.titles.compare, start)
 }
 
 // byMatch adds movies by their [movie.Match].

@@ -24,6 +24,14 @@ func (s set) len() int {
 	return len(s.few)
 }
 
+// last returns the greatest number of a set that is not empty.
+func (s set) last() uint32 {
+	if s.many != nil {
+		return s.many.Maximum()
+	}
+	return s.few[len(s.few)-1]
+}
+
 func (s set) contains(id uint32) bool {
 	if s.many != nil {
 		return s.many.Contains(id)
@@ -123,33 +131,39 @@ func (s set) and(other set, is bool) set {
 	return set{many: roaring.AndNot(s.many, other.bitmap())}
 }
 
-// union returns the union of the sets.
+// union returns the union of the sets: sorted when they are small, else as bits in an
+// array, which is faster than merging many bitmaps. Bitmaps with more than one bit in
+// sixteen are merged.
 func union(sets []set) set {
-	total, large := 0, []*roaring.Bitmap(nil)
+	switch len(sets) {
+	case 0:
+		return set{}
+	case 1:
+		return sets[0]
+	}
+	total, end := 0, uint32(0)
 	for _, s := range sets {
-		total += s.len()
-		if s.many != nil {
-			large = append(large, s.many)
+		if s.len() > 0 {
+			total, end = total+s.len(), max(end, s.last())
 		}
 	}
-	switch {
-	case len(sets) == 1:
-		return sets[0]
-	case large == nil && total <= 16*mostFew:
+	if total <= 16*mostFew {
 		few := make([]uint32, 0, total)
 		for _, s := range sets {
-			few = append(few, s.few...)
+			s.each(func(id uint32) { few = append(few, id) })
 		}
 		slices.Sort(few)
 		return set{few: slices.Compact(few)}
 	}
-	small := roaring.New()
+	bits, dense := make([]uint64, end/64+1), []*roaring.Bitmap(nil)
 	for _, s := range sets {
-		if s.many == nil {
-			small.AddMany(s.few)
+		if s.many != nil && s.len() > int(end/16) {
+			dense = append(dense, s.many)
+			continue
 		}
+		s.each(func(id uint32) { bits[id/64] |= 1 << (id % 64) })
 	}
-	return set{many: roaring.FastOr(append(large, small)...)}
+	return set{many: roaring.FastOr(append(dense, roaring.FromDense(bits, false))...)}
 }
 
 // The methods with and without add and remove a number. They may change s in place, so the

@@ -59,11 +59,11 @@ func (x *Index) suggestWith(words []string, errors, limit int) []Suggestion {
 		c := movie.Filter{Words: words}.Match(g.Text)
 		classes[c][0] = append(classes[c][0], g)
 	}
-	people := x.near(&x.peopleWords, nil, words, errors)
+	people := near(&x.peopleWords, words, errors)
 	for c, best := range x.suggestPeople(people, words, limit) {
 		classes[c][1] = best
 	}
-	movies := x.near(&x.words, x.prefixes.Get, words, errors)
+	movies := near(&x.words, words, errors)
 	for c, class := range x.matchClasses(movies, movie.Filter{Words: words}) {
 		p := &page{limit: limit}
 		p.take(class, 0)
@@ -85,17 +85,15 @@ func (x *Index) suggestWith(words []string, errors, limit int) []Suggestion {
 }
 
 func (x *Index) suggestMovie(id uint32) Suggestion {
-	title, year, _ := x.records.at(id).open()
-	return Suggestion{Kind: KindMovie, Text: title, ID: int64(id), Year: year}
+	return Suggestion{Kind: KindMovie, Text: x.records.at(id).title(), ID: int64(id), Year: x.years.at(id)}
 }
 
 // near returns the members of the sets that have all words, each with up to a number of
 // corrections as its length allows, the last one as a prefix.
-func (x *Index) near(d *dictionary, short func(string) (set, bool), words []string, errors int) set {
+func near(w *words, typed []string, errors int) set {
 	var found set
-	for i, word := range words {
-		last := i == len(words)-1
-		s := near(d, short, word, min(errors, typos(word)), last)
+	for i, word := range typed {
+		s := w.near(word, min(errors, typos(word)), i == len(typed)-1)
 		if i > 0 {
 			s = found.and(s, true)
 		}
@@ -106,26 +104,17 @@ func (x *Index) near(d *dictionary, short func(string) (set, bool), words []stri
 	return found
 }
 
-func near(d *dictionary, short func(string) (set, bool), word string, errors int, prefix bool) set {
-	if errors == 0 && !prefix {
-		return d.set(word)
-	}
-	if prefix && short != nil && len(shortPrefixes(word)) > 0 && shortPrefixes(word)[len(shortPrefixes(word))-1] == word {
-		s, _ := short(word)
-		return s
+// near returns the union of the sets of the words that are like one.
+func (w *words) near(word string, errors int, prefix bool) set {
+	switch {
+	case errors == 0 && prefix:
+		return w.beginning(word)
+	case errors == 0:
+		return w.set(word)
 	}
 	var sets []set
-	each := d.withPrefix(word)
-	if errors > 0 {
-		each = d.like(newAutomaton(word, errors, prefix))
-	}
-	for id := range each {
-		if s := d.sets.at(id); s.len() > 0 {
-			sets = append(sets, s)
-		}
-	}
-	if len(sets) == 0 {
-		return set{}
+	for id := range w.like(newAutomaton(word, errors, prefix)) {
+		sets = append(sets, w.sets.at(id))
 	}
 	return union(sets)
 }
@@ -138,7 +127,7 @@ func (x *Index) suggestPeople(people set, words []string, limit int) (classes [m
 	isSame := func(id uint32) bool {
 		return movie.Filter{Words: words}.Match(x.people.texts.at(id)) == movie.MatchSame
 	}
-	tops := [...]ranking{{x: x, limit: limit}, {x: x, limit: limit}, {x: x, limit: limit}}
+	tops := [...]*ranking{x.newRanking(limit), x.newRanking(limit), x.newRanking(limit)}
 	offer := func(class movie.Match, id uint32) {
 		if n := x.people.sets.at(id).len(); n > 0 {
 			tops[class].offer(id, n)
