@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"jpmovies/internal/movie"
 )
 
@@ -65,7 +67,11 @@ func (m *Mirror) Follow(ctx context.Context) error {
 	changed := false
 	mark, err := m.source.Since(ctx, m.mark, func(states []movie.State) error {
 		changed = true
-		return b.apply(states)
+		changes, err := parse(states)
+		if err != nil {
+			return err
+		}
+		return b.apply(changes)
 	})
 	switch {
 	case errors.Is(err, movie.ErrPruned), errors.Is(err, movie.ErrReplaced):
@@ -84,17 +90,7 @@ func (m *Mirror) load(ctx context.Context) error {
 	m.expected.Store(0)
 	m.loading.Store(true)
 	defer m.loading.Store(false)
-	b := New()
-	var mark movie.Mark
-	begin := func(at movie.Mark, movies int64) error {
-		mark = at
-		m.expected.Store(movies)
-		return nil
-	}
-	err := m.source.Snapshot(ctx, begin, func(states []movie.State) error {
-		m.loaded.Add(int64(len(states)))
-		return b.apply(states)
-	})
+	b, mark, err := m.read(ctx)
 	if err != nil {
 		return fmt.Errorf("load the catalogue: %w", err)
 	}
@@ -103,6 +99,50 @@ func (m *Mirror) load(ctx context.Context) error {
 	}
 	m.took.Store(int64(time.Since(start)))
 	return nil
+}
+
+// read builds an index of all movies, while it reads and parses the next ones.
+func (m *Mirror) read(ctx context.Context) (*Builder, movie.Mark, error) {
+	b := New()
+	parsed := make(chan []change, 4)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		for changes := range parsed {
+			if err := b.apply(changes); err != nil {
+				return err
+			}
+			m.loaded.Add(int64(len(changes)))
+		}
+		return nil
+	})
+	mark, err := m.parseAll(ctx, parsed)
+	if failed := group.Wait(); failed != nil { // this is why parseAll was cancelled
+		err = failed
+	}
+	return b, mark, err
+}
+
+// parseAll sends all movies, and closes the channel.
+func (m *Mirror) parseAll(ctx context.Context, parsed chan<- []change) (mark movie.Mark, err error) {
+	defer close(parsed)
+	begin := func(at movie.Mark, movies int64) error {
+		mark = at
+		m.expected.Store(movies)
+		return nil
+	}
+	err = m.source.Snapshot(ctx, begin, func(states []movie.State) error {
+		changes, err := parse(states)
+		if err != nil {
+			return err
+		}
+		select {
+		case parsed <- changes:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	return mark, err
 }
 
 func (m *Mirror) commit(b *Builder, mark movie.Mark) error {
@@ -115,19 +155,37 @@ func (m *Mirror) commit(b *Builder, mark movie.Mark) error {
 	return nil
 }
 
-func (b *Builder) apply(states []movie.State) error {
-	for _, s := range states {
+// change is a movie as it is now; of a hidden one only its identity.
+type change struct {
+	id     int64
+	movie  movie.Movie
+	hidden bool
+}
+
+func parse(states []movie.State) ([]change, error) {
+	changes := make([]change, len(states))
+	for i, s := range states {
+		changes[i] = change{s.ID, movie.Movie{Identity: s.Identity}, s.Hidden}
 		if s.Hidden {
-			if err := b.Hide(s.ID, s.Identity); err != nil {
-				return err
-			}
 			continue
 		}
-		fields, err := movie.ParseFields(s.Fields)
-		if err != nil {
-			return fmt.Errorf("movie %d: %w", s.ID, err)
+		var err error
+		if changes[i].movie, err = movie.ParseFields(s.Fields); err != nil {
+			return nil, fmt.Errorf("movie %d: %w", s.ID, err)
 		}
-		if err := b.Put(s.ID, fields); err != nil {
+	}
+	return changes, nil
+}
+
+func (b *Builder) apply(changes []change) error {
+	for _, c := range changes {
+		var err error
+		if c.hidden {
+			err = b.Hide(c.id, c.movie.Identity)
+		} else {
+			err = b.Put(c.id, c.movie)
+		}
+		if err != nil {
 			return err
 		}
 	}
