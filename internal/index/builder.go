@@ -75,24 +75,26 @@ func (b *Builder) Hide(id int64, identity movie.Identity) error {
 		b.hidden = append(b.hidden, n)
 	}
 	b.records.set(n, makeRecord(identity.Title, nil, nil))
-	b.identify(n, identity)
+	b.identify(n, identity.Year, movie.Words(identity.Title))
 	return nil
 }
 
 // show makes a movie visible, except for its names.
 func (b *Builder) show(n uint32, identity movie.Identity) {
 	b.all.Add(n)
-	b.identify(n, identity)
+	words := movie.Words(identity.Title)
+	b.identify(n, identity.Year, words)
 	b.years.add(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
-	for _, word := range distinct(movie.Words(identity.Title)) {
+	for _, word := range distinct(words) {
 		b.words.add(word, n)
 	}
 	b.shown = append(b.shown, n)
 }
 
-func (b *Builder) identify(n uint32, identity movie.Identity) {
-	b.beginnings.set(n, beginningOf(identity.Title))
-	b.yearOf.set(n, uint16(identity.Year)) //nolint:gosec // 1 to 9999
+// identify sets what orders a movie, visible or not.
+func (b *Builder) identify(n uint32, year int, titleWords []string) {
+	b.beginnings.set(n, beginningOf(titleWords))
+	b.yearOf.set(n, uint16(year)) //nolint:gosec // 1 to 9999
 }
 
 // Commit returns the version that holds the changes up to a revision.

@@ -41,10 +41,18 @@ func (t *titles) key(id uint32) string { return movie.TitleKey(t.records.at(id).
 
 func (o *titleOrder) key(id uint32) string { return o.titles.Load().key(id) }
 
-func beginningOf(title string) uint64 {
-	var first [8]byte
-	copy(first[:], movie.TitleKey(title))
-	return binary.BigEndian.Uint64(first[:])
+// beginningOf returns the first eight bytes of the key of a title with these words.
+func beginningOf(words []string) uint64 {
+	first := make([]byte, 0, 64)
+	for i, word := range words {
+		if i > 0 {
+			first = append(first, ' ')
+		}
+		if first = append(first, word...); len(first) >= 8 {
+			break
+		}
+	}
+	return binary.BigEndian.Uint64(append(first, make([]byte, 8)...))
 }
 
 func (o *titleOrder) compare(a, b uint32) int {
@@ -55,13 +63,36 @@ func (o *titleOrder) compare(a, b uint32) int {
 	return cmp.Or(strings.Compare(t.key(a), t.key(b)), cmp.Compare(b, a))
 }
 
-// load fills an empty order.
+// load fills an empty order. It sorts by the beginnings of the keys, and makes whole keys
+// only of those that begin alike.
 func (o *titleOrder) load(movies set) {
-	items := make([]uint32, 0, movies.len())
-	movies.each(func(id uint32) { items = append(items, id) })
-	slices.SortFunc(items, o.compare)
-	for _, id := range items {
-		o.tree.Load(id)
+	type item struct {
+		beginning uint64
+		id        uint32
+	}
+	t := o.titles.Load()
+	items := make([]item, 0, movies.len())
+	movies.each(func(id uint32) { items = append(items, item{t.beginnings.at(id), id}) })
+	slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.beginning, b.beginning) })
+	for len(items) > 0 {
+		first := items[0].beginning
+		alike := slices.IndexFunc(items, func(i item) bool { return i.beginning != first })
+		if alike < 0 {
+			alike = len(items)
+		}
+		if alike > 1 {
+			keys := make(map[uint32]string, alike)
+			for _, i := range items[:alike] {
+				keys[i.id] = t.key(i.id)
+			}
+			slices.SortFunc(items[:alike], func(a, b item) int {
+				return cmp.Or(strings.Compare(keys[a.id], keys[b.id]), cmp.Compare(b.id, a.id))
+			})
+		}
+		for _, i := range items[:alike] {
+			o.tree.Load(i.id)
+		}
+		items = items[alike:]
 	}
 }
 
