@@ -66,13 +66,13 @@ type store interface {
 }
 
 // openStore opens the bucket.
-func openStore(ctx context.Context, c config.Bucket, concurrency int, logger *slog.Logger) (store, error) {
+func openStore(ctx context.Context, c config.Bucket, reads concurrency, logger *slog.Logger) (store, error) {
 	if c.BucketDir != "" {
 		return dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
 	}
 	return s3bucket.Open(ctx, s3bucket.Options{
 		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
-		PageSize: c.BucketItemsLimit, Concurrency: concurrency, Logger: logger,
+		PageSize: c.BucketItemsLimit, Concurrency: reads.most, Adaptive: reads.adaptive, Logger: logger,
 	})
 }
 

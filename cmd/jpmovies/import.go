@@ -48,8 +48,8 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	store.progress = bar.set
 	l := load{
 		name: "import", database: c.Database, log: c.Log, bar: bar,
-		concurrency: 1, // so that ids follow the order of the files
-		open:        func(context.Context, *slog.Logger) (bucket.Store, error) { return store, nil },
+		reads: concurrency{most: 1}, // so that ids follow the order of the files
+		open:  func(context.Context, *slog.Logger) (bucket.Store, error) { return store, nil },
 	}
 	done, err := l.run(ctx)
 	if err != nil {

@@ -20,11 +20,11 @@ import (
 // load is one run of a worker over a store that is no bucket to drain: the files of an
 // import, or the versions of a replay.
 type load struct {
-	name        string
-	database    config.Database
-	log         config.Log
-	bar         *progressBar
-	concurrency int
+	name     string
+	database config.Database
+	log      config.Log
+	bar      *progressBar
+	reads    concurrency
 	// open opens the store when the database is known to be usable.
 	open func(context.Context, *slog.Logger) (bucket.Store, error)
 	// follow makes the bar show the worker's progress.
@@ -77,9 +77,9 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 		return done, err
 	}
 	done.Catalogue = catalogue.New(db)
-	limitMemory(l.concurrency, loadBatch)
+	limitMemory(l.reads, loadBatch)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: done, Concurrency: l.concurrency, Batch: loadBatch, Prepare: db.CheckSchema,
+		Store: store, Catalogue: done, Concurrency: l.reads.most, Batch: loadBatch, Prepare: db.CheckSchema,
 		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: newLogger(passes, log), Metrics: telemetry.Metrics(),
 	})
 	ctx, cancel := interruptible(ctx, l.name, logger)

@@ -218,7 +218,7 @@ func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r 
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
+	store, err := openStore(ctx, c.Bucket, concurrency{most: 1}, newLogger(c.Log, stderr))
 	if err != nil {
 		return err
 	}

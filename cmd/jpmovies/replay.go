@@ -71,18 +71,16 @@ type replay struct {
 	since, until time.Time
 }
 
-// replayConcurrency is the default concurrency of a worker.
-const replayConcurrency = 64
-
 func (r *replay) run(ctx context.Context, out io.Writer) error {
 	c := r.config
 	var versions *s3bucket.Versions
+	reads := concurrencyOf(0, false, loadBatch)
 	l := load{
-		name: "replay", database: c.Database, log: c.Log, bar: newProgress(os.Stderr), concurrency: replayConcurrency, follow: true,
+		name: "replay", database: c.Database, log: c.Log, bar: newProgress(os.Stderr), reads: reads, follow: true,
 		open: func(ctx context.Context, logger *slog.Logger) (bucket.Store, error) {
 			store, err := s3bucket.Open(ctx, s3bucket.Options{
 				Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
-				PageSize: c.BucketItemsLimit, Concurrency: replayConcurrency, Logger: logger,
+				PageSize: c.BucketItemsLimit, Concurrency: reads.most, Adaptive: reads.adaptive, Logger: logger,
 			})
 			if err != nil {
 				return nil, err

@@ -73,7 +73,7 @@ func lookInto(ctx context.Context, key string) (*report.Waiting, error) {
 	if err := config.Parse(&c); err != nil {
 		return nil, err
 	}
-	store, err := openStore(ctx, c.Bucket, 1, newLogger(c.Log, stderr))
+	store, err := openStore(ctx, c.Bucket, concurrency{most: 1}, newLogger(c.Log, stderr))
 	if err != nil {
 		return nil, err
 	}

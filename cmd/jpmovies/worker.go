@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,8 +39,9 @@ Invalid updates are removed from the bucket and stored in the table rejection.
 With MOVIES_SQS_URL it learns of new objects from the bucket's events in that SQS
 queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).
 
-Its memory limit is 100 MiB, and more with a larger MOVIES_WORKER_CONCURRENCY or
-MOVIES_WORKER_BATCH. GOMEMLIMIT sets another one.`,
+With MOVIES_WORKER_CONCURRENCY=auto the number of requests to S3 in flight follows
+its answers, from 16 to 512; fewer if the container's memory limit is small. The soft
+limit of the worker's memory follows from it; GOMEMLIMIT sets another one.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if dry {
@@ -61,7 +61,7 @@ func runDry(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	logger := newLogger(c.Log, stderr)
-	store, err := openStore(ctx, c.Bucket, 1, logger)
+	store, err := openStore(ctx, c.Bucket, concurrency{most: 1}, logger)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,8 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // the last commit has been answered
-	store, err := openStore(ctx, c.Bucket, c.Concurrency, logger)
+	reads := concurrencyOf(c.Concurrency, c.BucketDir != "", c.Batch)
+	store, err := openStore(ctx, c.Bucket, reads, logger)
 	if err != nil {
 		return err
 	}
@@ -102,11 +103,11 @@ func runWorker(ctx context.Context, once bool) error {
 	}
 	records := catalogue.New(db)
 	prepare, prove := preparation(db, store, logger)
-	limitMemory(c.Concurrency, c.Batch)
+	limitMemory(reads, c.Batch)
 	metrics := telemetry.Metrics()
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: c.Concurrency, Batch: c.Batch,
+		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: reads.most, Batch: c.Batch,
 		Prepare: prepare, Prove: prove,
 		Shard: worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,
@@ -136,21 +137,6 @@ func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
 	return worker.Hints{
 		Queue: events, Name: path.Base(c.QueueURL), Scope: queue.Scope{Bucket: c.BucketName, Prefix: c.BucketPrefix}, Reconcile: c.Reconcile,
 	}, err
-}
-
-// limitMemory sets a soft memory limit, unless GOMEMLIMIT is set. The worker's live memory
-// is bounded, and the limit makes the collector free garbage before it piles up.
-func limitMemory(concurrency, batch int) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit(concurrency, batch))
-	}
-}
-
-// memoryLimit returns the limit in bytes. It grows with concurrency and batch, and is 100
-// MiB at their defaults.
-func memoryLimit(concurrency, batch int) int64 {
-	const fixed, perObject, perUpdate = 64 << 20, 384 << 10, 24 << 10
-	return max(100<<20, fixed+perObject*int64(concurrency)+perUpdate*int64(batch))
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

@@ -84,6 +84,12 @@ type Deleter interface {
 	Conditional() bool
 }
 
+// Limited is a Store that bounds its requests.
+type Limited interface {
+	// Concurrency returns how many requests may be in flight at present.
+	Concurrency() int
+}
+
 // Ignored reports whether an object is never input: an empty folder marker, or the object of a
 // probe.
 func Ignored(o Object) bool {

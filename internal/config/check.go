@@ -138,7 +138,6 @@ func (w *WorkerOnly) check(wrong report) {
 		value    int
 		most     int
 	}{
-		{"MOVIES_WORKER_CONCURRENCY", w.Concurrency, 1024},
 		{"MOVIES_WORKER_BATCH", w.Batch, 10_000},
 		{"MOVIES_REJECTION_DAYS", w.RejectionDays, 36_500},
 		{"MOVIES_CHANGE_DAYS", w.ChangeDays, 36_500},

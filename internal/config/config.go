@@ -63,12 +63,31 @@ type Log struct {
 
 // WorkerOnly configures the worker alone.
 type WorkerOnly struct {
-	Concurrency   int           `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"64" help:"parallel GETs"`
+	Concurrency   Concurrency   `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"auto" help:"parallel GETs: a number, or auto for 16 to 512, as the store's answers and the memory allow"`
 	Batch         int           `env:"MOVIES_WORKER_BATCH" envDefault:"500" help:"updates per transaction"`
 	Shard         Shard         `env:"MOVIES_WORKER_SHARD" help:"i/n: only this part of the keys, i from 0 to n-1"`
 	IdleMax       time.Duration `env:"MOVIES_WORKER_IDLE_MAX" envDefault:"60s" help:"longest pause between listings"`
 	RejectionDays int           `env:"MOVIES_REJECTION_DAYS" envDefault:"30" help:"how long rejections are kept"`
 	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30" help:"how long the change log and the ingest log are kept"`
+}
+
+// Concurrency is a number of requests in flight; 0 means auto.
+type Concurrency int
+
+const maxConcurrency = 1024
+
+// UnmarshalText reads auto or a number.
+func (c *Concurrency) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*c = 0
+		return nil
+	}
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil || n < 1 || n > maxConcurrency {
+		return errors.New("out of range")
+	}
+	*c = Concurrency(n)
+	return nil
 }
 
 // Hints configures the notifications of new objects.
@@ -259,6 +278,8 @@ func expected(t reflect.Type) string {
 		return "a host, host:port, [::1], [::1]:port or the path of a socket"
 	case reflect.TypeFor[Shard]():
 		return "i/n with i from 0 to n-1, such as 0/2"
+	case reflect.TypeFor[Concurrency]():
+		return fmt.Sprintf("auto or a number from 1 to %d", maxConcurrency)
 	case reflect.TypeFor[slog.Level]():
 		return "debug, info, warn or error"
 	}

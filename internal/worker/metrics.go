@@ -28,8 +28,13 @@ type metrics struct {
 	conditional                prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, store bucket.Store) *metrics {
 	f := promauto.With(r)
+	if s, ok := store.(bucket.Limited); ok {
+		f.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "movies", Subsystem: "worker", Name: "concurrency", Help: "Requests to the store that may be in flight at present.",
+		}, func() float64 { return float64(s.Concurrency()) })
+	}
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Namespace: "movies", Subsystem: "worker", Name: name, Help: help})
 	}

@@ -108,7 +108,7 @@ type Worker struct {
 // New returns a worker that has not started.
 func New(o Options) *Worker {
 	w := &Worker{
-		options: o, logger: o.Logger, metrics: newMetrics(o.Metrics), tracer: tracer(o.Tracing),
+		options: o, logger: o.Logger, metrics: newMetrics(o.Metrics, o.Store), tracer: tracer(o.Tracing),
 		deletes: newDeletes(o.Concurrency), proven: make(chan struct{}),
 	}
 	close(w.proven)

@@ -24,7 +24,7 @@ const (
 
 // newHTTPClient returns a client whose requests and responses cannot hang. It starts from
 // the SDK's client, which honours AWS_CA_BUNDLE.
-func newHTTPClient(configured aws.HTTPClient, connections int, stall time.Duration) guard {
+func newHTTPClient(configured aws.HTTPClient, connections int, stall time.Duration, l *limiter) guard {
 	base, ok := configured.(*awshttp.BuildableClient)
 	if !ok {
 		base = awshttp.NewBuildableClient()
@@ -42,7 +42,7 @@ func newHTTPClient(configured aws.HTTPClient, connections int, stall time.Durati
 		// A redirect would invalidate the signature; the SDK handles the response.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return guard{client: client, stall: stall}
+	return guard{client: client, stall: stall, limiter: l}
 }
 
 // unsignedAcceptEncoding keeps Accept-Encoding out of the signature: proxies rewrite the
@@ -62,12 +62,15 @@ const acceptEncoding = "Accept-Encoding"
 // guard cancels requests and bodies that make no progress. net/http limits neither the
 // sending of a request nor the reading of a body.
 type guard struct {
-	client *http.Client
-	stall  time.Duration
+	client  *http.Client
+	stall   time.Duration
+	limiter *limiter
 }
 
 // Do implements the SDK's HTTPClient.
-func (g guard) Do(r *http.Request) (*http.Response, error) {
+func (g guard) Do(r *http.Request) (*http.Response, error) { return g.limiter.do(r, g.send) }
+
+func (g guard) send(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	timer := time.AfterFunc(responseLimit, func() { cancel(stalledError{"request", responseLimit}) })
 	r = r.WithContext(ctx)

@@ -49,6 +49,9 @@ type Options struct {
 	// Concurrency is the number of parallel requests of one Delete, and of idle connections
 	// that are kept; 0 means 1.
 	Concurrency int
+	// Adaptive bounds the requests in flight by a number from MinConcurrency to Concurrency
+	// that follows the store's answers.
+	Adaptive bool
 	// Logger receives the results of Probe; nil means slog.Default.
 	Logger *slog.Logger
 
@@ -81,6 +84,7 @@ type Bucket struct {
 	prefix      string
 	pageSize    *int32
 	concurrency int
+	limiter     *limiter // nil if not adaptive
 	retryer     aws.Retryer
 	log         *slog.Logger
 	limits      limits
@@ -91,6 +95,7 @@ type Bucket struct {
 var (
 	_ bucket.Store   = (*Bucket)(nil)
 	_ bucket.Deleter = (*Bucket)(nil)
+	_ bucket.Limited = (*Bucket)(nil)
 )
 
 // Open returns the bucket and sends no request. The SDK takes credentials, region and
@@ -109,6 +114,9 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		log: cmp.Or(o.Logger, slog.Default()), limits: o.limits.withDefaults(),
 	}
 	b.retryer = newRetryer(b.limits)
+	if o.Adaptive {
+		b.limiter = newLimiter(MinConcurrency, b.concurrency)
+	}
 	if o.PageSize > 0 {
 		b.pageSize = aws.Int32(int32(min(o.PageSize, 1000)))
 	}
@@ -116,7 +124,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	b.client = s3.NewFromConfig(cfg, func(s *s3.Options) {
 		s.UsePathStyle = o.PathStyle
 		s.Retryer = b.retryer
-		s.HTTPClient = newHTTPClient(cfg.HTTPClient, b.concurrency, b.limits.stall)
+		s.HTTPClient = newHTTPClient(cfg.HTTPClient, b.concurrency, b.limits.stall, b.limiter)
 		// Many servers reject the checksums that the SDK adds by default.
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -134,6 +142,17 @@ func (b *Bucket) DeleteSize() int {
 		return maxBatch
 	}
 	return 1
+}
+
+// MinConcurrency is the fewest requests that an adaptive bucket has in flight.
+const MinConcurrency = 16
+
+// Concurrency implements bucket.Limited.
+func (b *Bucket) Concurrency() int {
+	if b.limiter == nil {
+		return b.concurrency
+	}
+	return b.limiter.current()
 }
 
 // Conditional implements bucket.Deleter.
