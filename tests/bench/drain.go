@@ -31,7 +31,7 @@ func (b *bench) drain(ctx context.Context) error {
 	if err := b.drainRow(ctx, "drain %d one-movie objects", endpoint, endpoint, lines, (*store).drain, atLeast(0.75)); err != nil {
 		return err
 	}
-	slow, stop, err := slowed(endpoint)
+	slow, stop, err := slowed(endpoint, s3Delay)
 	if err != nil {
 		return err
 	}
@@ -40,6 +40,29 @@ func (b *bench) drain(ctx context.Context) error {
 		return err
 	}
 	return b.nothing(ctx, slow)
+}
+
+// distant compares the worker with the best of loops that have a fixed number of requests in
+// flight, on a bucket that answers late.
+func (b *bench) distant(ctx context.Context) error {
+	endpoint := os.Getenv(s3Variable)
+	lines, err := b.movieLines(ctx, b.objects)
+	if err != nil {
+		return err
+	}
+	for _, delay := range []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond} {
+		slow, stop, err := slowed(endpoint, delay)
+		if err != nil {
+			return err
+		}
+		work := "drain %d, S3 answers " + delay.String() + " later; the best fixed number"
+		err = b.drainRow(ctx, work, endpoint, slow, lines, (*store).drain, atLeast(0.9), 64, 128, 256, mostParallel)
+		stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nothing drains an empty bucket: what a worker that ends costs before and after
@@ -68,31 +91,41 @@ func (b *bench) nothing(ctx context.Context, endpoint string) error {
 type bareLoop func(*store, context.Context) (drained int, err error)
 
 // bareDrain makes the bucket, and is the limit: it is filled at one endpoint, and
-// drained at another by bare, a loop that does nothing else.
-func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte, bare bareLoop) (filled, drained *store, limit func() (float64, error), err error) {
+// drained at another by bare, a loop that does nothing else; the best of several numbers of
+// parallel requests counts.
+func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte, bare bareLoop, parallels ...int) (filled, drained *store, limit func() (float64, error), err error) {
 	if filled, err = openStore(ctx, fillAt, bucketName); err != nil {
 		return nil, nil, nil, err
 	}
 	if drained, err = openStore(ctx, drainAt, bucketName); err != nil {
 		return nil, nil, nil, err
 	}
-	limit = func() (float64, error) {
-		if err := filled.fill(ctx, lines); err != nil {
-			return 0, err
+	if len(parallels) == 0 {
+		parallels = []int{parallel}
+	}
+	limit = func() (best float64, err error) {
+		for _, drained.parallel = range parallels {
+			if err := filled.fill(ctx, lines); err != nil {
+				return 0, err
+			}
+			began := time.Now()
+			n, err := bare(drained, ctx)
+			if err == nil && n != len(lines) {
+				err = fmt.Errorf("%d objects were there, not %d", n, len(lines))
+			}
+			if err != nil {
+				return 0, err
+			}
+			best = max(best, perSecond(n, time.Since(began)))
 		}
-		began := time.Now()
-		n, err := bare(drained, ctx)
-		if err == nil && n != len(lines) {
-			err = fmt.Errorf("%d objects were there, not %d", n, len(lines))
-		}
-		return perSecond(n, time.Since(began)), err
+		return best, nil
 	}
 	return filled, drained, limit, filled.create(ctx)
 }
 
 // drainRow fills the bucket at one endpoint and drains it at another.
-func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, bare bareLoop, goal *target) error {
-	filled, drained, limit, err := bareDrain(ctx, fillAt, drainAt, lines, bare)
+func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, bare bareLoop, goal *target, parallels ...int) error {
+	filled, drained, limit, err := bareDrain(ctx, fillAt, drainAt, lines, bare, parallels...)
 	if err != nil {
 		return err
 	}
@@ -133,8 +166,8 @@ func (b *bench) mustHave(ctx context.Context, database string, movies int) error
 func perSecond(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
 
 // slowed is a proxy before the endpoint that answers later.
-func slowed(endpoint string) (address string, stop func(), err error) {
-	proxy, err := later(endpoint, s3Delay)
+func slowed(endpoint string, delay time.Duration) (address string, stop func(), err error) {
+	proxy, err := later(endpoint, delay)
 	if err != nil {
 		return "", nil, err
 	}
@@ -149,7 +182,7 @@ func later(endpoint string, delay time.Duration) (*httputil.ReverseProxy, error)
 		return nil, err
 	}
 	return &httputil.ReverseProxy{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 2 * parallel, DisableCompression: true},
+		Transport: &http.Transport{MaxIdleConnsPerHost: 2 * mostParallel, DisableCompression: true},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
 		},

@@ -124,7 +124,7 @@ func (s *store) persistent() *store {
 				return aws.BoolTernary(errors.Is(err, io.ErrUnexpectedEOF))
 			}))
 		})
-	}), s.name, s.endpoint}
+	}), s.name, s.endpoint, s.parallel}
 }
 
 // drainFaulty is drain where requests fail and answers are cut.

@@ -123,6 +123,7 @@ type kind struct {
 
 var all = []kind{
 	{"drain", (*bench).drain},
+	{"distant", (*bench).distant},
 	{"faults", (*bench).faulty},
 	{"queue", (*bench).queued},
 	{"bulk", (*bench).bulk},

@@ -39,7 +39,7 @@ func (b *bench) queued(ctx context.Context) error {
 	if err := b.queuedRows(ctx, "%d by messages, %s", s3, 0, lines); err != nil {
 		return err
 	}
-	slow, stop, err := slowed(s3)
+	slow, stop, err := slowed(s3, s3Delay)
 	if err != nil {
 		return err
 	}

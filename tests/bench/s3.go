@@ -21,13 +21,14 @@ import (
 // s3Variable names the S3 server; credentials are where the SDK looks.
 const s3Variable = "MOVIES_TEST_S3_ENDPOINT"
 
-// parallel requests, as many as the worker has by default.
-const parallel = 64
+// parallel requests, as many as a worker begins with; mostParallel, as it may reach.
+const parallel, mostParallel = 64, 512
 
 // store is a bucket through the bare SDK, with the settings of the program.
 type store struct {
 	client         *s3.Client
 	name, endpoint string
+	parallel       int // requests in flight when it drains
 }
 
 func openStore(ctx context.Context, endpoint, name string) (*store, error) {
@@ -39,7 +40,7 @@ func openStore(ctx context.Context, endpoint, name string) (*store, error) {
 		return nil, fmt.Errorf("configure S3: %w", err)
 	}
 	transport := awshttp.NewBuildableClient().GetTransport()
-	transport.MaxIdleConnsPerHost, transport.MaxIdleConns = 2*parallel, 0
+	transport.MaxIdleConnsPerHost, transport.MaxIdleConns = 2*mostParallel, 0
 	transport.DisableCompression = true
 	client := s3.NewFromConfig(c, func(o *s3.Options) {
 		o.BaseEndpoint = aws.String(endpoint)
@@ -48,7 +49,7 @@ func openStore(ctx context.Context, endpoint, name string) (*store, error) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
-	return &store{client, name, endpoint}, nil
+	return &store{client, name, endpoint, parallel}, nil
 }
 
 // create makes the bucket; one that is there is emptied.
@@ -93,7 +94,7 @@ func (s *store) drain(ctx context.Context) (drained int, err error) { return s.d
 // drainBy is drain with a way to read and delete an object.
 func (s *store) drainBy(ctx context.Context, consume func(ctx context.Context, key *string) error) (drained int, err error) {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
+	group.SetLimit(s.parallel)
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.name, MaxKeys: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
