@@ -55,12 +55,12 @@ func (x *Index) countGenres(all set) []int {
 func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	all := x.matching(f)
 	var counts [movie.MaxYear + 1]int
-	if all.many == x.all {
-		for _, year := range x.years.list {
-			counts[year] = x.years.sets.at(uint32(year)).len() //nolint:gosec // 1 to 9999
-		}
-	} else {
+	if 16*all.len() < x.Len() { // few: faster than intersecting with each year
 		all.each(func(id uint32) { counts[x.years.at(id)]++ })
+	} else {
+		for _, year := range x.years.list {
+			counts[year] = x.share(all, x.years.sets.at(uint32(year))) //nolint:gosec // 1 to 9999
+		}
 	}
 	for _, year := range x.years.list {
 		if n := counts[year]; n > 0 {

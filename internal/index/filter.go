@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"jpmovies/internal/movie"
 )
 
@@ -91,26 +93,34 @@ func (x *Index) titled(title string) set {
 	return set{few: few}
 }
 
-// between returns the movies of a range of years: the union of its years, or all movies
-// without the union of the other years.
+// between returns the movies of a range of years: the union of the years or, if these have
+// many movies, a scan of the years of all movies.
 func (x *Index) between(from, to int) set {
-	var inside, outside []set
-	in, out := 0, 0
+	var sets []set
+	total := 0
 	for _, year := range x.years.list {
-		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
 		if from <= year && year <= to {
-			inside, in = append(inside, s), in+s.len()
-		} else {
-			outside, out = append(outside, s), out+s.len()
+			s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
+			sets, total = append(sets, s), total+s.len()
 		}
 	}
 	switch {
-	case in == 0:
-		return set{}
-	case out == 0:
+	case total == x.Len():
 		return set{many: x.all}
-	case in <= out:
-		return union(inside)
+	case 16*total < x.Len():
+		return union(sets)
 	}
-	return set{many: x.all}.and(union(outside), false)
+	bits := make([]uint64, len(x.years.of.pages)*pageSize/64)
+	for i := range bits {
+		if page := x.years.of.pages[i*64/pageSize]; page != nil {
+			for j, year := range page[i*64%pageSize:][:64] {
+				var inside uint64                         // without a branch: years are in no order
+				if year-uint16(from) <= uint16(to-from) { //nolint:gosec // 1 to 9999
+					inside = 1
+				}
+				bits[i] |= inside << j
+			}
+		}
+	}
+	return set{many: roaring.And(roaring.FromDense(bits, false), x.all)}
 }
