@@ -1,5 +1,9 @@
 // Command jpmovies drains movie updates from a bucket into a database and serves the
 // movies.
+//
+// Its commands, flags, exit codes and environment variables, the API, the change feed and
+// the stored schema stay compatible within a major version: docs/upgrade.md has the
+// promise.
 package main
 
 import (

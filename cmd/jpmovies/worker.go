@@ -103,7 +103,7 @@ func runWorker(ctx context.Context, once bool) error {
 	records := catalogue.New(db)
 	prepare, prove := preparation(db, store, logger)
 	limitMemory(c.Concurrency, c.Batch)
-	metrics := telemetry.Metrics()
+	metrics := telemetry.Metrics(version())
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: c.Concurrency, Batch: c.Batch,
