@@ -1,4 +1,4 @@
-.PHONY: run run_worker run_api test test_cluster simulate lint build deploy undeploy bench
+.PHONY: run run_worker run_api test test_cluster simulate lint build deploy undeploy bench release
 
 run:        ; @scripts/run
 run_worker: ; @scripts/run_worker
@@ -11,3 +11,4 @@ build:      ; @scripts/build
 deploy:     ; @scripts/deploy $(OVERLAY)
 undeploy:   ; @scripts/undeploy
 bench:      ; @scripts/bench
+release:    ; @scripts/release

@@ -2,9 +2,11 @@ package tests
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jpmovies/client"
 	"jpmovies/internal/database"
 	"jpmovies/internal/database/databasetest"
 )
@@ -205,22 +208,22 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 	putAll(t, s.inbox, mixedInput(random, 30))
 	s.drain(t)
 	r := newReplicas(t, s)
-	m := &mirror{url: r.url(), client: http.Client{Timeout: 10 * time.Second}}
-	if err := m.export(); err != nil {
+	feed, err := client.New(r.url())
+	if err != nil {
 		t.Fatal(err)
 	}
-	worker := s.start(t, "worker")
+	var broken atomic.Int64
+	feed.OnRetry = func(error, time.Duration) { broken.Add(1) } // something was killed under it
+	m := &mirror{T: t}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var following sync.WaitGroup
-	var over atomic.Bool
-	broken := 0
 	following.Go(func() {
-		for !over.Load() {
-			if m.follow(t) != nil { // something was killed under it: ask again
-				broken++
-				time.Sleep(10 * time.Millisecond)
-			}
+		if err := feed.Mirror(ctx, 0, m); !errors.Is(err, context.Canceled) {
+			t.Error(err)
 		}
 	})
+	worker := s.start(t, "worker")
 	for i := range 8 {
 		for key, body := range mixedInput(random, 10) {
 			s.put(t, fmt.Sprint(i, "-", key), body)
@@ -231,8 +234,6 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 		r.replace(t, i)
 	}
 	waitFor(t, "the worker to drain all", func() bool { return len(s.keys(t)) == 0 })
-	over.Store(true)
-	following.Wait()
 	if code := worker.stop(t); code != 0 {
 		t.Errorf("worker: exit %d", code)
 	}
@@ -240,13 +241,18 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the mirror to catch up", func() bool { return m.follow(t) == nil && m.revision >= last })
-	fresh := &mirror{url: r.url()}
-	waitFor(t, "an export of the last revision", func() bool { return fresh.export() == nil && fresh.revision == last })
-	if diff := cmp.Diff(fresh.movies, m.movies); diff != "" || m.revision != last {
-		t.Errorf("at revision %d of %d, export -, mirror +: %.3000s", m.revision, last, diff)
+	waitFor(t, "the mirror to catch up", func() bool { return m.at(last) })
+	stop()
+	following.Wait()
+	fresh := &mirror{T: t}
+	waitFor(t, "an export of the last revision", func() bool {
+		revision, movies, err := feed.Export(t.Context(), client.Filter{})
+		return err == nil && fresh.Replace(t.Context(), revision, movies) == nil && fresh.at(last)
+	})
+	if diff := cmp.Diff(fresh.movies, m.movies); diff != "" {
+		t.Errorf("at revision %d, export -, mirror +: %.3000s", last, diff)
 	}
-	t.Logf("%d movies at revision %d; %d requests broke", len(m.movies), m.revision, broken)
+	t.Logf("%d movies at revision %d; %d requests broke", len(m.movies), last, broken.Load())
 }
 
 // replace kills a process, or lets it end, and starts it again.
@@ -265,71 +271,47 @@ func (r *replicas) replace(t *testing.T, turn int) {
 
 // mirror is a copy of the catalogue elsewhere.
 type mirror struct {
-	url      string
-	client   http.Client
-	movies   map[int64]string
+	*testing.T
+	mu       sync.Mutex
+	movies   map[int64]client.Movie
 	revision int64
 }
 
-func (m *mirror) get(path string) (*http.Response, error) {
-	response, err := m.client.Get(m.url + path)
-	if err == nil && response.StatusCode != http.StatusOK {
-		_ = response.Body.Close()
-		err = errors.New(response.Status)
-	}
-	return response, err
-}
-
-func (m *mirror) export() error {
-	response, err := m.get("/export")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	m.movies = make(map[int64]string)
-	if m.revision, err = strconv.ParseInt(response.Header.Get("Catalogue-Revision"), 10, 64); err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		var film film
-		if err := json.Unmarshal(lines.Bytes(), &film); err != nil {
+// Replace implements client.Copy.
+func (m *mirror) Replace(_ context.Context, revision int64, movies iter.Seq2[client.Movie, error]) error {
+	fresh := map[int64]client.Movie{}
+	for movie, err := range movies {
+		if err != nil {
 			return err
 		}
-		m.movies[film.ID] = lines.Text()
+		fresh[movie.ID] = movie
 	}
-	return lines.Err()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.movies, m.revision = fresh, revision
+	return nil
 }
 
-// follow takes over the next changes; what it did not read whole it did not read.
-func (m *mirror) follow(t *testing.T) error {
-	t.Helper()
-	response, err := m.get(fmt.Sprint("/changes?wait=100ms&since=", m.revision))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	var page struct {
-		Changes []struct {
-			Revision, ID int64
-			Movie        *json.RawMessage
+// Apply implements client.Copy.
+func (m *mirror) Apply(_ context.Context, changes []client.Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range changes {
+		if c.Revision != m.revision+1 {
+			m.Errorf("revision %d follows %d", c.Revision, m.revision)
 		}
-		Revision int64
-	}
-	if err := json.NewDecoder(response.Body).Decode(&page); err != nil {
-		return err
-	}
-	for i, c := range page.Changes {
-		if c.Revision != m.revision+int64(i)+1 {
-			t.Errorf("revision %d follows %d", c.Revision, m.revision+int64(i))
-		}
-	}
-	for _, c := range page.Changes {
+		m.revision = c.Revision
 		delete(m.movies, c.ID)
 		if c.Movie != nil {
-			m.movies[c.ID] = string(*c.Movie)
+			m.movies[c.ID] = *c.Movie
 		}
 	}
-	m.revision = page.Revision
 	return nil
+}
+
+// at reports whether the mirror has reached a revision.
+func (m *mirror) at(revision int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.revision == revision
 }

@@ -82,7 +82,7 @@ func runAPI(ctx context.Context) error {
 		return fmt.Errorf("MOVIES_API_ADDR: %w", err)
 	}
 	ready := &readiness{check: db.CheckSchema}
-	metrics := telemetry.Metrics()
+	metrics := telemetry.Metrics(version())
 	metrics.MustRegister(db.Collectors()...)
 	handler := newAPIHandler(c.Serving, catalogue.New(db), db.Replicated(), logger, metrics)
 	checks := append([]server.Check{{Name: "database", Run: ready.run}}, indexChecks(c.Serving, handler)...)
@@ -125,7 +125,7 @@ func indexChecks(c config.Serving, handler *api.API) []server.Check {
 func newAPIHandler(c config.Serving, movies *catalogue.Catalogue, replicated bool, logger *slog.Logger, metrics prometheus.Registerer) *api.API {
 	o := api.Options{
 		Catalogue: movies, Logger: server.WithRequestID(logger), Staleness: c.Staleness, CacheBytes: int64(c.CacheMB) << 20,
-		Exports: c.Exports, BasePath: c.BasePath, Metrics: metrics,
+		Exports: c.Exports, BasePath: c.BasePath, Version: version(), Metrics: metrics,
 	}
 	if c.Index == "on" {
 		o.Source = movies

@@ -78,7 +78,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	records := catalogue.New(db)
-	metrics := telemetry.Metrics()
+	metrics := telemetry.Metrics(version())
 	store, err := dirbucket.Open(inbox, dirbucket.Options{Logger: logger})
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	limitMemory(l.reads, loadBatch)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: done, Concurrency: l.reads.most, Batch: loadBatch, Prepare: db.CheckSchema,
-		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: newLogger(passes, log), Metrics: telemetry.Metrics(),
+		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: newLogger(passes, log), Metrics: telemetry.Metrics(version()),
 	})
 	ctx, cancel := interruptible(ctx, l.name, logger)
 	defer cancel()

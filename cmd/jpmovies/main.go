@@ -1,5 +1,9 @@
 // Command jpmovies drains movie updates from a bucket into a database and serves the
 // movies.
+//
+// Its commands, flags, exit codes and environment variables, the API, the change feed and
+// the stored schema stay compatible within a major version: docs/upgrade.md has the
+// promise.
 package main
 
 import (
@@ -26,24 +30,8 @@ func main() { os.Exit(run(context.Background(), os.Args[1:])) }
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string) int {
 	started := false
-	root := &cobra.Command{
-		Use:   "jpmovies",
-		Short: "Drains movie updates from a bucket into a database and serves them over HTTP",
-		Long: `jpmovies drains movie updates from an S3 bucket (or a folder) into a
-MySQL-protocol server (or a SQLite file), safely and in order, and serves the
-movies over HTTP. "jpmovies demo" shows all of it and needs nothing else.
-
-Settings come from the environment: see "jpmovies help environment".`,
-		SilenceUsage:     true,
-		SilenceErrors:    true,
-		PersistentPreRun: func(*cobra.Command, []string) { started = true },
-	}
-	root.AddCommand(
-		reads(newAPI(), apiSettings), reads(newWorker(), workerSettings), reads(newMigrate(), databaseSettings),
-		reads(newDemo(), config.Variables(config.Demo{})), newCheck(), reads(newImport(), databaseSettings), reads(newExport(), databaseSettings),
-		newRejections(), reads(newTrace(), databaseSettings, bucketSettings), reads(newVerify(), databaseSettings), newGenerate(), newVersion(),
-		reads(newReplay(), config.Variables(config.Replay{}), aws), newEnvironment(),
-	)
+	root := newRoot()
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var wrong *config.Error
@@ -61,6 +49,28 @@ Settings come from the environment: see "jpmovies help environment".`,
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// newRoot returns the tree of all commands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "jpmovies",
+		Short: "Drains movie updates from a bucket into a database and serves them over HTTP",
+		Long: `jpmovies drains movie updates from an S3 bucket (or a folder) into a
+MySQL-protocol server (or a SQLite file), safely and in order, and serves the
+movies over HTTP. "jpmovies demo" shows all of it and needs nothing else.
+
+Settings come from the environment: see "jpmovies help environment".`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		reads(newAPI(), apiSettings), reads(newWorker(), workerSettings), reads(newMigrate(), databaseSettings),
+		reads(newDemo(), config.Variables(config.Demo{})), newCheck(), reads(newImport(), databaseSettings), reads(newExport(), databaseSettings),
+		newRejections(), reads(newTrace(), databaseSettings, bucketSettings), reads(newVerify(), databaseSettings), newGenerate(), newVersion(),
+		reads(newReplay(), config.Variables(config.Replay{}), aws), newEnvironment(),
+	)
+	return root
 }
 
 // usageError reports wrong arguments.

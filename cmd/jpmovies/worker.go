@@ -104,7 +104,7 @@ func runWorker(ctx context.Context, once bool) error {
 	records := catalogue.New(db)
 	prepare, prove := preparation(db, store, logger)
 	limitMemory(reads, c.Batch)
-	metrics := telemetry.Metrics()
+	metrics := telemetry.Metrics(version())
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: reads.most, Batch: c.Batch,
@@ -149,7 +149,7 @@ func workerChecks(db *database.DB, w *worker.Worker) []server.Check {
 const adminDrain = time.Second
 
 // runWithAdmin runs work until a signal, with the admin port beside it until work has
-// ended.
+// ended. It tells systemd how the process is.
 func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, admin http.Handler,
 	work func(context.Context) error,
 ) error {
@@ -165,6 +165,10 @@ func runWithAdmin(ctx context.Context, name string, c config.Process, logger *sl
 	group.Go(func() error {
 		defer cancel()
 		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: adminDrain})
+	})
+	group.Go(func() error {
+		server.Notify(signalled, listener.Addr().String(), logger)
+		return nil
 	})
 	group.Go(func() error {
 		defer end()

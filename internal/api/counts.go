@@ -76,7 +76,10 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set(catalogueRevision, strconv.FormatInt(s.Revision, 10))
-	return sendJSON(w, newStatus(s, time.Now()))
+	return sendJSON(w, struct {
+		shownStatus
+		Version string `json:"version"` // of the program that answers
+	}{newStatus(s, time.Now()), a.version})
 }
 
 // shownStatus is the JSON form of a status. Times are RFC 3339, null for never.

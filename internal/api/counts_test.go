@@ -108,9 +108,9 @@ func TestStatus(t *testing.T) {
 		checkHeader(t, name, got, "Cache-Control", "no-store")
 		checkHeader(t, name, got, "Content-Type", "application/json")
 	}
-	const none = `{"revision":0,"movies":0,"last_commit":null,"objects_waiting":0,"oldest_waiting_seconds":null,"workers":[]}`
+	const none = `{"revision":0,"movies":0,"last_commit":null,"objects_waiting":0,"oldest_waiting_seconds":null,"workers":[],"version":"1.2.3"}`
 	const some = `{"revision":2,"movies":1,"last_commit":"2026-03-01T12:00:00Z","objects_waiting":7,"oldest_waiting_seconds":200,` +
-		`"workers":[{"shard":"0/3","last_pass":"2026-03-01T12:00:00Z"},{"shard":"1/3","last_pass":"2026-03-01T12:00:00Z"},{"shard":"2/3","last_pass":"2026-03-01T12:00:00Z"}]}`
+		`"workers":[{"shard":"0/3","last_pass":"2026-03-01T12:00:00Z"},{"shard":"1/3","last_pass":"2026-03-01T12:00:00Z"},{"shard":"2/3","last_pass":"2026-03-01T12:00:00Z"}],"version":"1.2.3"}`
 	s := &shelf{t: t}
 	url := serve(t, s, logless)
 	check(t, "none", ask(t, http.MethodGet, url+"/status"), none)

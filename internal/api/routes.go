@@ -80,6 +80,8 @@ type Options struct {
 	// BasePath is the prefix that a proxy removes from requests. It goes in front of every
 	// link.
 	BasePath string
+	// Version is the version of the program.
+	Version string
 	// Metrics registers the API's metrics; nil for none.
 	Metrics prometheus.Registerer
 }
@@ -95,6 +97,7 @@ type API struct {
 	metrics   *metrics
 	mux       *http.ServeMux
 	base      string // in front of every link
+	version   string // of the program
 	// root is the answer to /, description the OpenAPI document.
 	root, description *answer
 	ending            chan struct{} // closed to end streams and long polls
@@ -110,7 +113,7 @@ type handler func(http.ResponseWriter, *http.Request) error
 // New returns an API. Run must run beside it.
 func New(o Options) *API {
 	a := &API{
-		catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), room: newRoom(), base: o.BasePath,
+		catalogue: o.Catalogue, logger: o.Logger, cache: newCache(o.CacheBytes), room: newRoom(), base: o.BasePath, version: o.Version,
 		exports: semaphore.NewWeighted(int64(max(o.Exports, 1))), ending: make(chan struct{}),
 	}
 	a.watcher = &watcher{

@@ -401,7 +401,7 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Exports = exports
+	o.Exports, o.Version = exports, "1.2.3"
 	if o.Source == nil {
 		o.Source, _ = o.Catalogue.(index.Source)
 	}

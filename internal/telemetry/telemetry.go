@@ -4,6 +4,7 @@ package telemetry
 import (
 	"io"
 	"log/slog"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -25,9 +26,16 @@ func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 	return slog.New(spanHandler{slog.NewTextHandler(out, options)})
 }
 
-// Metrics returns a registry with the metrics of the process and the Go runtime.
-func Metrics() *prometheus.Registry {
+// Metrics returns a registry with the metrics of the process, the Go runtime and the
+// program's version.
+func Metrics(version string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "movies", Subsystem: "build", Name: "info", Help: "Always 1; the labels have the version of the program and of Go.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+	})
+	build.Set(1)
+	r.MustRegister(build)
 	return r
 }

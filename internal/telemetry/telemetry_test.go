@@ -40,15 +40,20 @@ func TestJSONLogger(t *testing.T) {
 // TestMetrics: each registry is its own, and shows runtime and process.
 func TestMetrics(t *testing.T) {
 	for range 2 {
-		families, err := telemetry.Metrics().Gather()
+		families, err := telemetry.Metrics("1.2.3").Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
 		names := " "
 		for _, f := range families {
 			names += f.GetName() + " "
+			if f.GetName() == "movies_build_info" {
+				if got := f.GetMetric()[0]; got.GetGauge().GetValue() != 1 || got.GetLabel()[1].GetValue() != "1.2.3" {
+					t.Errorf("movies_build_info is %v", got)
+				}
+			}
 		}
-		for _, name := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "process_start_time_seconds"} {
+		for _, name := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "process_start_time_seconds", "movies_build_info"} {
 			if !strings.Contains(names, " "+name+" ") {
 				t.Errorf("no %s in%s", name, names)
 			}

@@ -47,7 +47,7 @@ func main() {
 	}
 	var status client.Status
 	check(status.UnmarshalJSON([]byte(` + "`" + `{"revision": 1, "movies": 1, "last_commit": null, "objects_waiting": 0, "oldest_waiting_seconds": null,
-		"workers": [{"shard": "", "last_pass": null}]}` + "`" + `)))
+		"workers": [{"shard": "", "last_pass": null}], "version": "1.0.0"}` + "`" + `)))
 	if !status.LastCommit.Null || !status.OldestWaitingSeconds.Null || !status.Workers[0].LastPass.Null {
 		panic("status")
 	}

@@ -1,0 +1,279 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"jpmovies/client"
+)
+
+func open(t *testing.T, address string) *client.Client {
+	t.Helper()
+	c, err := client.New(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// faulty answers each request by the next of its handlers, the last one again and again.
+func faulty(t *testing.T, answers ...http.HandlerFunc) (c *client.Client, requests *atomic.Int64) {
+	t.Helper()
+	requests = new(atomic.Int64)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answers[min(int(requests.Add(1)), len(answers))-1](w, r)
+	}))
+	t.Cleanup(server.Close)
+	return open(t, server.URL), requests
+}
+
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Catalogue-Revision", "7")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// cut ends the connection after the text.
+func cut(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer(http.StatusOK, text)(w, r)
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+const film = `{"id": 1, "title": "A", "year": 2000, "cast": [], "genres": []}`
+
+func TestNew(t *testing.T) {
+	for _, wrong := range []string{"", "127.0.0.1:8080", "ftp://a", "http://", "http://a?b=c", "http://a#b", "http://a b"} {
+		if _, err := client.New(wrong); err == nil {
+			t.Errorf("%q is taken for an address", wrong)
+		}
+	}
+}
+
+// TestMovies compares pages of any size with each other, and filters with what the API
+// says of them.
+func TestMovies(t *testing.T) {
+	c := open(t, address+"/")
+	var want []int64
+	for id := range int64(36) {
+		want = append(want, 36-id)
+	}
+	for _, size := range []int{0, 1, 7, 36, 100} {
+		var got []int64
+		for m, err := range c.Movies(t.Context(), client.Query{PageSize: size}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, m.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pages of %d: %v", size, got)
+		}
+	}
+	for name, f := range map[string]client.Filter{
+		"/movies?title=The+dawn":                    {Title: "The dawn"},
+		"/movies?year=2017":                         {Year: 2017},
+		"/movies?year_from=2015&year_to=2016":       {YearFrom: 2015, YearTo: 2016},
+		"/movies?q=THE+d":                           {Words: "THE d"},
+		"/movies?cast=Chris+Evans&cast=Mark+R...":   {Cast: []string{"Chris Evans", "Mark Ruffalo"}, Genre: []string{"Action"}},
+		"/movies?cast_any=&genre_any=&cast_not=...": {CastAny: []string{"Chris Evans"}, GenreAny: []string{"Action"}, CastNot: []string{"X"}, GenreNot: []string{"Y"}},
+		"/movies?id=1&id=2":                         {IDs: []int64{1, 2}},
+	} {
+		count, err := c.Count(t.Context(), f)
+		found := int64(0)
+		for _, err := range c.Movies(t.Context(), client.Query{Filter: f, PageSize: 1}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found++
+		}
+		if err != nil || count != found || count == 0 || count > 4 {
+			t.Errorf("%s: %d counted, %v, %d found", name, count, err, found)
+		}
+	}
+	for range c.Movies(t.Context(), client.Query{}) {
+		break // must not ask for more
+	}
+	status, err := c.Status(t.Context())
+	if err != nil || status.Movies != 36 || status.Revision != 36 || status.LastCommit != nil || status.OldestWaitingSeconds != nil {
+		t.Errorf("%+v, %v", status, err)
+	}
+	genres, err := c.Genres(t.Context(), client.Filter{Year: 2017})
+	if err != nil || len(genres) != 1 || genres[0] != (client.Genre{Genre: "Action", Movies: 1}) {
+		t.Errorf("%v, %v", genres, err)
+	}
+	years, err := c.Years(t.Context(), client.Filter{Genre: []string{"Politics"}})
+	if err != nil || len(years) != 2 || years[1] != (client.Year{Year: 2021, Movies: 1}) {
+		t.Errorf("%v, %v", years, err)
+	}
+}
+
+// TestProblem: what the API says about a wrong request reaches the caller at once.
+func TestProblem(t *testing.T) {
+	c := open(t, address)
+	for _, err := range c.Movies(t.Context(), client.Query{Sort: "size"}) {
+		var p *client.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusBadRequest || p.Parameter != "sort" || !strings.Contains(p.Detail, "size") {
+			t.Errorf("%#v", err)
+		}
+	}
+	if _, err := c.Movie(t.Context(), 99); !errors.Is(err, client.ErrNotFound) || errors.Is(err, client.ErrGone) {
+		t.Error(err)
+	}
+	for _, err := range c.Changes(t.Context(), 1000) {
+		if !errors.Is(err, client.ErrGone) {
+			t.Error(err)
+		}
+	}
+	proxy, requests := faulty(t, answer(http.StatusForbidden, "<html>"))
+	var p *client.Problem
+	if _, err := proxy.Movie(t.Context(), 1); !errors.As(err, &p) || p.Status != http.StatusForbidden || requests.Load() != 1 {
+		t.Errorf("%v after %d requests", err, requests.Load())
+	}
+}
+
+// TestRetry: what fails for a moment is asked again, and not for ever.
+func TestRetry(t *testing.T) {
+	c, requests := faulty(t, answer(http.StatusServiceUnavailable, ""), cut(`{"id": 1, "tit`), answer(http.StatusOK, film))
+	told := 0
+	c.OnRetry = func(err error, _ time.Duration) {
+		if err != nil {
+			told++
+		}
+	}
+	if m, err := c.Movie(t.Context(), 1); err != nil || m.Title != "A" || requests.Load() != 3 || told != 2 {
+		t.Errorf("%v, %v after %d requests, told %d times", m, err, requests.Load(), told)
+	}
+	c, requests = faulty(t, answer(http.StatusBadGateway, ""))
+	var p *client.Problem
+	if _, err := c.Movie(t.Context(), 1); !errors.As(err, &p) || p.Status != http.StatusBadGateway || requests.Load() != 4 {
+		t.Errorf("%v after %d requests", err, requests.Load())
+	}
+	c, requests = faulty(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		answer(http.StatusServiceUnavailable, "")(w, r)
+	}, answer(http.StatusOK, film))
+	start := time.Now()
+	if _, err := c.Movie(t.Context(), 1); err != nil || requests.Load() != 2 || time.Since(start) < time.Second {
+		t.Errorf("%v after %d requests and %s", err, requests.Load(), time.Since(start))
+	}
+	c, _ = faulty(t, answer(http.StatusBadGateway, ""))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c.OnRetry = func(error, time.Duration) { cancel(nil) }
+	if _, err := c.Movie(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestChangesGoOn: the feed survives answers that fail, end early or are empty, and misses
+// no change.
+func TestChangesGoOn(t *testing.T) {
+	var asked []string
+	note := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.FormValue("since"))
+			next(w, r)
+		}
+	}
+	c, _ := faulty(t,
+		note(answer(http.StatusOK, `{"changes": [{"revision": 8, "id": 1, "movie": null}], "revision": 8}`)),
+		note(answer(http.StatusServiceUnavailable, "")),
+		note(cut(`{"changes": [{"revision": 9, "id": 1, "movie": null}]`)),
+		note(answer(http.StatusOK, `{"changes": [], "revision": 8}`)),
+		note(answer(http.StatusOK, `{"changes": [{"revision": 9, "id": 2, "movie": `+film+`}], "revision": 9}`)),
+		note(answer(http.StatusGone, `{"detail": "too old"}`)))
+	var got []int64
+	var last error
+	for change, err := range c.Changes(t.Context(), 7) {
+		if last = err; err == nil {
+			got = append(got, change.Revision)
+		}
+	}
+	if !slices.Equal(got, []int64{8, 9}) || !errors.Is(last, client.ErrGone) || strings.Join(asked, " ") != "7 8 8 8 8 9" {
+		t.Errorf("%v, then %v; asked after %v", got, last, asked)
+	}
+}
+
+// TestExportCut: a part never looks like the whole.
+func TestExportCut(t *testing.T) {
+	for name, text := range map[string]string{"between": film + "\n", "within": film + `{"id": 2`} {
+		c, _ := faulty(t, cut(text))
+		revision, movies, err := c.Export(t.Context(), client.Filter{})
+		if err != nil || revision != 7 {
+			t.Fatalf("%d, %v", revision, err)
+		}
+		got := 0
+		for m, err := range movies {
+			if got++; got == 1 && (err != nil || m.ID != 1) || got == 2 && err == nil {
+				t.Errorf("%s: item %d is %v, %v", name, got, m, err)
+			}
+		}
+		if got != 2 {
+			t.Errorf("%s: %d items", name, got)
+		}
+	}
+}
+
+// recorder is a copy that remembers its calls.
+type recorder struct {
+	calls string
+	fails error
+}
+
+func (r *recorder) Replace(_ context.Context, revision int64, movies iter.Seq2[client.Movie, error]) error {
+	r.calls += fmt.Sprintf("replace at %d:", revision)
+	for m, err := range movies {
+		if err != nil {
+			r.calls += " broken, "
+			return err
+		}
+		r.calls += fmt.Sprint(" ", m.ID)
+	}
+	r.calls += ", "
+	return nil
+}
+
+func (r *recorder) Apply(_ context.Context, changes []client.Change) error {
+	r.calls += fmt.Sprintf("apply %d to %d, ", len(changes), changes[len(changes)-1].Revision)
+	return r.fails
+}
+
+// TestMirror: a broken export is repeated, changes that are gone lead to a new one, and an
+// error of the copy ends the mirror.
+func TestMirror(t *testing.T) {
+	c, _ := faulty(t,
+		answer(http.StatusGone, `{"detail": "too old"}`), // since 3
+		cut(film),                        // export
+		answer(http.StatusOK, film+film), // export
+		answer(http.StatusOK, `{"changes": [{"revision": 8, "id": 1, "movie": null}], "revision": 8}`), // changes
+		answer(http.StatusGone, `{"detail": "restored"}`),                                              // changes
+		answer(http.StatusOK, film),      // export
+		answer(http.StatusForbidden, "")) // changes
+	r := &recorder{}
+	var p *client.Problem
+	if err := c.Mirror(t.Context(), 3, r); !errors.As(err, &p) || p.Status != http.StatusForbidden {
+		t.Error(err)
+	}
+	if want := "replace at 7: 1 broken, replace at 7: 1 1, apply 1 to 8, replace at 7: 1, "; r.calls != want {
+		t.Errorf("%s\nwant %s", r.calls, want)
+	}
+	full := errors.New("disk full")
+	c, requests := faulty(t, answer(http.StatusOK, `{"changes": [{"revision": 8, "id": 1, "movie": null}], "revision": 8}`))
+	if err := c.Mirror(t.Context(), 7, &recorder{fails: full}); !errors.Is(err, full) || requests.Load() != 1 {
+		t.Errorf("%v after %d requests", err, requests.Load())
+	}
+}

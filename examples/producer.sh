@@ -1,0 +1,17 @@
+#!/bin/sh
+# Puts files with movie updates where a worker finds them: into the folder
+# MOVIES_BUCKET_DIR, or the bucket MOVIES_BUCKET_NAME.
+#
+#   echo '{"title": "My film", "year": 2026}' >film.json
+#   MOVIES_BUCKET_DIR=jpmovies-demo/inbox examples/producer.sh film.json
+set -eu
+for file in "$@"; do
+  key=$(date -u +%Y%m%dT%H%M%SZ)-$(basename "$file") # a key of its own, so that it overwrites nothing
+  if [ -n "${MOVIES_BUCKET_DIR:-}" ]; then
+    # First under a hidden name, so that no worker reads a part.
+    cp "$file" "$MOVIES_BUCKET_DIR/.$key"
+    mv "$MOVIES_BUCKET_DIR/.$key" "$MOVIES_BUCKET_DIR/$key"
+  else
+    aws s3 cp --only-show-errors "$file" "s3://$MOVIES_BUCKET_NAME/${MOVIES_BUCKET_PREFIX:-}$key"
+  fi
+done
