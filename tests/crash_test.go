@@ -187,8 +187,8 @@ func (p privateServer) run(t *testing.T, args ...string) {
 	}
 }
 
-// kill kills the server with -9.
-func (p privateServer) kill(t *testing.T) {
+// pid is the server's process.
+func (p privateServer) pid(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.dir, "pid"))
 	if err != nil {
@@ -198,10 +198,21 @@ func (p privateServer) kill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended for want of a disk
+	return pid
+}
+
+func (p privateServer) ended(t *testing.T) bool {
+	t.Helper()
+	return syscall.Kill(p.pid(t), 0) != nil
+}
+
+// kill kills the server with -9.
+func (p privateServer) kill(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(p.pid(t), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended for want of a disk
 		t.Fatal(err)
 	}
-	waitFor(t, "the killed server to end", func() bool { return syscall.Kill(pid, 0) != nil })
+	waitFor(t, "the killed server to end", func() bool { return p.ended(t) })
 }
 
 // TestKillServers kills the database and the S3 server with -9 under a worker
