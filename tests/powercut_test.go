@@ -201,11 +201,24 @@ func (u *outage) run(t *testing.T, n int) (harm string) {
 	for round := range n {
 		left := u.round(t, round)
 		if harm := u.examine(t); harm != "" {
-			return fmt.Sprintf("after cut %d (%s): %s", round+1, left, harm)
+			return fmt.Sprintf("after cut %d (%s): %s%s", round+1, left, harm, u.serverLog(t))
 		}
 	}
 	t.Logf("%d cuts in %s, %d of them while something was written; most operations between two: %d", n, time.Since(start).Round(time.Second), u.cut, u.busiest)
 	return u.settle(t)
+}
+
+// serverLog is what the server has logged since its last start.
+func (u *outage) serverLog(t *testing.T) string {
+	t.Helper()
+	if u.server == nil {
+		return ""
+	}
+	text, err := os.ReadFile(filepath.Join(u.server.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "\n" + string(text[max(0, len(text)-8000):])
 }
 
 // round runs workers until the power is cut, and restores it.
