@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -163,14 +164,20 @@ func TestKillWorker(t *testing.T) {
 // privateServer is a server of this test's own, run by a script of the project.
 type privateServer struct {
 	script, dir, port string
+	options           []string // of its start
 }
 
 func startPrivate(t *testing.T, script string, options ...string) privateServer {
 	t.Helper()
-	p := privateServer{"../scripts/" + script, filepath.Join(t.TempDir(), "s"), freePort(t)}
-	p.run(t, append([]string{"start", p.dir, p.port}, options...)...)
+	p := privateServer{"../scripts/" + script, filepath.Join(t.TempDir(), "s"), freePort(t), options}
+	p.start(t)
 	t.Cleanup(func() { p.run(t, "stop", p.dir) })
 	return p
+}
+
+func (p privateServer) start(t *testing.T) {
+	t.Helper()
+	p.run(t, append([]string{"start", p.dir, p.port}, p.options...)...)
 }
 
 func (p privateServer) run(t *testing.T, args ...string) {
@@ -180,8 +187,8 @@ func (p privateServer) run(t *testing.T, args ...string) {
 	}
 }
 
-// kill kills the server with -9 and starts it again.
-func (p privateServer) kill(t *testing.T) {
+// pid is the server's process.
+func (p privateServer) pid(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.dir, "pid"))
 	if err != nil {
@@ -191,11 +198,21 @@ func (p privateServer) kill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	return pid
+}
+
+func (p privateServer) ended(t *testing.T) bool {
+	t.Helper()
+	return syscall.Kill(p.pid(t), 0) != nil
+}
+
+// kill kills the server with -9.
+func (p privateServer) kill(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(p.pid(t), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended for want of a disk
 		t.Fatal(err)
 	}
-	waitFor(t, "the killed server to end", func() bool { return syscall.Kill(pid, 0) != nil })
-	p.run(t, "start", p.dir, p.port)
+	waitFor(t, "the killed server to end", func() bool { return p.ended(t) })
 }
 
 // TestKillServers kills the database and the S3 server with -9 under a worker
@@ -231,6 +248,7 @@ func testKillServer(t *testing.T, victim string, n int) {
 		waitFor(t, "the drain to go on", func() bool { return len(s.keys(t)) <= left })
 		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond) // the moment is the point, not the time
 		server.kill(t)
+		server.start(t)
 		if len(s.keys(t)) > 0 {
 			inTheMiddle++
 		}
@@ -287,7 +305,7 @@ func TestServerStopsAndStarts(t *testing.T) {
 	private.run(t, "stop", private.dir)
 	p.logs(t, `"level":"ERROR"`)
 	left := len(s.keys(t))
-	private.run(t, "start", private.dir, private.port)
+	private.start(t)
 	waitFor(t, "the folder to be empty", func() bool { return len(s.keys(t)) == 0 })
 	if code := p.stop(t); code != 0 {
 		t.Errorf("exit %d", code)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -14,12 +15,18 @@ import (
 	"jpmovies/internal/movie"
 )
 
+// stored is an object of a bucket.
+type stored struct {
+	key      string
+	modified time.Time
+	body     []byte
+}
+
 // expected is what content must give when all that is now in the bucket has been
 // drained, by the law alone: no worker and no database take part.
 func expected(t *testing.T, from s3Bucket) []string {
 	t.Helper()
-	records := make(map[movie.Identity]movie.Record)
-	var rows []string
+	var objects []stored
 	for _, key := range from.keys(t) {
 		object, err := from.client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &from.name, Key: &key})
 		if err != nil {
@@ -29,22 +36,39 @@ func expected(t *testing.T, from s3Bucket) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = decode.Read(bytes.NewReader(body), func(item decode.Item) error {
-			if item.Reason != "" {
-				rows = append(rows, fmt.Sprintf("rejection|%s|%d|%s", key, item.Position, item.Reason))
-				return nil
-			}
-			u := item.Update
-			u.Stamp = movie.Stamp{Time: movie.At(*object.LastModified), Key: key, Position: item.Position}
-			before := records[u.Identity]
-			before.Identity = u.Identity
-			records[u.Identity] = movie.Merge(before, u.Record())
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		objects = append(objects, stored{key, *object.LastModified, body})
 	}
+	return lawful(t, objects)
+}
+
+// items are the updates and the rejections of an object, the latter as content shows them.
+func (s stored) items(t *testing.T) (updates []movie.Update, rejections []string) {
+	t.Helper()
+	err := decode.Read(bytes.NewReader(s.body), func(item decode.Item) error {
+		if item.Reason != "" {
+			rejections = append(rejections, fmt.Sprintf("rejection|%s|%d|%s", s.key, item.Position, item.Reason))
+			return nil
+		}
+		item.Update.Stamp = movie.Stamp{Time: movie.At(s.modified), Key: s.key, Position: item.Position}
+		updates = append(updates, item.Update)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return updates, rejections
+}
+
+// lawful is what content must give when all of the objects have been drained.
+func lawful(t *testing.T, objects []stored) []string {
+	t.Helper()
+	var all []movie.Update
+	var rows []string
+	for _, object := range objects {
+		updates, rejections := object.items(t)
+		all, rows = append(all, updates...), append(rows, rejections...)
+	}
+	records := movie.Collect(all)
 	visible := 0
 	for _, r := range records {
 		hidden := 1

@@ -56,6 +56,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	if q.lastEvent >= 0 {
 		q.since = q.lastEvent
 		given.Del("lastEventId")
+		given.Set("since", strconv.FormatInt(q.since, 10)) // answers are shared by what was given
 	}
 	w.Header().Add("Vary", "Accept")
 	if negotiation.Prefers(r.Header.Values("Accept"), "text/event-stream", "application/json") {

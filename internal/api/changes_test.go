@@ -316,3 +316,17 @@ func TestHugePages(t *testing.T) {
 		}
 	}
 }
+
+// TestChangesAfterEvents: a page asked for by lastEventId is kept apart from that from the
+// beginning.
+func TestChangesAfterEvents(t *testing.T) {
+	eachCatalogue(t, func(t *testing.T, url string) {
+		for path, first := range map[string]int64{"/changes?lastEventId=5&wait=0s": 6, "/changes?since=4&lastEventId=3&wait=0s": 4, "/changes?wait=0s": 1} {
+			for range 2 {
+				if p := feed(t, path, ask(t, http.MethodGet, url+path)); len(p.Changes) == 0 || p.Changes[0].Revision != first {
+					t.Errorf("%s begins with %+v, want revision %d", path, p.Changes, first)
+				}
+			}
+		}
+	})
+}

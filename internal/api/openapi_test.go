@@ -77,6 +77,7 @@ type describedParameter struct {
 	Example               any
 	Schema                struct {
 		Type     string
+		Items    struct{ Type string }
 		Enum     []string
 		MaxItems int
 		Minimum  *json.Number

@@ -83,6 +83,7 @@ type walker struct {
 	movies  map[int64]movie.Movie           // what is visible of it
 	known   map[int64]movie.Identity        // with what was visible once; others have no place in an order
 	highest int64                           // id
+	ids     map[int64]bool                  // of all rows, also of movies that never were visible
 	time    int64
 	seen    map[string]int // kinds of walks, so that none is missing
 }
@@ -110,7 +111,7 @@ func (w *walker) change() {
 
 // learn reads which ids the database gave.
 func (w *walker) learn(raw *sql.DB) {
-	w.movies = map[int64]movie.Movie{}
+	w.movies, w.ids = map[int64]movie.Movie{}, map[int64]bool{}
 	rows, err := raw.QueryContext(w.Context(), "SELECT id, title, year FROM movie")
 	if err != nil {
 		w.Fatal(err)
@@ -122,7 +123,7 @@ func (w *walker) learn(raw *sql.DB) {
 		if err := rows.Scan(&id, &i.Title, &i.Year); err != nil {
 			w.Fatal(err)
 		}
-		w.highest = max(w.highest, id)
+		w.highest, w.ids[id] = max(w.highest, id), true
 		if r := w.records[i]; r.Visible() {
 			w.movies[id], w.known[id] = r.Movie(), i
 		}

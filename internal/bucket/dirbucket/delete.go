@@ -20,7 +20,8 @@ const (
 	// asidePrefix begins the names of the hidden folders in which Delete compares files:
 	// prefix, Unix time, "-", random text.
 	asidePrefix = ".jpmovies-removing-"
-	// restoreAge is the age from which such a folder counts as left by a crash.
+	// restoreAge is the age from which such a folder counts as left by a crash. So does one
+	// that lies as far in the future: the clock was wrong when it was made.
 	restoreAge = time.Minute
 )
 
@@ -173,7 +174,7 @@ func (b *Bucket) restore(root *os.Root, aside string) {
 	parent, name := filepath.Split(aside)
 	made, _, _ := strings.Cut(strings.TrimPrefix(name, asidePrefix), "-")
 	seconds, err := strconv.ParseInt(made, 10, 64)
-	if err != nil || b.now().Sub(time.Unix(seconds, 0)) < restoreAge {
+	if err != nil || b.now().Sub(time.Unix(seconds, 0)).Abs() < restoreAge {
 		return
 	}
 	entries, err := fs.ReadDir(root.FS(), filepath.ToSlash(aside))

@@ -81,17 +81,18 @@ func TestRestore(t *testing.T) {
 	aside := func(age time.Duration) string { return fmt.Sprintf("%s%d-X", asidePrefix, now.Add(-age).Unix()) }
 	dir := t.TempDir()
 	b := open(t, dir, Options{Now: func() time.Time { return now.Add(time.Second) }, Quiet: time.Nanosecond})
-	old, young := aside(2*time.Minute), aside(10*time.Second)
+	old, young, future := aside(2*time.Minute), aside(10*time.Second), aside(-24*time.Hour)
 	long := strings.Repeat("x", 250) + ".json"
 	for key, content := range map[string]string{
 		old + "/a.json": "aside", old + "/b.json": "aside", "b.json": "newer",
 		"sub/" + old + "/" + long: "aside", "sub/" + young + "/c.json": "aside",
 		asidePrefix + "strange/d.json": "another program's",
+		future + "/e.json":             "aside when the clock was wrong",
 	} {
 		write(t, dir, key, content)
 	}
 	mustList(t, b)
-	if got := mustList(t, b); got != "a.json b.json sub/"+long {
+	if got := mustList(t, b); got != "a.json b.json e.json sub/"+long {
 		t.Errorf("listed %q", got)
 	}
 	content, _ := os.ReadFile(filepath.Join(dir, "b.json"))

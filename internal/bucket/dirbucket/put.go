@@ -13,7 +13,8 @@ import (
 )
 
 // Put creates an object; it returns fs.ErrExist if the key has one. Readers never see a part
-// of it.
+// of it, and once Put has returned, a power failure does not take it away: the caller may then
+// delete the only other copy.
 func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	name, ok := filePath(key)
 	if !ok || bucket.Ignored(bucket.Object{Ref: bucket.Ref{Key: key}, Size: int64(len(body))}) {
@@ -38,7 +39,28 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	if err := root.Link(partial, name); err != nil { // a rename would replace an existing file
 		return fmt.Errorf("put %q: %w", key, err)
 	}
+	if err := syncFolders(root, filepath.Dir(name)); err != nil {
+		return fmt.Errorf("put %q: %w", key, err)
+	}
 	return nil
+}
+
+// syncFolders makes the names in a folder durable, and that of the folder itself: MkdirAll may
+// have created it and those above it.
+func syncFolders(root *os.Root, name string) error {
+	for {
+		folder, err := root.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(syncFolder(folder), folder.Close()); err != nil {
+			return err
+		}
+		if name == "." {
+			return nil
+		}
+		name = filepath.Dir(name)
+	}
 }
 
 func writeNew(root *os.Root, name string, body []byte) error {

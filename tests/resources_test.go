@@ -1,0 +1,342 @@
+package tests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"jpmovies/internal/bucket/dirbucket"
+	"jpmovies/internal/catalogue"
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/worker"
+)
+
+// smallDisk mounts a disk of so many MiB, and so many files if that is not 0.
+func smallDisk(t *testing.T, mib, files int) string {
+	t.Helper()
+	dir := t.TempDir()
+	options := fmt.Sprintf("size=%dm", mib)
+	if files > 0 {
+		options += fmt.Sprintf(",nr_inodes=%d", files)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("no small disk: it cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() {
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if err := syscall.Unmount(dir, 0); err == nil || time.Now().After(end) {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+		}
+	})
+	return dir
+}
+
+// fill takes the rest of a disk.
+func fill(t *testing.T, dir string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(dir, ".ballast"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for _, piece := range []int{1 << 20, 4096} {
+		for {
+			if _, err = f.Write(make([]byte, piece)); err != nil {
+				break
+			}
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+}
+
+// fillNames takes the last names that a disk has room for.
+func fillNames(t *testing.T, dir string) {
+	t.Helper()
+	for i := 0; ; i++ {
+		f, err := os.Create(filepath.Join(dir, ".ballast-"+strconv.Itoa(i)))
+		if errors.Is(err, syscall.ENOSPC) {
+			return
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func removeBallast(t *testing.T, dir string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, ".ballast*"))
+	for _, name := range all {
+		err = errors.Join(err, os.Remove(name))
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// shortage is a resource that ends while a worker drains, and that comes back.
+type shortage struct {
+	database database.Options
+	bucket   string
+	take     func(t *testing.T, worker int)
+	back     func(t *testing.T, worker int)
+	logged   string // a part of what the log says
+	unready  bool   // whether /readyz says it, too
+}
+
+// bulky are objects about many movies, so that the database grows.
+func bulky(random *rand.Rand, n int) (objects []stored) {
+	modified := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	for i := range n {
+		body := randomUpdate(random)
+		for j := range 20 {
+			body += fmt.Sprintf(`{"title": "film %d of %d", "year": 2000, "cast": ["%s %d"], "genres": ["g%d"]}`+"\n", j, i, strings.Repeat("n", 200), i*j, j)
+		}
+		objects = append(objects, stored{fmt.Sprintf("%05d", i), modified.Add(time.Duration(i) * time.Millisecond), []byte(body)})
+	}
+	return objects
+}
+
+// TestResourcesEnd takes a resource away in the middle of a drain. The worker says so, loses
+// nothing, and goes on by itself when the resource is back.
+func TestResourcesEnd(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T) shortage{
+		"disk of the SQLite file": func(t *testing.T) shortage {
+			dir := smallDisk(t, 64, 0)
+			return shortage{
+				database: database.Options{File: filepath.Join(dir, "movies.sqlite"), Create: true, Logger: slog.New(slog.DiscardHandler)}, bucket: t.TempDir(),
+				take: func(t *testing.T, _ int) { fill(t, dir) }, back: func(t *testing.T, _ int) { removeBallast(t, dir) }, logged: "full", unready: true,
+			}
+		},
+		"disk of MariaDB": func(t *testing.T) shortage {
+			needMariaDB(t)
+			dir := smallDisk(t, 256, 0)
+			data := filepath.Join(t.TempDir(), "s")
+			if err := errors.Join(os.MkdirAll(data, 0o755), os.Mkdir(filepath.Join(dir, "data"), 0o755), os.Symlink(filepath.Join(dir, "data"), filepath.Join(data, "data"))); err != nil {
+				t.Fatal(err)
+			}
+			server := privateServer{"../scripts/mariadb", data, freePort(t), []string{"--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"}}
+			server.start(t)
+			t.Cleanup(func() { server.kill(t) })
+			return shortage{
+				database: databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+server.port+")/"), bucket: t.TempDir(),
+				take: func(t *testing.T, _ int) { fill(t, dir) }, logged: "full", unready: true,
+				back: func(t *testing.T, _ int) {
+					removeBallast(t, dir)
+					if server.ended(t) { // for want of a disk: whoever supervises it starts it again
+						server.start(t)
+					}
+				},
+			}
+		},
+		"names in the bucket's folder": func(t *testing.T) shortage {
+			dir := smallDisk(t, 64, 500)
+			return shortage{
+				database: databasetest.SQLite(t), bucket: dir,
+				take: func(t *testing.T, _ int) { fillNames(t, dir) }, back: func(t *testing.T, _ int) { removeBallast(t, dir) }, logged: "no space left",
+			}
+		},
+		"file descriptors": func(t *testing.T) shortage {
+			limit := func(t *testing.T, worker int, files string) {
+				t.Helper()
+				if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(worker), "--nofile="+files+":1024").CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+			}
+			return shortage{
+				database: databasetest.SQLite(t), bucket: t.TempDir(),
+				take: func(t *testing.T, worker int) { limit(t, worker, "4") }, back: func(t *testing.T, worker int) { limit(t, worker, "1024") }, logged: "too many open files",
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testShortage(t, prepare(t)) })
+	}
+}
+
+func testShortage(t *testing.T, r shortage) {
+	objects := bulky(rand.New(rand.NewPCG(randomSeed(t), 0)), 400)
+	s := newSite(t, r.database, folder{r.bucket})
+	for _, o := range objects {
+		if err := putDurably(r.bucket, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.env = append(s.env, "MOVIES_WORKER_BATCH=20", "MOVIES_WORKER_CONCURRENCY=2")
+	w := s.start(t, "worker")
+	admin := w.adminOf(t, "worker starts")
+	waitFor(t, "the first objects to go", func() bool { return len(s.keys(t)) < len(objects)-5 })
+	r.take(t, w.Process.Pid)
+	started := time.Now()
+	waitFor(t, "the log to tell of it", func() bool { return strings.Contains(w.errors(), r.logged) })
+	t.Logf("told after %s: %.300s", time.Since(started).Round(time.Millisecond), w.errors())
+	if r.unready {
+		waitFor(t, "not to be ready", func() bool { return status(admin+"/readyz") == http.StatusServiceUnavailable })
+	}
+	left := len(s.keys(t))
+	if left == 0 {
+		t.Error("all was drained before the resource had ended")
+	}
+	r.back(t, w.Process.Pid)
+	back := time.Now()
+	waitFor(t, "the bucket to be empty", func() bool { return len(s.keys(t)) == 0 })
+	waitFor(t, "the worker to be ready", func() bool { return status(admin+"/readyz") == http.StatusOK })
+	t.Logf("%d of %d objects were left; they were drained within %s", left, len(objects), time.Since(back).Round(time.Millisecond))
+	if code := w.stop(t); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	checkLawful(t, s, objects)
+}
+
+// errors are the lines of the log that tell of errors and warnings.
+func (p *process) errors() string {
+	var all []string
+	for line := range strings.SplitSeq(p.log(), "\n") {
+		if strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"level":"WARN"`) && !strings.Contains(line, "update rejected") {
+			all = append(all, line)
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+// checkLawful: the catalogue is the sum of the objects, and all tables agree.
+func checkLawful(t *testing.T, s *site, objects []stored) {
+	t.Helper()
+	verify := exec.Command(binary, "verify")
+	verify.Env = s.env
+	if out, err := verify.CombinedOutput(); err != nil {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+	if diff := cmp.Diff(lawful(t, objects), withoutETags(content(t, s.database))); diff != "" {
+		t.Errorf("the catalogue is not the sum of all updates (-want +got):\n%.4000s", diff)
+	}
+}
+
+// TestFullBesideTheWorker: a full log, a full temp folder and little memory cost nothing but
+// time.
+func TestFullBesideTheWorker(t *testing.T) {
+	full := smallDisk(t, 1, 0)
+	fill(t, full)
+	for name, command := range map[string]string{
+		"log":         `exec "$0" worker --once 2>/dev/full`,
+		"temp folder": `TMPDIR="$FULL" SQLITE_TMPDIR="$FULL" exec "$0" worker --once`,
+		"memory":      `GOMEMLIMIT=12MiB exec "$0" worker --once`,
+		"descriptors": `ulimit -n 20; exec "$0" worker --once`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := bulky(rand.New(rand.NewPCG(randomSeed(t), 0)), 200)
+			s := newSite(t, databasetest.SQLite(t), newFolder(t))
+			for _, o := range objects {
+				if err := putDurably(s.inbox.(folder).dir, o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := exec.Command("bash", "-c", command, binary)
+			c.Env = append(s.env, "FULL="+full)
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%.4000s", err, out)
+			}
+			checkLawful(t, s, objects)
+		})
+	}
+}
+
+// TestRequeueIntoFullFolder: what cannot be put back stays rejected, and can be put back when
+// there is room.
+func TestRequeueIntoFullFolder(t *testing.T) {
+	dir := smallDisk(t, 1, 0)
+	s := newSite(t, databasetest.SQLite(t), folder{dir})
+	s.put(t, "key", []byte(`{"title": "T", "year": "2000"}`))
+	s.drain(t)
+	requeue := func() (string, error) {
+		c := exec.Command(binary, "rejections", "requeue", "1", "--file", "-")
+		c.Env, c.Stdin = s.env, strings.NewReader(`{"title": "T", "year": 2000}`)
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	fill(t, dir)
+	if out, err := requeue(); err == nil || !strings.Contains(out, "no space left") {
+		t.Errorf("into a full folder: %v, %s", err, out)
+	}
+	raw := databasetest.Raw(t, s.database)
+	if got := texts(t, raw, "SELECT object_key FROM rejection"); len(got) != 1 {
+		t.Errorf("rejections are %q", got)
+	}
+	removeBallast(t, dir)
+	if out, err := requeue(); err != nil {
+		t.Errorf("%v, %s", err, out)
+	}
+	w := s.start(t, "worker", "--once")
+	w.exit(t)
+	if got := texts(t, raw, "SELECT title FROM movie UNION ALL SELECT object_key FROM rejection"); len(got) != 1 || got[0] != "T" {
+		t.Errorf("movies and rejections are %q", got)
+	}
+}
+
+// TestClockMoves drains a folder with a clock that jumps by years, back and forth: stamps come
+// from the objects, so the catalogue is the same.
+func TestClockMoves(t *testing.T) {
+	objects := bulky(rand.New(rand.NewPCG(randomSeed(t), 0)), 100)
+	var reads atomic.Int64
+	now := func() time.Time {
+		n := reads.Add(1)
+		jumps := []time.Duration{0, 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour, time.Minute, -time.Minute}
+		return time.Now().Add(jumps[n/20%int64(len(jumps))])
+	}
+	o := databasetest.SQLite(t)
+	dir := t.TempDir()
+	s := newSite(t, o, folder{dir})
+	o.Now = now
+	db, err := database.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := dirbucket.Open(dir, dirbucket.Options{Logger: slog.New(slog.DiscardHandler), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		if err := putDurably(dir, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := worker.New(worker.Options{
+		Store: store, Catalogue: catalogue.New(db), Prepare: func(context.Context) error { return nil }, Concurrency: 4, Batch: 10,
+		IdleMin: time.Millisecond, IdleMax: time.Second, ShutdownTimeout: time.Second, KeepRejections: time.Hour, KeepChanges: time.Hour,
+		Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+	})
+	for range 100 { // a pass without progress ends Once
+		if err = w.Once(t.Context()); err == nil {
+			break
+		}
+	}
+	if left := s.keys(t); err != nil || len(left) > 0 {
+		t.Fatalf("%d objects are left: %v", len(left), err)
+	}
+	if reads.Load() < 100 {
+		t.Errorf("the clock was read only %d times", reads.Load())
+	}
+	checkLawful(t, s, objects)
+}
