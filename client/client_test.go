@@ -105,7 +105,10 @@ func TestMovies(t *testing.T) {
 			t.Errorf("%s: %d counted, %v, %d found", name, count, err, found)
 		}
 	}
-	for range c.Movies(t.Context(), client.Query{}) {
+	for _, err := range c.Movies(t.Context(), client.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break // must not ask for more
 	}
 	status, err := c.Status(t.Context())

@@ -270,7 +270,7 @@ func (u *outage) round(t *testing.T, round int) (left string) {
 // aside, by key and time.
 func (u *outage) present() (map[string]bool, error) {
 	all := map[string]bool{}
-	err := filepath.WalkDir(u.folder.dir, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(u.folder.dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			return err
 		}
@@ -500,14 +500,15 @@ func (p *busyProducer) put(t *testing.T, round int) {
 	}
 }
 
-// requeue puts what was rejected back into the bucket.
-func (p *busyProducer) requeue(t *testing.T) {
+// rejected returns some of the rejected updates; none while the power is cut.
+func (p *busyProducer) rejected(t *testing.T) map[int64]string {
 	raw := p.open(t)
 	defer func() { _ = raw.Close() }()
 	rows, err := raw.QueryContext(t.Context(), "SELECT id, object_key FROM rejection WHERE object_key LIKE 'broken %' LIMIT 3")
 	if err != nil {
-		return // the power is cut
+		return nil
 	}
+	defer func() { _ = rows.Close() }()
 	found := map[int64]string{}
 	for rows.Next() {
 		var id int64
@@ -516,8 +517,15 @@ func (p *busyProducer) requeue(t *testing.T) {
 			found[id] = key
 		}
 	}
-	_ = rows.Close()
-	for id, key := range found {
+	if rows.Err() != nil {
+		return nil
+	}
+	return found
+}
+
+// requeue puts what was rejected back into the bucket.
+func (p *busyProducer) requeue(t *testing.T) {
+	for id, key := range p.rejected(t) {
 		c := exec.Command(binary, "rejections", "requeue", strconv.FormatInt(id, 10), "--file", "-")
 		c.Env, c.Stdin = p.env, strings.NewReader(fmt.Sprintf(`{"title": %q, "year": 2000}`, key))
 		_ = c.Run() // what it has not done stays rejected
