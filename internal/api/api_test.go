@@ -16,7 +16,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// The samples as they are shown.
+// These are the samples as the API shows them.
 const (
 	one  = `{"id": 1, "title": "The dawn", "year": 2020, "cast": ["Chris Ruf", "Mark Zei"], "genres": ["Politics"], "self_url": "/movies/1"}`
 	two  = `{"id": 2, "title": "He said \"hi\" \\ <b>&", "year": 1999, "cast": [], "genres": [], "self_url": "/movies/2"}`
@@ -24,7 +24,7 @@ const (
 	five = `{"id": 5, "title": "a` + "\u2028" + `b\u0001\té🎬", "year": 2020, "cast": ["Mark Zei"], "genres": ["Drama"], "self_url": "/movies/5"}`
 )
 
-// page is a page as it is shown.
+// page returns a page as the API shows it.
 func page(next string, movies ...string) string {
 	if next != "null" {
 		next = `"` + next + `"`
@@ -97,7 +97,7 @@ func TestRead(t *testing.T) {
 	})
 }
 
-// checkFresh checks the headers of an answer that can be asked for again.
+// checkFresh checks the headers of an answer that carries an entity tag.
 func checkFresh(t *testing.T, name string, got answer) {
 	t.Helper()
 	checkHeader(t, name, got, "Catalogue-Revision", "6") // five samples, and one deletion
@@ -117,8 +117,8 @@ func checkFresh(t *testing.T, name string, got answer) {
 	checkHeader(t, name, got, "Link", link)
 }
 
-// TestWrongRequests: strangers learn what was wrong with their request, and
-// nothing of what is inside.
+// TestWrongRequests: the problem document names the error in the request and reveals nothing
+// internal.
 func TestWrongRequests(t *testing.T) {
 	const (
 		none   = "there is nothing here"
@@ -179,7 +179,7 @@ func TestWrongRequests(t *testing.T) {
 		{"/metrics", "", none, 404},
 		{"/readyz", "", none, 404},
 		{"/nothing?limit=5", "", none, 404},
-		{"//", "", none, 404}, // what is not clean is no other name of what is
+		{"//", "", none, 404}, // the API does not clean paths: these are not aliases
 		{"//movies", "", none, 404},
 		{"/movies/.", "", none, 404},
 		{"/movies/../movies", "", none, 404},
@@ -200,7 +200,7 @@ func TestWrongRequests(t *testing.T) {
 	})
 }
 
-// TestMethods: whatever is not GET, HEAD or OPTIONS is refused, on every route.
+// TestMethods: every route refuses methods other than GET, HEAD and OPTIONS.
 func TestMethods(t *testing.T) {
 	url := serve(t, &shelf{t: t, movies: map[int64]movie.Movie{1: samples[0]}}, slog.DiscardHandler)
 	for _, path := range []string{"/", "/movies", "/movies?limit=1", "/movies/1", "/movies/2", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
@@ -222,8 +222,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestPreflight: browsers may ask for a copy they have, resume a stream, and send what
-// tracing adds to requests.
+// TestPreflight: browsers may send conditional requests, resume a stream, and send tracing
+// headers.
 func TestPreflight(t *testing.T) {
 	url := serve(t, &shelf{t: t}, slog.DiscardHandler)
 	for _, path := range []string{"/", "/movies?limit=1", "/movies/1", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
@@ -243,7 +243,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// document is a problem document, and knows of no other members.
+// document is a problem document. checkProblem fails on any other member.
 type document struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -252,7 +252,7 @@ type document struct {
 	Parameter string `json:"parameter"`
 }
 
-// checkProblem checks an answer that is an error.
+// checkProblem checks an error response and returns its problem document.
 func checkProblem(t *testing.T, name string, got answer, status int) document {
 	t.Helper()
 	if got.status != status {
@@ -275,8 +275,8 @@ func checkProblem(t *testing.T, name string, got answer, status int) document {
 	return p
 }
 
-// checkAnswer checks what holds for every answer to a GET, and that HEAD says
-// the same without the body.
+// checkAnswer checks the properties of every answer to a GET, and that HEAD returns the same
+// without the body.
 func checkAnswer(t *testing.T, url, path string, got answer) {
 	t.Helper()
 	checkSafe(t, path, got)
@@ -286,7 +286,7 @@ func checkAnswer(t *testing.T, url, path string, got answer) {
 	}
 }
 
-// checkSafe checks that an answer is sound and gives nothing away.
+// checkSafe checks that an answer is well formed and reveals nothing internal.
 func checkSafe(t *testing.T, name string, got answer) {
 	t.Helper()
 	if !jsontext.Value(got.body).IsValid() || !strings.HasSuffix(string(got.body), "}\n") {

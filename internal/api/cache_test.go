@@ -16,18 +16,18 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// reads are the methods that answers from the database are read by.
+// reads are the catalogue methods that read the database to answer requests.
 var reads = []string{"Movie", "Movies", "Changes", "History"}
 
-// keptPaths are requests whose answers are kept.
+// keptPaths are requests whose answers the API caches.
 var keptPaths = append(slices.Clone(indexPaths), "/movies/1/history")
 
-// indexPaths are those that are answered from the index.
+// indexPaths are requests that the API answers from the index.
 var indexPaths = []string{
 	"/movies", "/movies?limit=2", "/movies?genre=Politics", "/movies?sort=title&q=a", "/genres", "/years?genre=Politics", "/people?name=m", "/suggest?q=da",
 }
 
-// stock is a shelf with the samples.
+// stock returns a shelf with the samples.
 func stock(t *testing.T) *shelf {
 	s := &shelf{t: t}
 	for i, m := range samples {
@@ -37,8 +37,7 @@ func stock(t *testing.T) *shelf {
 	return s
 }
 
-// inBubble runs a test by a clock of its own, on an API with a staleness of a
-// second.
+// inBubble runs a test with a synthetic clock, on an API with a staleness of one second.
 func inBubble(t *testing.T, test func(t *testing.T, s *shelf, a *api.API, end func())) {
 	synctest.Test(t, func(t *testing.T) {
 		s := stock(t)
@@ -47,8 +46,8 @@ func inBubble(t *testing.T, test func(t *testing.T, s *shelf, a *api.API, end fu
 	})
 }
 
-// TestKeptAnswers: what was answered once is not made again while nothing changes, and
-// what the index has costs no call at all; neither does 304.
+// TestKeptAnswers: while nothing changes, the API computes an answer once. Answers from the index
+// and 304 responses cost no call to the database.
 func TestKeptAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		for _, path := range append(keptPaths, "/movies/1") {
@@ -57,7 +56,7 @@ func TestKeptAnswers(t *testing.T) {
 			switch path {
 			case "/movies/1/history":
 				calls, timing = 1, "db;dur="
-			case "/movies/1": // made in less time than it takes to keep it
+			case "/movies/1": // cheaper to compute than to cache
 				again = "index;dur="
 			}
 			if n := s.count(reads...); n != calls || !strings.HasPrefix(first.timing, timing) {
@@ -87,7 +86,7 @@ func TestKeptAnswers(t *testing.T) {
 	})
 }
 
-// TestConcurrentMisses: many who ask for the same at the same time cost one call.
+// TestConcurrentMisses: many concurrent requests for the same path cost one call.
 func TestConcurrentMisses(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		s.set(func() {
@@ -112,8 +111,8 @@ func TestConcurrentMisses(t *testing.T) {
 	})
 }
 
-// TestChangesShow: a change shows in movies and lists, also after more changes than are
-// kept, which costs a load of all movies.
+// TestChangesShow: a change shows in movies and lists. It also shows after the change log was
+// pruned, which costs a load of all movies.
 func TestChangesShow(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		for n := 1901; n < 1910; n++ {
@@ -139,7 +138,7 @@ func TestChangesShow(t *testing.T) {
 			t.Errorf("movie 1 is deleted: %d %s", got.status, got.body)
 		}
 		for _, pruned := range []bool{false, true} {
-			s.count("Snapshot") // counts anew
+			s.count("Snapshot") // resets the count
 			for range 2000 {
 				s.put(2, &samples[1])
 			}
@@ -160,7 +159,7 @@ func TestChangesShow(t *testing.T) {
 	})
 }
 
-// TestStaleness: what was committed so long ago is in every answer.
+// TestStaleness: every answer contains the changes that are older than the staleness.
 func TestStaleness(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		s.set(func() { // a slow database
@@ -171,7 +170,7 @@ func TestStaleness(t *testing.T) {
 			m := samples[0]
 			m.Cast = []string{fmt.Sprint("Actor ", n)}
 			s.put(1, &m)
-			for _, path := range keptPaths { // fills the cache with what is old soon
+			for _, path := range keptPaths { // fills the cache with answers that are soon stale
 				record(t, a, http.MethodGet, path)
 			}
 			time.Sleep(time.Second)
@@ -185,10 +184,11 @@ func TestStaleness(t *testing.T) {
 	})
 }
 
-// TestCatalogueGoes: while the catalogue is away, what the index has and what is kept is
-// served with its age and the rest is 503; when it is back, all is as before.
+// TestCatalogueGoes: while the database is away, the API serves answers from the index and the
+// cache with their age, and 503 for the rest. It recovers when the database is back.
 func TestCatalogueGoes(t *testing.T) {
-	others := []string{"/movies?limit=7", "/movies/2", "/movies/1", "/genres?year=2020", "/people?limit=1", "/suggest?q=pol"} // asked for the first time
+	// The API has not served others before the database goes away.
+	others := []string{"/movies?limit=7", "/movies/2", "/movies/1", "/genres?year=2020", "/people?limit=1", "/suggest?q=pol"}
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		for _, path := range keptPaths {
 			record(t, a, http.MethodGet, path)
@@ -234,7 +234,7 @@ func TestCatalogueGoes(t *testing.T) {
 	})
 }
 
-// TestHangingCatalogue is one that does not even fail.
+// TestHangingCatalogue: a database that hangs is handled like one that fails.
 func TestHangingCatalogue(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		record(t, a, http.MethodGet, "/movies")
@@ -251,8 +251,8 @@ func TestHangingCatalogue(t *testing.T) {
 	})
 }
 
-// TestOutdatedLoad: what was read before a change, and comes after it was seen,
-// answers those who asked before and is not kept.
+// TestOutdatedLoad: a load reads before a change and returns after the API has seen the change.
+// The request that started it gets the result; the cache does not keep it.
 func TestOutdatedLoad(t *testing.T) {
 	const path, before, after = "/movies/1/history", `"revision": 1,`, `"revision": 7,`
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
@@ -270,10 +270,10 @@ func TestOutdatedLoad(t *testing.T) {
 				t.Errorf("%s was %s", path, got.body)
 			}
 		})
-		synctest.Wait() // it has been read
+		synctest.Wait() // the first request has read the history
 		s.put(1, &samples[0])
 		time.Sleep(time.Second)
-		// One who asks now must not get what is still on its way.
+		// A later request must not get the result of the load in flight.
 		asking.Go(func() {
 			if got := record(t, a, http.MethodGet, path); !strings.Contains(string(got.body), after) {
 				t.Errorf("%s after the change is %s", path, got.body)
@@ -288,7 +288,7 @@ func TestOutdatedLoad(t *testing.T) {
 	})
 }
 
-// TestPanickingCatalogue: not even that ends the process.
+// TestPanickingCatalogue: a panic in the catalogue does not end the process.
 func TestPanickingCatalogue(t *testing.T) {
 	broken := func(context.Context, string) error { panic("broken") }
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
@@ -310,8 +310,7 @@ func TestPanickingCatalogue(t *testing.T) {
 	})
 }
 
-// TestEviction: what is kept stays below its bound, and what is asked for after
-// many changes is kept all the same.
+// TestEviction: the cache stays below its size limit, and still keeps answers after many changes.
 func TestEviction(t *testing.T) {
 	s := stock(t)
 	long := samples[0]
@@ -327,7 +326,7 @@ func TestEviction(t *testing.T) {
 				made++
 			}
 		}
-		time.Sleep(20 * time.Millisecond) // what is above the bound goes in the background
+		time.Sleep(20 * time.Millisecond) // the cache evicts in the background
 		return made
 	}
 	ask(200)
@@ -339,14 +338,14 @@ func TestEviction(t *testing.T) {
 		time.Sleep(3 * staleness)
 		ask(10)
 	}
-	time.Sleep(50 * staleness) // the last change has been seen
+	time.Sleep(50 * staleness) // the API has seen the last change
 	ask(10)
 	if made := ask(10); made > 2 {
 		t.Errorf("%d of 10 answers are not kept", made)
 	}
 }
 
-// TestCatalogueRestored: an older copy of the catalogue is another one.
+// TestCatalogueRestored: the API notices that an older copy of the catalogue was restored.
 func TestCatalogueRestored(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		for _, path := range keptPaths {

@@ -16,7 +16,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// feedPage is an answer of /changes.
+// feedPage is an answer to /changes.
 type feedPage struct {
 	Changes []struct {
 		Revision int64  `json:"revision"`
@@ -37,7 +37,7 @@ func feed(t *testing.T, name string, got answer) (p feedPage) {
 	return p
 }
 
-// TestChanges is the feed of the samples, word by word.
+// TestChanges checks the feed of the samples, byte for byte.
 func TestChanges(t *testing.T) {
 	change := func(revision, id int, movie string) string {
 		return fmt.Sprintf(`{"revision": %d, "id": %d, "movie": %s}`, revision, id, movie)
@@ -130,7 +130,7 @@ func TestChanges(t *testing.T) {
 	})
 }
 
-// TestChangesPruned: what is no longer kept is gone, and what is still is not.
+// TestChangesPruned: a request for pruned changes gets 410; one for the rest gets 200.
 func TestChangesPruned(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -171,14 +171,14 @@ func TestChangesPruned(t *testing.T) {
 	})
 }
 
-// TestWait: an answer comes with the first change, at the end of the time, or
-// when the API ends, whichever is first.
+// TestWait: the API answers at the first change, at the end of the wait, or when it shuts down,
+// whichever comes first.
 func TestWait(t *testing.T) {
 	for name, test := range map[string]struct {
 		query   string
 		happens func(s *shelf, end func())
 		changes int
-		after   time.Duration // about
+		after   time.Duration // approximate
 	}{
 		"there is one":                  {"since=3&wait=1m", nil, 3, 0},
 		"no wait":                       {"since=6", nil, 0, 0},
@@ -212,7 +212,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestWaitersShare: however many wait, a change is read once.
+// TestWaitersShare: one read of a change serves all waiting requests.
 func TestWaitersShare(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
 		answers := make(chan int)
@@ -235,8 +235,7 @@ func TestWaitersShare(t *testing.T) {
 	})
 }
 
-// TestHugeChanges: a page ends early when its movies are huge; the next one goes
-// on where it ended.
+// TestHugeChanges: a page ends early when its movies are huge. The next page continues after it.
 func TestHugeChanges(t *testing.T) {
 	s := &shelf{t: t}
 	huge := samples[0]
@@ -263,7 +262,7 @@ func TestHugeChanges(t *testing.T) {
 	}
 }
 
-// TestManySmallChanges fill a page, whatever the steps in which they are read.
+// TestManySmallChanges: small changes fill a page, however many reads it takes.
 func TestManySmallChanges(t *testing.T) {
 	s := &shelf{t: t}
 	for id := range int64(1500) {
@@ -278,8 +277,8 @@ func TestManySmallChanges(t *testing.T) {
 	}
 }
 
-// TestHugePages: a page of huge movies is short and has a next_url; all are there, each
-// once, and the last page has none.
+// TestHugePages: a page of huge movies is short and has a next_url. The pages return each movie
+// once, and the last page has no next_url.
 func TestHugePages(t *testing.T) {
 	for _, n := range []int64{10, 11, 22, 25} { // 11 fill a page
 		s := &shelf{t: t}
@@ -317,7 +316,7 @@ func TestHugePages(t *testing.T) {
 	}
 }
 
-// TestChangesAfterEvents: a page asked for by lastEventId is kept apart from that from the
+// TestChangesAfterEvents: the cache keeps a page after lastEventId apart from a page from the
 // beginning.
 func TestChangesAfterEvents(t *testing.T) {
 	eachCatalogue(t, func(t *testing.T, url string) {

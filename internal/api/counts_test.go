@@ -48,8 +48,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestNoCounts: a list is never null; odd names and early years are links that
-// work.
+// TestNoCounts: a list is never null. Links work for odd names and early years.
 func TestNoCounts(t *testing.T) {
 	a := start(t, &shelf{t: t}, logless)
 	for path, want := range map[string]string{"/genres": "{\"genres\": []}\n", "/years": "{\"years\": []}\n"} {
@@ -151,7 +150,7 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestRejections are pages, for operators alone.
+// TestRejections: the admin port lists rejections in pages.
 func TestRejections(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -207,7 +206,7 @@ func TestRejections(t *testing.T) {
 	})
 }
 
-// operations serves what operators may see.
+// operations serves the admin endpoints.
 func operations(o *api.Operations) http.Handler {
 	o.Logger = slog.New(logless)
 	mux := http.NewServeMux()

@@ -35,7 +35,7 @@ func TestEncoding(t *testing.T) {
 		{"gzip;q=0, *", "zstd", "", ""},
 		{"zstd;q=0, *;q=0.1", "gzip", "", "gzip"},
 		{"*", "zstd", "", "gzip"},
-		{"*;q=0", "", "", ""}, // nothing would do, and that is no help
+		{"*;q=0", "", "", ""}, // no encoding is acceptable; the API sends the plain body all the same
 		{"br", "", "", ""},
 		{"identity", "", "", ""},
 		{"identity, gzip;q=0.5", "", "", ""},
@@ -125,6 +125,6 @@ func TestIfNoneMatch(t *testing.T) {
 		}
 		checkHeader(t, path, got, "Cache-Control", "no-store")
 	}
-	// What is wrong is told, whatever the client has.
+	// A bad request fails even with If-None-Match: *.
 	checkProblem(t, "/movies?limit=0", record(t, a, http.MethodGet, "/movies?limit=0", "If-None-Match", "*"), http.StatusBadRequest)
 }

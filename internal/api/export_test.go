@@ -30,7 +30,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestExport is the export of the samples, word by word.
+// TestExport checks the export of the samples, byte for byte.
 func TestExport(t *testing.T) {
 	const head = "id,title,year,cast,genres\n"
 	const oneCSV = `1,The dawn,2020,"[""Chris Ruf"", ""Mark Zei""]","[""Politics""]"` + "\n"
@@ -65,7 +65,7 @@ func TestExport(t *testing.T) {
 				checkHeader(t, name, got, "Catalogue-Revision", "6")
 				checkHeader(t, name, got, "Access-Control-Allow-Origin", "*")
 				head := ask(t, http.MethodHead, url+test.path, "Accept", test.accept, "Accept-Encoding", encoding)
-				got.header.Del("Content-Length") // a short one is counted
+				got.header.Del("Content-Length") // net/http sets it on short responses
 				if diff := cmp.Diff(got.header, head.header); diff != "" || head.status != http.StatusOK {
 					t.Errorf("%s: HEAD says %d, GET -, HEAD +: %s", name, head.status, diff)
 				}
@@ -74,8 +74,8 @@ func TestExport(t *testing.T) {
 	})
 }
 
-// TestSpreadsheet: a title that a spreadsheet would run as a formula is text in the format
-// for people, and as it is in the one for programs.
+// TestSpreadsheet: the format for spreadsheets escapes a title that a spreadsheet would run as a
+// formula. CSV keeps it unchanged.
 func TestSpreadsheet(t *testing.T) {
 	s := &shelf{t: t}
 	dangerous := []string{"=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"}
@@ -91,7 +91,7 @@ func TestSpreadsheet(t *testing.T) {
 		if marked != (format == "spreadsheet") {
 			t.Errorf("%s begins with %q", format, got.body[:10])
 		}
-		// A reader of CSV takes \r\n for \n; no title here has it.
+		// A CSV reader turns \r\n into \n; no title here contains it.
 		records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 		if err != nil {
 			t.Fatal(err)
@@ -116,8 +116,7 @@ func TestSpreadsheet(t *testing.T) {
 	}
 }
 
-// meddled is a catalogue in which something happens after the first part of an
-// export has been sent.
+// meddled is a catalogue that calls meddle before the second part of an export.
 type meddled struct {
 	*catalogue.Catalogue
 	meddle func() error
@@ -135,7 +134,7 @@ func (m meddled) Export(ctx context.Context, f movie.Filter, begin func(int64) e
 	})
 }
 
-// many is so many movies; generation tells them apart from what they were.
+// many returns updates for n movies; generation distinguishes their contents.
 func many(n, generation int) []movie.Update {
 	var updates []movie.Update
 	for i := range n {
@@ -147,8 +146,7 @@ func many(n, generation int) []movie.Update {
 	return updates
 }
 
-// TestExportSnapshot: what a worker commits meanwhile is not in an export, in no
-// part of it.
+// TestExportSnapshot: an export contains nothing that a worker commits while it runs.
 func TestExportSnapshot(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -177,7 +175,7 @@ func TestExportSnapshot(t *testing.T) {
 	})
 }
 
-// shownMovies are all movies of a database, by id.
+// shownMovies returns all movies of a database, by id.
 func shownMovies(t *testing.T, db *catalogue.Catalogue) map[int64]shown {
 	t.Helper()
 	var rows []movie.Row
@@ -199,7 +197,7 @@ func shownMovies(t *testing.T, db *catalogue.Catalogue) map[int64]shown {
 	return all
 }
 
-// exported reads NDJSON.
+// exported parses an NDJSON export.
 func exported(t *testing.T, body []byte) map[int64]shown {
 	t.Helper()
 	all := map[int64]shown{}
@@ -213,7 +211,7 @@ func exported(t *testing.T, body []byte) map[int64]shown {
 	return all
 }
 
-// exportedCSV reads CSV.
+// exportedCSV parses a CSV export.
 func exportedCSV(t *testing.T, body []byte) map[int64]shown {
 	t.Helper()
 	records, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
@@ -237,7 +235,7 @@ func exportedCSV(t *testing.T, body []byte) map[int64]shown {
 
 var errBroken = errors.New("the database went away: 10.0.0.7")
 
-// TestExportBreaksOff: a client must not take a part for the whole.
+// TestExportBreaksOff: a client can tell an aborted export from a complete one.
 func TestExportBreaksOff(t *testing.T) {
 	engine := databasetest.Open(t, databasetest.SQLite(t))
 	db := catalogue.New(engine)
@@ -269,15 +267,15 @@ func TestExportBreaksOff(t *testing.T) {
 			}
 		}
 	}
-	// Before the first byte it is a problem, in no encoding but its own.
+	// A failure before the first byte returns an uncompressed problem document.
 	_ = engine.Close()
 	got := ask(t, http.MethodGet, url+"/export", "Accept-Encoding", "gzip")
 	checkAway(t, "/export", got)
 	checkHeader(t, "/export", got, "Content-Encoding", "")
 }
 
-// TestStalledExport: a client that takes nothing, or next to nothing, does not
-// hold a snapshot for long.
+// TestStalledExport: a client that reads nothing, or almost nothing, does not hold a snapshot for
+// long.
 func TestStalledExport(t *testing.T) {
 	for _, every := range []time.Duration{0, 5 * time.Second} {
 		inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
@@ -312,12 +310,12 @@ func TestStalledExport(t *testing.T) {
 	}
 }
 
-// TestSlowExport: a client that takes less than 16 KiB a second on average is cut off,
-// though it is never silent; one that takes more gets all, however long it takes.
+// TestSlowExport: the API cuts off a client that reads less than 16 KiB a second on average, even
+// if it never pauses. A faster client gets the whole export, however long it takes.
 func TestSlowExport(t *testing.T) {
 	for rate, whole := range map[int]bool{1 << 10: false, 8 << 10: false, 20 << 10: true} {
 		inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
-			for id := range int64(40_000) { // some 4 MB
+			for id := range int64(40_000) { // about 4 MB
 				s.put(id+1, &samples[0])
 			}
 			conn, err := network.dial(t.Context(), "", "")
@@ -344,7 +342,7 @@ func TestSlowExport(t *testing.T) {
 	}
 }
 
-// slowly reads so many bytes a second.
+// slowly limits reads to rate bytes a second.
 type slowly struct {
 	io.Reader
 	rate int
@@ -355,8 +353,8 @@ func (s slowly) Read(b []byte) (int, error) {
 	return s.Reader.Read(b[:min(len(b), s.rate/10)])
 }
 
-// TestExportsAtOnce: more of them than may run are told to come again, and all else is
-// answered meanwhile.
+// TestExportsAtOnce: exports above the limit get 503 with Retry-After, and the API answers other
+// requests meanwhile.
 func TestExportsAtOnce(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
 		for id := range int64(50_000) {
@@ -413,7 +411,7 @@ func TestExportsAtOnce(t *testing.T) {
 	})
 }
 
-// TestExportMemory: an export of many movies needs no more memory than one of few.
+// TestExportMemory: an export of many movies needs no more memory than an export of few.
 func TestExportMemory(t *testing.T) {
 	s := &shelf{t: t}
 	a, _ := startWith(t, api.Options{Catalogue: endless{s, 200_000}, Staleness: time.Second, CacheBytes: 1 << 20})
@@ -442,7 +440,7 @@ func TestExportMemory(t *testing.T) {
 	}
 }
 
-// endless has many movies that need no room.
+// endless exports n movies without storing them.
 type endless struct {
 	*shelf
 	n int64
@@ -465,7 +463,7 @@ func (e endless) Export(_ context.Context, _ movie.Filter, begin func(int64) err
 	return nil
 }
 
-// piped writes to a pipe.
+// piped is a ResponseRecorder that writes the body to a pipe.
 type piped struct {
 	*httptest.ResponseRecorder
 	to io.Writer
@@ -473,7 +471,7 @@ type piped struct {
 
 func (p piped) Write(b []byte) (int, error) { return p.to.Write(b) }
 
-// TestGzippedExport ends well, too.
+// TestGzippedExport: a compressed export is complete.
 func TestGzippedExport(t *testing.T) {
 	s := &shelf{t: t}
 	a, _ := startWith(t, api.Options{Catalogue: endless{s, 20_000}, Staleness: time.Second, CacheBytes: 1 << 20})

@@ -23,15 +23,15 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// secrets is a cause that must not reach strangers.
+// errSecrets is an error whose text must not reach clients.
 var errSecrets = errors.New("dial tcp 10.0.0.7:3306: SELECT fields: user movies")
 
-// TestCatalogueAway: strangers are told to come back, operators why.
+// TestCatalogueAway: clients are told to retry; the log gives the cause.
 func TestCatalogueAway(t *testing.T) {
 	for name, err := range map[string]error{
 		"plain":   errSecrets,
 		"wrapped": fmt.Errorf("read movies: %w", errSecrets),
-		// Nobody went away here: the time that the catalogue gave itself ran out.
+		// The client is still there: the catalogue's own time limit expired.
 		"deadline": errors.Join(errSecrets, context.DeadlineExceeded),
 		"canceled": errors.Join(errSecrets, context.Canceled),
 	} {
@@ -68,7 +68,7 @@ func checkAway(t *testing.T, path string, got answer) {
 	checkSafe(t, path, got)
 }
 
-// TestDatabaseAway is the same with real ones: not migrated, and closed.
+// TestDatabaseAway repeats TestCatalogueAway with a real database: not migrated, then closed.
 func TestDatabaseAway(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		engine, err := database.Open(o)
@@ -78,7 +78,7 @@ func TestDatabaseAway(t *testing.T) {
 		db := catalogue.New(engine)
 		log := &logbook{}
 		url := serve(t, db, log.handler())
-		for _, cause := range []string{"movie", "closed"} { // no such table: movie
+		for _, cause := range []string{"movie", "closed"} { // "movie" is in the error about the missing table
 			for _, path := range []string{"/movies", "/movies?genre=x", "/movies/1"} {
 				before := len(log.String())
 				checkAway(t, path, ask(t, http.MethodGet, url+path))
@@ -87,14 +87,14 @@ func TestDatabaseAway(t *testing.T) {
 				}
 			}
 			_ = engine.Close()
-			time.Sleep(5 * staleness) // a look that has begun knows the old cause
+			time.Sleep(5 * staleness) // a poll in flight may still report the old cause
 		}
 	})
 }
 
-// TestClientGone: a client that does not wait for the answer is no error of
-// ours, and what is read for it goes on: others may want it. It may have closed no more
-// than its sending side, so it must not get an empty success.
+// TestClientGone: a client that leaves is not logged as an error, and the read for it continues,
+// because other requests may share it. The client may have closed only its sending side, so it
+// must not get an empty success.
 func TestClientGone(t *testing.T) {
 	for _, path := range []string{"/movies/1/history", "/changes", "/status", "/export"} {
 		t.Run(path, func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// TestHalfClosed: a client that closes its sending side after its request gets the
-// answer, also one that has to be read first or that comes later.
+// TestHalfClosed: a client that closes its sending side after the request gets its answer, even
+// when the API has to read it first or it comes later.
 func TestHalfClosed(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	answering := make(chan struct{})
@@ -140,7 +140,7 @@ func TestHalfClosed(t *testing.T) {
 	seen := make(chan struct{}, 1)
 	handler := start(t, s, logless)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		context.AfterFunc(r.Context(), func() { seen <- struct{}{} }) // the end of the sending side is noticed
+		context.AfterFunc(r.Context(), func() { seen <- struct{}{} }) // the server notices the end of the sending side
 		handler.ServeHTTP(w, r)
 	}))
 	defer server.Close()
@@ -174,7 +174,7 @@ func TestHalfClosed(t *testing.T) {
 	}
 }
 
-// TestConstantAnswers: what needs no database does not wait for one that hangs.
+// TestConstantAnswers: answers without data do not wait for a database that hangs.
 func TestConstantAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{t: t, read: func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }}
@@ -198,7 +198,7 @@ func TestConstantAnswers(t *testing.T) {
 	})
 }
 
-// TestClientLeaves is the same over a connection, which the client closes.
+// TestClientLeaves repeats TestClientGone over a connection that the client closes.
 func TestClientLeaves(t *testing.T) {
 	log := &logbook{}
 	ctx, leave := context.WithCancel(t.Context())
@@ -232,8 +232,8 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-// TestAwayIsLogged: an operator finds in the log since when and why the catalogue
-// cannot be read, without a request; a line a minute, not one a look.
+// TestAwayIsLogged: the log shows since when and why the catalogue cannot be read, even without
+// requests. It gets one line a minute, not one for each poll.
 func TestAwayIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logbook{}

@@ -25,11 +25,11 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestGenerated sends requests that are made from the description: such as it allows, such as
-// it does not, and the links of the answers. Each answer is as described, with a status that
-// is described and no 5xx. What is allowed is answered as a slow search through a model of the
-// catalogue answers it; what is not is refused, and the problem names the parameter.
-// MOVIES_TEST_REQUESTS is their number.
+// TestGenerated sends requests generated from the OpenAPI description: allowed ones, forbidden
+// ones, and the links of earlier answers. Each answer must match the description, with a described
+// status below 500. Answers to allowed requests must equal those of a slow search through a model
+// of the catalogue; forbidden requests must be refused with a problem that names the parameter.
+// MOVIES_TEST_REQUESTS sets the number of requests.
 func TestGenerated(t *testing.T) {
 	requests := 20_000
 	if text := os.Getenv("MOVIES_TEST_REQUESTS"); text != "" {
@@ -74,17 +74,17 @@ func TestGenerated(t *testing.T) {
 	t.Logf("%d requests: %v", requests, g.seen)
 }
 
-// generator makes requests from the description.
+// generator generates requests from the description.
 type generator struct {
 	*walker
 	api       *api.API
 	described description
 	paths     []string
-	links     []string // of the last answers
+	links     []string // from the last answers
 	revision  int64
 }
 
-// settle waits until the API has seen all that was committed.
+// settle waits until the API has seen all commits.
 func (g *generator) settle() {
 	var err error
 	if g.revision, err = g.db.Revision(g.Context()); err != nil {
@@ -96,9 +96,9 @@ func (g *generator) settle() {
 	g.links = nil
 }
 
-// target is what is asked for.
+// target is the URL of a request, in parts.
 type target struct {
-	route  string // as described
+	route  string // the path in the description
 	id     string // in the path
 	values url.Values
 	raw    string // the query string
@@ -129,7 +129,7 @@ func (g *generator) request() {
 	}
 }
 
-// parse reads a link of an answer.
+// parse splits a link from an answer into a target.
 func (g *generator) parse(link string) target {
 	path, raw, _ := strings.Cut(link, "?")
 	values, err := url.ParseQuery(raw)
@@ -149,7 +149,7 @@ func (g *generator) parse(link string) target {
 	return r
 }
 
-// generate makes a request that the schemas of its parameters allow.
+// generate returns a request that the schemas of its parameters allow.
 func (g *generator) generate() target {
 	r := target{route: g.one(g.paths), values: url.Values{}}
 	often := 1 + g.random.IntN(8)
@@ -170,7 +170,7 @@ func (g *generator) generate() target {
 	return r
 }
 
-// encode writes the parameters in any order, those of one name in theirs.
+// encode writes the names in random order, and the values of each in their order.
 func (r *target) encode(random *rand.Rand) {
 	var pieces []string
 	names := slices.Sorted(maps.Keys(r.values))
@@ -183,7 +183,7 @@ func (r *target) encode(random *rand.Rand) {
 	r.raw = strings.Join(pieces, "&")
 }
 
-// value is one that the schema allows; often one that finds something.
+// value returns a value that the schema allows, often one that matches movies.
 func (g *generator) value(route string, p describedParameter) string {
 	s := p.Schema
 	kind := s.Type
@@ -218,7 +218,7 @@ func (g *generator) value(route string, p describedParameter) string {
 	}
 }
 
-// integer is one within the bounds: any, at a bound, or one that means something here.
+// integer returns a bound, any value between the bounds, or one that matches movies.
 func (g *generator) integer(p describedParameter) int64 {
 	least, most := int64(1), int64(1)<<62
 	if p.Schema.Minimum != nil {
@@ -241,7 +241,7 @@ func (g *generator) integer(p describedParameter) int64 {
 	return min(most, least+g.random.Int64N(1+max(g.highest, 5)))
 }
 
-// text is any text that is valid UTF-8.
+// text returns random valid UTF-8.
 func (g *generator) text() string {
 	var text []rune
 	for range 1 + g.random.IntN(12) {
@@ -250,8 +250,8 @@ func (g *generator) text() string {
 	return string(text)
 }
 
-// fault is the parameter of a request whose single values are allowed, and that is wrong all
-// the same: "" when it is right. The description says each in words.
+// fault returns the parameter that makes a request wrong although the schema allows each of its
+// values, or "" if the request is right. The description states these rules in words.
 func (g *generator) fault(r target) string {
 	q := g.queryOf(r)
 	switch {
@@ -271,7 +271,7 @@ func (g *generator) fault(r target) string {
 	return ""
 }
 
-// queryOf is the meaning of a request's parameters.
+// queryOf interprets the parameters of a request.
 func (g *generator) queryOf(r target) query {
 	clean := func(name string) (all []string) {
 		for _, v := range r.values[name] {
@@ -296,7 +296,7 @@ func (g *generator) queryOf(r target) query {
 	return q
 }
 
-// send asks, in some form, and checks that the status is none of a failure.
+// send sends a request in one of several forms and checks that the status is below 500.
 func (g *generator) send(at string) answer {
 	var headers []string
 	if g.random.IntN(10) == 0 {
@@ -325,7 +325,7 @@ func (g *generator) send(at string) answer {
 	return got
 }
 
-// allowed sends a request whose parameters are allowed one by one.
+// allowed sends a request whose single values the schemas allow.
 func (g *generator) allowed(r target) {
 	if parameter := g.fault(r); parameter != "" {
 		g.checkRefused(r.url(), parameter)
@@ -343,7 +343,7 @@ func (g *generator) allowed(r target) {
 	}
 }
 
-// status is that of a right request.
+// status returns the status of the answer to a right request.
 func (g *generator) status(r target) int {
 	id, _ := strconv.ParseInt(r.id, 10, 64)
 	number := func(name string) int64 { n, _ := strconv.ParseInt(r.values.Get(name), 10, 64); return n }
@@ -392,7 +392,7 @@ func (g *generator) compare(r target, got answer) {
 		g.compareChanges(r, got)
 		return
 	default:
-		return // it is as described
+		return // checkDescribed has validated it
 	}
 	if err := json.Unmarshal(got.body, &body); err != nil {
 		g.Errorf("%s: %v", r.url(), err)
@@ -406,7 +406,7 @@ func (g *generator) compare(r target, got answer) {
 	g.remember(body, got)
 }
 
-// normal is a value as JSON gives it.
+// normal converts a value to the types that JSON decodes to.
 func normal(t *testing.T, value any) (plain any) {
 	t.Helper()
 	text, err := json.Marshal(value)
@@ -424,7 +424,7 @@ func (g *generator) shown(id int64) shown {
 	return shown{id, m.Title, m.Year, append([]string{}, m.Cast...), append([]string{}, m.Genres...), fmt.Sprint("/movies/", id)}
 }
 
-// next is the link to the next page.
+// next returns the link to the next page.
 func (g *generator) next(r target, start string) string {
 	next := url.Values{"start": {start}}
 	for name, values := range r.values {
@@ -437,7 +437,7 @@ func (g *generator) next(r target, start string) string {
 	return r.route + "?" + next.Encode()
 }
 
-// remember keeps the links of an answer. The header says the same as the body.
+// remember keeps the links of an answer and checks that the header Link equals next_url.
 func (g *generator) remember(body any, got answer) {
 	if len(g.links) > 200 {
 		g.links = g.links[100:]
@@ -491,7 +491,7 @@ func (g *generator) counts(name string, ids []int64) any {
 	return map[string]any{name + "s": list}
 }
 
-// sorted are names by their number of movies, then by name.
+// sorted returns the names by descending number of movies, then by name.
 func (g *generator) sorted(movies map[string]int, byName bool) []string {
 	return slices.SortedFunc(maps.Keys(movies), func(a, b string) int {
 		if byName {
@@ -513,7 +513,7 @@ func (g *generator) people(r target, q query, ids []int64) (want any, total stri
 	start, all := movie.Clean(r.values.Get("start")), maps.Clone(movies)
 	if r.values.Has("name") {
 		words := movie.Words(movie.Clean(r.values.Get("name")))
-		maps.DeleteFunc(movies, func(name string, _ int) bool { // a name has words as a title has
+		maps.DeleteFunc(movies, func(name string, _ int) bool { // name matches words as a title does
 			return !movie.Filter{Words: words}.Matches(1, movie.Movie{Identity: movie.Identity{Title: name}})
 		})
 	}
@@ -545,14 +545,14 @@ func (g *generator) compareExport(r target, ids []int64, got answer) {
 	case "csv":
 		have = exportedCSV(g.T, got.body)
 	default:
-		return // cells that a spreadsheet would take for formulas are changed
+		return // the spreadsheet format changes cells that look like formulas
 	}
 	if diff := cmp.Diff(want, have, cmpopts.EquateEmpty()); diff != "" {
 		g.Errorf("%s: want -, got +: %s", r.url(), diff)
 	}
 }
 
-// compareChanges: the movies are as they are now, and the revisions follow each other.
+// compareChanges checks that the movies are current and that the revisions have no gaps.
 func (g *generator) compareChanges(r target, got answer) {
 	var body struct {
 		Changes []struct {
@@ -601,7 +601,7 @@ func (g *generator) refused() {
 	g.checkRefused(r.url(), parameter, g.fault(r))
 }
 
-// spoil gives a parameter a value, or a number of them, that its schema does not allow.
+// spoil gives a parameter a value, or a number of values, that its schema does not allow.
 func (g *generator) spoil(r *target, p describedParameter) {
 	s := p.Schema
 	kind := s.Type
@@ -643,7 +643,7 @@ func (g *generator) spoil(r *target, p describedParameter) {
 	r.encode(g.random)
 }
 
-// spoilAny makes a query string that no request may have, and returns the parameter at fault.
+// spoilAny makes a query string that every route refuses. It returns the bad parameter.
 func (g *generator) spoilAny(r *target) string {
 	name := g.one([]string{"genres", "Year", "page", "limit ", "titel", "zzz", "a%b", "\u00e9", g.text() + "x"})
 	pair, parameter := url.QueryEscape(name)+"=1", name
@@ -661,7 +661,7 @@ func (g *generator) spoilAny(r *target) string {
 	return parameter
 }
 
-// checkRefused sends a request with a fault in one of the parameters.
+// checkRefused sends a bad request and checks that the problem names one of the parameters.
 func (g *generator) checkRefused(at string, parameters ...string) {
 	got := g.send(at)
 	if got.status != http.StatusBadRequest {

@@ -22,7 +22,7 @@ import (
 	"jpmovies/internal/report"
 )
 
-// moments are the times in a history.
+// moments matches the times in a history.
 var moments = regexp.MustCompile(`"time": "([^"]*)"`)
 
 func TestHistory(t *testing.T) {
@@ -76,7 +76,7 @@ func TestHistory(t *testing.T) {
 	})
 }
 
-// TestObjects: what became of an object, for operators alone.
+// TestObjects: the admin port, and only it, traces objects.
 func TestObjects(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -88,7 +88,7 @@ func TestObjects(t *testing.T) {
 			return looked[key], nil
 		}}))
 		defer server.Close()
-		const key = " e\u0301 /a.json" // neither trimmed nor normalised
+		const key = " e\u0301 /a.json" // must be neither trimmed nor normalised
 		_, err := db.Apply(t.Context(), movie.Batch{
 			Objects:    []movie.Object{{Key: key, ETag: `"tag"`, Time: movie.Time{Sec: 1}}},
 			Updates:    []movie.Update{{Identity: movie.Identity{Title: "One", Year: 2000}, Stamp: movie.Stamp{Time: movie.Time{Sec: 1}, Key: key, Position: 1}}},

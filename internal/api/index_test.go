@@ -27,7 +27,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestIndexAnswers are the questions that only the index answers, byte for byte.
+// TestIndexAnswers checks answers that only the index can give, byte for byte.
 func TestIndexAnswers(t *testing.T) {
 	requests := []struct{ url, body, total string }{
 		{"/movies", page("null", five, four, two, one), "4"},
@@ -36,7 +36,7 @@ func TestIndexAnswers(t *testing.T) {
 		{"/movies?sort=title", page("null", four, five, two, one), "4"},
 		{"/movies?sort=title&limit=3", page("/movies?limit=3&sort=title&start=2", four, five, two), "4"},
 		{"/movies?limit=3&sort=title&start=2", page("null", one), "4"},
-		{"/movies?sort=title&start=3", page("null", two, one), "4"}, // behind the deleted movie
+		{"/movies?sort=title&start=3", page("null", two, one), "4"}, // after the deleted movie
 		{"/movies?sort=year", page("null", four, two, five, one), "4"},
 		{"/movies?sort=-year&limit=2", page("/movies?limit=2&sort=-year&start=1", five, one), "4"},
 		{"/movies?sort=-year&limit=2&start=1", page("null", two, four), "4"},
@@ -103,7 +103,7 @@ func TestIndexAnswers(t *testing.T) {
 	})
 }
 
-// gated is a shelf whose snapshot stops after its first piece, until it is let on.
+// gated is a shelf whose snapshot waits after its first piece until gate is closed.
 type gated struct {
 	*shelf
 	gate chan struct{}
@@ -123,9 +123,8 @@ func (g gated) Snapshot(ctx context.Context, begin func(movie.Mark, int64) error
 	})
 }
 
-// TestLoading: while the index is loaded, requests are told how far it is, and so is
-// whoever decides whether the process gets any. A later load leaves the index before it
-// in place, and answers grow old meanwhile.
+// TestLoading: while the index loads, 503 responses and the readiness check tell the progress.
+// During a later load the API serves the old index, and its answers age.
 func TestLoading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := stock(t)
@@ -153,7 +152,7 @@ func TestLoading(t *testing.T) {
 			}
 		}
 		checkProblem(t, "wrong", record(t, a, http.MethodGet, "/movies?limit=0"), http.StatusBadRequest)
-		time.Sleep(time.Hour) // what the index itself takes is not the database's silence
+		time.Sleep(time.Hour) // a slow load of the index is not an unreachable database
 		check(false, halfway)
 		close(g.gate)
 		synctest.Wait()
@@ -188,7 +187,7 @@ func TestLoading(t *testing.T) {
 	})
 }
 
-// TestSilentSource: a database that does not answer is asked again, not waited for.
+// TestSilentSource: the API gives up on a database that does not answer, and retries.
 func TestSilentSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := stock(t)
@@ -208,8 +207,8 @@ func TestSilentSource(t *testing.T) {
 	})
 }
 
-// TestIndexOff: lists by what SQL knows are answered from the database, and the others are
-// refused with the setting's name, once their parameters are right.
+// TestIndexOff: without the index, the API answers lists from the database where SQL can. It
+// refuses the others, if their parameters are right, and names the setting.
 func TestIndexOff(t *testing.T) {
 	test := func(t *testing.T, a *api.API) {
 		for path, want := range map[string]string{
@@ -256,17 +255,17 @@ func TestIndexOff(t *testing.T) {
 	})
 }
 
-// asked are the questions of TestSameAnswers: all that match are on one page.
+// asked are the requests of TestSameAnswers. All matches fit on one page.
 var asked = []string{
 	"/movies?limit=100", "/movies?limit=100&sort=title", "/movies?genre=A&limit=100&sort=-year", "/movies?cast_any=x&cast_any=y&genre_not=B&limit=100",
 	"/movies?limit=100&q=film+1", "/genres", "/genres?cast=x", "/years?genre_any=A&genre_any=B", "/people", "/people?genre=A", "/suggest?q=fi",
 }
 
-// labelled is an answer with the revision that it names.
+// labelled is an answer with its Catalogue-Revision.
 type labelled struct{ path, revision, body string }
 
-// TestSameAnswers: while a worker commits, two API processes give the same bytes at the
-// same revision, and these are what the catalogue was at it.
+// TestSameAnswers: while a worker commits, two API processes return the same bytes for the same
+// revision. The answers equal the catalogue at that revision.
 func TestSameAnswers(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -315,7 +314,7 @@ func TestSameAnswers(t *testing.T) {
 				}
 			}
 			history[strconv.FormatInt(revision, 10)] = visible
-			time.Sleep(staleness) // so that the revision is seen now and then
+			time.Sleep(staleness) // gives the APIs time to see this revision
 		}
 		stop()
 		asking.Wait()
@@ -342,7 +341,7 @@ func TestSameAnswers(t *testing.T) {
 	})
 }
 
-// checkAt compares an answer with the catalogue at the revision that it names.
+// checkAt compares an answer with the catalogue at the answer's revision.
 func checkAt(t *testing.T, a labelled, history map[string][]movie.Movie) {
 	t.Helper()
 	movies, known := history[a.revision]
@@ -400,7 +399,7 @@ func checkAt(t *testing.T, a labelled, history map[string][]movie.Movie) {
 	}
 }
 
-// TestIndexMetrics: what is told of the index.
+// TestIndexMetrics: the metrics of the index have the right values.
 func TestIndexMetrics(t *testing.T) {
 	got := gathered(t, stock(t))
 	for name, want := range map[string]float64{"movies_index_movies": 4, "movies_index_loaded_movies": 5, "movies_api_revision": 6} {

@@ -11,12 +11,12 @@ import (
 	"jpmovies/internal/api"
 )
 
-// TestLag: answers tell how far a replica is behind its primary; and once the
-// primary cannot be asked, how long ago it could.
+// TestLag: Age tells how far the replica is behind its primary. While the primary cannot be asked,
+// Age grows from the last known lag.
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := stock(t)
-		var behind atomic.Int64 // below 0: the primary is away
+		var behind atomic.Int64 // below 0: the primary is unreachable
 		a, _ := startWith(t, api.Options{
 			Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20,
 			Missing: func(context.Context) (since time.Time, err error) {
@@ -52,7 +52,8 @@ func TestLag(t *testing.T) {
 		behind.Store(-1)
 		time.Sleep(10 * time.Second)
 		check("10", "11")
-		// A reader who has seen more elsewhere is to wait, unless nobody has more.
+		// A client that has seen a later revision elsewhere must retry, unless the replica is up
+		// to date.
 		status := func(want int) {
 			t.Helper()
 			if got := record(t, a, http.MethodGet, "/changes?since=1000"); got.status != want {

@@ -12,7 +12,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// linked serves movies of an actor below a path.
+// linked serves movies of an actor below a base path.
 func linked(t *testing.T, base, actor string) *api.API {
 	s := &shelf{t: t}
 	for id := range int64(40) {
@@ -22,8 +22,8 @@ func linked(t *testing.T, base, actor string) *api.API {
 	return a
 }
 
-// TestBasePath: every link that the API gives begins with it. Requests do not: the proxy
-// has taken it from them.
+// TestBasePath: every link in an answer begins with the base path. Request paths do not, because
+// the proxy strips it.
 func TestBasePath(t *testing.T) {
 	a := linked(t, "/films", "A")
 	for path, links := range map[string][]string{
@@ -58,7 +58,7 @@ func TestBasePath(t *testing.T) {
 	}
 }
 
-// ended is an API that ends streams as soon as they have begun.
+// ended is an API that ends streams after their first event.
 type ended struct{ *api.API }
 
 func (e ended) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,14 +79,13 @@ func (o once) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestLongLinks: the header Link is left out where it would be too long for proxies, and
-// a client that sends plain UTF-8 gets a next_url that is as long as its request, not
-// three times as long.
+// TestLongLinks: the API omits the header Link where it would be too long for proxies. A client
+// that sends plain UTF-8 gets a next_url as long as its request, not three times as long.
 func TestLongLinks(t *testing.T) {
 	long := strings.Repeat("é", 250)
 	for name, test := range map[string]struct {
 		actor  string
-		plain  bool // as the client sends it
+		plain  bool // the client does not escape the query
 		header bool
 	}{
 		"short":           {"Zoë", false, true},

@@ -26,14 +26,14 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestMirror builds a mirror from an export and then the feed, read as pages, by
-// long polls and as streams by turns, while batches are committed and the API is
-// replaced by a new one now and then. It ends equal to the catalogue.
+// TestMirror builds a mirror from an export and the feed. It reads the feed in turn as pages, by
+// long polls and as streams, while a worker commits batches and the API restarts now and then. The
+// mirror must end equal to the catalogue.
 func TestMirror(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
 		random := rand.New(rand.NewPCG(21, 22))
-		commitAtRandom(t, db, random, 3) // what the export finds
+		commitAtRandom(t, db, random, 3) // the export contains these
 		front := &front{t: t, db: db}
 		front.restart()
 		server := httptest.NewServer(front)
@@ -77,8 +77,8 @@ func TestMirror(t *testing.T) {
 	})
 }
 
-// commitAtRandom commits batches about few movies: new, changed, deleted, and
-// nothing new.
+// commitAtRandom commits batches about few movies: new ones, changes, deletions, and batches
+// without effect.
 func commitAtRandom(t *testing.T, db *catalogue.Catalogue, random *rand.Rand, batches int) {
 	for range batches {
 		var updates []movie.Update
@@ -94,8 +94,7 @@ func commitAtRandom(t *testing.T, db *catalogue.Catalogue, random *rand.Rand, ba
 	}
 }
 
-// front hands requests to one API after the other, as processes follow each
-// other in a rollout.
+// front passes requests to the current API, which restart replaces, as in a rollout.
 type front struct {
 	t   *testing.T
 	db  *catalogue.Catalogue
@@ -115,7 +114,7 @@ func (f *front) restart() {
 	}
 }
 
-// mirror is a copy of the catalogue elsewhere.
+// mirror is a client's copy of the catalogue.
 type mirror struct {
 	*testing.T
 	url      string
@@ -123,7 +122,7 @@ type mirror struct {
 	movies   map[int64]shown
 	revision int64
 	turn     int
-	seen     map[string]int // changes by the way they came
+	seen     map[string]int // number of changes by way of reading
 }
 
 func (m *mirror) export() {
@@ -135,7 +134,7 @@ func (m *mirror) export() {
 	}
 }
 
-// apply takes over a change. None may be missing: revisions have no gaps.
+// apply applies a change to the mirror. Revisions must have no gaps.
 func (m *mirror) apply(way string, revision, id int64, movie *shown) {
 	m.Helper()
 	if revision != m.revision+1 {
@@ -150,13 +149,13 @@ func (m *mirror) apply(way string, revision, id int64, movie *shown) {
 	}
 }
 
-// follow reads some changes, one way or the other.
+// follow reads some changes; each call uses the next of the three ways.
 func (m *mirror) follow() {
 	m.Helper()
 	m.turn++
 	switch way := m.turn % 3; way {
 	case 0, 1:
-		time.Sleep(time.Duration(m.random.IntN(30)) * time.Millisecond) // so that there is something
+		time.Sleep(time.Duration(m.random.IntN(30)) * time.Millisecond) // so that there are changes
 		name := []string{"page", "poll"}[way]
 		path := fmt.Sprintf("/changes?limit=%d&since=%d", 1+m.random.IntN(50), m.revision)
 		if way == 1 {
@@ -174,7 +173,7 @@ func (m *mirror) follow() {
 	}
 }
 
-// stream reads for a while what comes.
+// stream reads a stream for a random time.
 func (m *mirror) stream() {
 	m.Helper()
 	ctx, stop := context.WithTimeout(m.Context(), time.Duration(m.random.IntN(100))*time.Millisecond)
@@ -202,7 +201,7 @@ func (m *mirror) stream() {
 			Revision, ID int64
 			Movie        *shown
 		}
-		if is && json.Unmarshal([]byte(data), &c) == nil { // the last line may be a part
+		if is && json.Unmarshal([]byte(data), &c) == nil { // the last line may be incomplete
 			m.apply("stream", c.Revision, c.ID, c.Movie)
 		}
 	}

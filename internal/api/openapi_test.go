@@ -28,7 +28,8 @@ import (
 
 const contract = "openapi.json"
 
-// TestOpenAPI: what is served is the document, and a valid one, also below a path.
+// TestOpenAPI: the API serves the contract, with its base path as the server, and the contract is
+// valid.
 func TestOpenAPI(t *testing.T) {
 	want, err := os.ReadFile(contract)
 	if err != nil {
@@ -61,7 +62,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// description is what the tests read in the document.
+// description holds the parts of the document that the tests read.
 type description struct {
 	Paths map[string]struct {
 		Get struct {
@@ -98,15 +99,15 @@ func described(t *testing.T) description {
 	return d
 }
 
-// TestParametersAreDescribed asks each route which parameters it knows, and how
-// often and in which bounds it takes them: the description says the same.
+// TestParametersAreDescribed checks that each route takes the parameters in the description, as
+// often and within the bounds described.
 func TestParametersAreDescribed(t *testing.T) {
 	base := serve(t, &shelf{t: t, movies: map[int64]movie.Movie{10: samples[0]}}, slog.DiscardHandler)
 	d := described(t)
 	for path, item := range d.Paths {
 		at := base + strings.ReplaceAll(path, "{id}", "10") + "?"
 		var names []string
-		required := "" // the others are asked for with it
+		required := "" // sent with every other parameter
 		for _, p := range item.Get.Parameters {
 			if p.Required && p.In == "query" {
 				required = p.Name + "=the&"
@@ -124,7 +125,7 @@ func TestParametersAreDescribed(t *testing.T) {
 			if !p.Required {
 				with += required
 			}
-			if p.Name == "sort" { // match needs q
+			if p.Name == "sort" { // sort=match needs q
 				with += "q=the&"
 			}
 			checkParameter(t, with, p)
@@ -141,7 +142,7 @@ func TestParametersAreDescribed(t *testing.T) {
 	}
 }
 
-// knownParameters are those that the error about an unknown one lists.
+// knownParameters returns the parameters that the error about an unknown one lists.
 func knownParameters(t *testing.T, at string) []string {
 	t.Helper()
 	var p document
@@ -175,7 +176,7 @@ func checkParameter(t *testing.T, at string, p describedParameter) {
 	if list, is := p.Example.([]any); is {
 		example = fmt.Sprint(list[0])
 	}
-	if p.Name != "since" && p.Name != "lastEventId" && p.Name != "wait" { // there are no such changes, and no time
+	if p.Name != "since" && p.Name != "lastEventId" && p.Name != "wait" { // the revisions do not exist; waiting takes time
 		check(true, example)
 	}
 	check(p.Schema.Type == "array", example, example)
@@ -208,8 +209,8 @@ func decrement(t *testing.T, n *json.Number) string {
 	return fmt.Sprint(i - 1)
 }
 
-// TestEverythingIsDescribed looks for a description and an example of each
-// member of each document.
+// TestEverythingIsDescribed checks that each member of each document has a description and an
+// example.
 func TestEverythingIsDescribed(t *testing.T) {
 	text, err := os.ReadFile(contract)
 	if err != nil {
@@ -241,7 +242,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 }
 
-// checking: the validator may not be used by two at a time.
+// checking guards the validator, which is not safe for concurrent use.
 var checking sync.Mutex
 
 // checker validates answers against the description.
@@ -265,15 +266,15 @@ var checker = sync.OnceValue(func() responses.ResponseBodyValidator {
 
 var noSuchPath = regexp.MustCompile(`^/(movies|movies/[^/]+|movies/[^/]+/history|changes|export|genres|years|people|suggest|status|openapi\.json|)$`)
 
-// checkDescribed validates an answer. Where there is nothing, it looks as if a
-// movie was missing; and another method's error is described with GET's.
+// checkDescribed validates an answer against the description. It validates an error for an unknown
+// path as one of /movies/{id}, and an error for another method as one of GET.
 func checkDescribed(t *testing.T, request *http.Request, got answer) {
 	t.Helper()
 	if got.status == http.StatusNoContent || request.Method == http.MethodHead {
-		return // OPTIONS and HEAD: they have no body to describe
+		return // responses to OPTIONS and HEAD have no body
 	}
 	if slices.Contains([]string{"/rejections", "/rejections/reasons", "/objects", "/movie", "/openapi.json"}, request.URL.Path) && got.status == http.StatusOK {
-		return // the admin port is not described, and one is the description
+		return // the admin port is not described, and /openapi.json is the description
 	}
 	asked := request.Clone(t.Context())
 	asked.Method = http.MethodGet
@@ -281,7 +282,7 @@ func checkDescribed(t *testing.T, request *http.Request, got answer) {
 		asked.URL = &url.URL{Path: "/movies/1"}
 	}
 	body := decode(t, got.header.Get("Content-Encoding"), got.body)
-	if got.header.Get("Content-Type") == "application/x-ndjson" { // which the validator takes for JSON
+	if got.header.Get("Content-Type") == "application/x-ndjson" { // the validator would parse it as JSON
 		body, _ = json.Marshal(string(body))
 	}
 	checking.Lock()

@@ -36,7 +36,7 @@ func deliver(t *testing.T, db *catalogue.Catalogue, second int64, key string, up
 	}
 }
 
-// TestMovieOrigins: which object set each part of a movie, and which made its changes.
+// TestMovieOrigins: /movie names the object behind each part and each change of a movie.
 func TestMovieOrigins(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -53,7 +53,7 @@ func TestMovieOrigins(t *testing.T) {
 		for path, want := range map[string]string{
 			"/movie?id=1":                           `{"id":1,"title":"Amélie","year":2001,"visible":true,` + parts,
 			"/movie?title=+Ame%CC%81lie+&year=2001": `{"id":1,"title":"Amélie","year":2001,"visible":true,` + parts,
-			// The object that created it has left no part, so nothing names it.
+			// No part comes from the object that created the movie, so the history lacks it.
 			"/movie?id=2": `{"id":2,"title":"Two","year":2000,"visible":false,"parts":[{"part":"deleted","key":"fourth","time":"1970-01-01T00:00:40Z","position":1}],` +
 				`"history":[{"revision":4,"time":"T","changed":["deleted"],"object":"fourth"},{"revision":3,"time":"T","changed":["created"],"object":null}]}`,
 		} {
@@ -78,7 +78,7 @@ func TestMovieOrigins(t *testing.T) {
 	})
 }
 
-// TestReasons: reasons of one kind are one group, whatever was found, with few examples.
+// TestReasons: rejections are grouped by reason without the found value, with five examples.
 func TestReasons(t *testing.T) {
 	db := cataloguetest.Open(t, databasetest.SQLite(t))
 	reject := func(n int, reason func(i int) string) {
@@ -114,7 +114,7 @@ func TestReasons(t *testing.T) {
 	if got := string(ask(t, http.MethodGet, server.URL+"/rejections/reasons").body); got != `{"searched":0,"matched":0,"reasons":[]}`+"\n" {
 		t.Errorf("none: %s", got)
 	}
-	reject(900, func(int) string { return "title: found nothing, expected a string" }) // 10 of them are too old
+	reject(900, func(int) string { return "title: found nothing, expected a string" }) // the search omits the oldest 10
 	reject(100, func(i int) string {
 		return fmt.Sprintf(`year: found string "%d", expected an integer from 1 to 9999: write %d without quotes`, 1900+i, 1900+i)
 	})
@@ -146,14 +146,14 @@ func TestReasons(t *testing.T) {
 	checkProblem(t, "POST", ask(t, http.MethodPost, server.URL+"/rejections/reasons"), http.StatusMethodNotAllowed)
 }
 
-// TestCatalogueSection: all that workers reported, with the sums of /status.
+// TestCatalogueSection: the section lists all workers' reports and the sums of /status.
 func TestCatalogueSection(t *testing.T) {
 	db := cataloguetest.Open(t, databasetest.SQLite(t))
 	deliver(t, db, 1, "a", movie.Update{Identity: movie.Identity{Title: "One", Year: 2000}})
 	oldest := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
 	pass := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i, w := range []report.Worker{
-		{Shard: "", LastPass: pass.Add(-time.Hour), ObjectsWaiting: 9}, // before the bucket was divided
+		{Shard: "", LastPass: pass.Add(-time.Hour), ObjectsWaiting: 9}, // before the bucket was split into shards
 		{Shard: "0/2", LastPass: pass, LastCommit: pass.Add(-time.Second), ObjectsWaiting: 3, OldestWaiting: &oldest},
 		{Shard: "1/2", LastPass: pass},
 	} {
@@ -179,7 +179,7 @@ func TestCatalogueSection(t *testing.T) {
 	}
 }
 
-// TestAPISection: what a process answers from, before, while and after its index is loaded.
+// TestAPISection: the section describes the index when it is off, before it loads, and after.
 func TestAPISection(t *testing.T) {
 	shown := func(a *api.API) string {
 		got, err := a.Overview(t.Context())
@@ -202,13 +202,13 @@ func TestAPISection(t *testing.T) {
 		t.Errorf("before: %s", got)
 	}
 	a = start(t, s, logless)
-	record(t, a, http.MethodGet, "/movies") // waits until it is loaded
+	record(t, a, http.MethodGet, "/movies") // waits until the index is loaded
 	if got := shown(a); !strings.HasPrefix(got, `{"revision":6,"confirmed_seconds":0,"replica_lag_seconds":null,"index":{"movies":4,"loading":false,"loaded":`) {
 		t.Errorf("after: %s", got)
 	}
 }
 
-// records that cannot be read.
+// awayRecords fails every read.
 type awayRecords struct{ api.Records }
 
 func (awayRecords) Rejections(context.Context, int64, int) ([]report.Rejection, error) {
@@ -222,7 +222,7 @@ func (awayRecords) Origins(context.Context, int64, movie.Identity) (report.Origi
 }
 func (awayRecords) Status(context.Context) (report.Status, error) { return report.Status{}, errSecrets }
 
-// TestRecordsAway: operators are told the cause.
+// TestRecordsAway: the admin endpoints return the cause.
 func TestRecordsAway(t *testing.T) {
 	o := &api.Operations{Records: awayRecords{}, Tracer: awayRecords{}}
 	server := httptest.NewServer(operations(o))

@@ -18,10 +18,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sameQuery compares what a reader sees of queries.
+// sameQuery compares the exported fields of queries.
 var sameQuery = gocmp.Options{cmpopts.IgnoreUnexported(query{}), cmpopts.EquateEmpty()}
 
-// TestParseQuery: texts are cleaned, numbers read, the rest is the default.
+// TestParseQuery: the parser cleans texts, reads numbers, and sets defaults.
 func TestParseQuery(t *testing.T) {
 	all := query{Sort: movie.SortNewest, Start: 9, Limit: 3, Filter: movie.Filter{
 		Title: "T", Year: 2001, Cast: []string{"A", "B", "A"}, Genres: []string{"G", "H"},
@@ -74,11 +74,10 @@ const (
 	known  = "nown are cast, cast_any, cast_not, genre, genre_any, genre_not, id, limit, q, sort, start, title, year, year_from, year_to"
 )
 
-// TestWrongQuery: every error names the parameter, what is wrong with it and
-// what would be right.
+// TestWrongQuery: every error names the parameter, its fault, and the expected value.
 func TestWrongQuery(t *testing.T) {
 	for _, test := range []struct{ raw, parameter, wrong, right string }{
-		// Unknown names, with what may have been meant.
+		// Unknown names, with suggestions.
 		{"genres=Drama", "genres", `unknown parameter "genres"`, "did you mean genre? K" + known},
 		{"Title=x", "Title", `unknown parameter "Title"`, "did you mean title?"},
 		{"titel=x", "titel", `unknown parameter "titel"`, "did you mean title?"},
@@ -90,10 +89,10 @@ func TestWrongQuery(t *testing.T) {
 		{"%22%0A=x", "\"\n", `unknown parameter "\"\n"; k` + known, ""},
 		{"limit=5&director=x", "director", `"director"`, known},
 		{strings.Repeat("x", 5000) + "=1", strings.Repeat("x", 5000), "unknown parameter", known},
-		// No name at all.
+		// Empty names.
 		{"=5", "=5", `"=5" has no name`, "expected name=value"},
 		{"limit=5&=", "=", `"=" has no name`, "expected name=value"},
-		// Repetition where one value is meant.
+		// Repeated parameters that take one value.
 		{"title=a&title=a", "title", "more than once", "expected it once"},
 		{"year=2000&year=2001", "year", "more than once", "expected it once"},
 		{"limit=5&title=x&limit=6", "limit", "more than once", "expected it once"},
@@ -135,7 +134,7 @@ func TestWrongQuery(t *testing.T) {
 		{"genre=%20%0D%0A", "genre", "empty", "expected a value"},
 		{"cast=%C2%A0%E2%80%83%E3%80%80%C2%85", "cast", "empty", "expected a value"},
 		{"cast=A&cast=%E2%80%A8", "cast", "empty", "expected a value"},
-		// What is no query string.
+		// Malformed query strings.
 		{"title=a;b", "title", "a bare ;", "%3B in a value"},
 		{"limit=5;start=9", "limit", "a bare ;", "expected & between parameters"},
 		{";", ";", "a bare ;", "expected &"},
@@ -175,7 +174,7 @@ func TestWrongQuery(t *testing.T) {
 	}
 }
 
-// checkParameterError checks what holds for every error of a query string.
+// checkParameterError checks the properties of every error of a query string.
 func checkParameterError(t *testing.T, raw string, err error) {
 	t.Helper()
 	var wrong *parameterError
@@ -195,7 +194,7 @@ func checkParameterError(t *testing.T, raw string, err error) {
 	}
 }
 
-// TestFarNames: a word that is far from every parameter gets no advice.
+// TestFarNames: the error about a name unlike every parameter suggests none.
 func TestFarNames(t *testing.T) {
 	for _, name := range []string{"director", "page", "offset", "q1", "x", "x1", "sort_by", "jahr", strings.Repeat("title", 900)} {
 		_, err := parseQuery(name+"=1", pageParameters)
@@ -205,7 +204,7 @@ func TestFarNames(t *testing.T) {
 	}
 }
 
-// TestNoParameters is about requests without parameters.
+// TestNoParameters: noParameters accepts only query strings without parameters.
 func TestNoParameters(t *testing.T) {
 	for _, raw := range []string{"", "&", "&&"} {
 		if err := noParameters(raw); err != nil {
@@ -223,7 +222,7 @@ func TestNoParameters(t *testing.T) {
 	}
 }
 
-// TestNext keeps what was given, cleaned, in alphabetical order.
+// TestNext: next keeps the given parameters, cleaned, in alphabetical order.
 func TestNext(t *testing.T) {
 	for _, test := range []struct{ raw, want string }{
 		{"", "start=11"},
@@ -242,7 +241,7 @@ func TestNext(t *testing.T) {
 			t.Errorf("%q: %v", test.raw, err)
 			continue
 		}
-		for range 2 { // it changes nothing
+		for range 2 { // next does not modify the query
 			if got := q.next("11"); got != test.want {
 				t.Errorf("%q: next is %q, want %q", test.raw, got, test.want)
 			}
@@ -250,7 +249,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// drawn is a query and one of the many ways to write it.
+// drawn is a query and one of many ways to write it.
 type drawn struct {
 	query query
 	raw   string
@@ -303,15 +302,15 @@ func percentAll(text string) string {
 	return out.String()
 }
 
-// sparing escapes only what has a meaning of its own.
+// sparing escapes only characters with a meaning in query strings.
 func sparing(text string) string {
 	return strings.NewReplacer("%", "%25", "&", "%26", ";", "%3B", "+", "%2B").Replace(text)
 }
 
 func padded(text string) string { return "+%E2%80%83" + url.QueryEscape(text) + "%0A" }
 
-// TestQueryProperty: however it is written, a query is read as it is meant, and
-// its next page asks for the same but begins elsewhere.
+// TestQueryProperty: the parser reads a query in every notation, and the link to the next page
+// differs only in start.
 func TestQueryProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawQuery(t)
@@ -383,7 +382,7 @@ func FuzzParseQuery(f *testing.F) {
 	})
 }
 
-// TestParsePeople: people are asked for by the filters of movies, and by their names.
+// TestParsePeople: people can be searched by movie filters and by name.
 func TestParsePeople(t *testing.T) {
 	for raw, want := range map[string]query{
 		"":                                   {Sort: movie.SortNewest, Limit: 25},
@@ -408,7 +407,7 @@ func TestParsePeople(t *testing.T) {
 	}
 }
 
-// TestParseSuggest: q must be there.
+// TestParseSuggest: q is required.
 func TestParseSuggest(t *testing.T) {
 	for raw, want := range map[string]query{
 		"q=Th":         {Sort: movie.SortNewest, Limit: 8, Filter: movie.Filter{Words: []string{"th"}}},

@@ -2,7 +2,7 @@ package api
 
 import "testing"
 
-// TestKindOf: what was found goes, and what was expected stays.
+// TestKindOf: kindOf removes the found value and keeps the expectation.
 func TestKindOf(t *testing.T) {
 	for reason, want := range map[string]string{
 		`title: found nothing, expected a string; rename "Title" to "title"`:                            `title: found nothing, expected a string; rename "Title" to "title"`,

@@ -14,7 +14,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// hugeStock has n movies of a megabyte.
+// hugeStock has n movies of one megabyte each.
 func hugeStock(t *testing.T, n int64) *shelf {
 	s := &shelf{t: t}
 	huge := movie.Movie{Identity: movie.Identity{Title: strings.Repeat("x", 1<<20), Year: 2000}}
@@ -24,7 +24,7 @@ func hugeStock(t *testing.T, n int64) *shelf {
 	return s
 }
 
-// blocked is a client that takes nothing until it is released.
+// blocked is a client that reads nothing until release is closed.
 type blocked struct {
 	http.ResponseWriter
 	written chan<- struct{}
@@ -37,9 +37,8 @@ func (b blocked) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestLargeAnswersWait: only so many large answers are on their way to slow clients at
-// once. Others wait and hold nothing; then they are told to come again. Small answers
-// are not held up.
+// TestLargeAnswersWait: the API limits how many large answers it sends to slow clients at once.
+// Others wait without holding memory, then get 503. Small answers do not wait.
 func TestLargeAnswersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients = 100

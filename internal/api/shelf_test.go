@@ -28,27 +28,27 @@ import (
 	"jpmovies/internal/report"
 )
 
-// shelf is a catalogue in memory. It also checks how it is called, and counts
-// the calls.
+// shelf is a fake catalogue in memory. It checks the arguments of its methods and counts the
+// calls.
 type shelf struct {
 	t *testing.T
-	// read, when set, is called before everything else with the method's name,
-	// and after, when set, with what was read at hand.
+	// read, if set, is called with the method's name before the method reads; after, if set, when
+	// it has read.
 	read  func(ctx context.Context, method string) error
 	after func(method string)
-	// exported, when set, is called when an export has ended.
+	// exported, if set, is called when an export has ended.
 	exported func()
 
 	mu      sync.Mutex
 	movies  map[int64]movie.Movie
-	known   map[int64]movie.Identity // of all that ever were put
+	known   map[int64]movie.Identity // every movie ever put
 	feed    []int64                  // the movie that each revision changed, from 1 on
-	pruned  int64                    // changes up to this revision are no longer kept
+	pruned  int64                    // changes up to this revision are pruned
 	workers []report.Worker
 	calls   map[string]int
 }
 
-// put changes a movie; nil deletes it.
+// put creates or changes a movie; nil deletes it.
 func (s *shelf) put(id int64, m *movie.Movie) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,14 +65,14 @@ func (s *shelf) put(id int64, m *movie.Movie) {
 	s.feed = append(s.feed, id)
 }
 
-// set changes the shelf while others use it.
+// set changes the shelf under its lock.
 func (s *shelf) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
 }
 
-// count returns how often a method was called, and begins anew.
+// count returns the number of calls of the methods since the last count, and resets it.
 func (s *shelf) count(methods ...string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +83,7 @@ func (s *shelf) count(methods ...string) (n int) {
 	return n
 }
 
-// called begins a method; what it returns ends it.
+// called begins a method and locks the shelf; end unlocks it.
 func (s *shelf) called(ctx context.Context, method string) (end func(), err error) {
 	s.mu.Lock()
 	if s.calls == nil {
@@ -207,7 +207,7 @@ func (s *shelf) Changes(ctx context.Context, since int64, limit int) ([]movie.Ch
 	return changes, nil
 }
 
-// mark is the shelf's, at a revision.
+// mark returns the shelf's mark at a revision.
 func (s *shelf) mark(revision int64) movie.Mark {
 	m := movie.Mark{Revision: revision}
 	if revision > 0 {
@@ -216,7 +216,7 @@ func (s *shelf) mark(revision int64) movie.Mark {
 	return m
 }
 
-// states are what a mirror learns of movies.
+// states returns the states of movies for a mirror.
 func (s *shelf) states(ids []int64) []movie.State {
 	var states []movie.State
 	for _, id := range ids {
@@ -287,7 +287,7 @@ func (s *shelf) Status(ctx context.Context) (report.Status, error) {
 	return report.Status{Revision: int64(len(s.feed)), Movies: int64(len(s.movies)), Workers: slices.Clone(s.workers)}, nil
 }
 
-// History knows of three ways to change.
+// History reports only creation, deletion, and changes of cast and genres together.
 func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]report.Event, error) {
 	if limit < 1 || limit > 101 || start < 0 {
 		s.t.Errorf("%d changes below %d are asked for", limit, start)
@@ -319,7 +319,7 @@ func (s *shelf) History(ctx context.Context, id, start int64, limit int) ([]repo
 	return events[:min(len(events), limit)], nil
 }
 
-// matching are the ids of the movies that match, the highest first.
+// matching returns the ids of the matching movies, highest first.
 func matching(movies map[int64]movie.Movie, filter movie.Filter) []int64 {
 	var ids []int64
 	for id := range maps.Keys(movies) {
@@ -331,8 +331,7 @@ func matching(movies map[int64]movie.Movie, filter movie.Filter) []int64 {
 	return ids
 }
 
-// samples are the movies from 1 on that the tables of requests are about.
-// Number 3 is deleted.
+// samples are the movies with ids from 1 in the tables of requests. Number 3 is deleted.
 var samples = []movie.Movie{
 	{Identity: movie.Identity{Title: "The dawn", Year: 2020}, Cast: []string{"Chris Ruf", "Mark Zei"}, Genres: []string{"Politics"}},
 	{Identity: movie.Identity{Title: `He said "hi" \ <b>&`, Year: 1999}},
@@ -343,7 +342,7 @@ var samples = []movie.Movie{
 
 const deleted = 3
 
-// eachCatalogue serves the samples from memory and from every database at hand.
+// eachCatalogue serves the samples from memory and from every available database.
 func eachCatalogue(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
@@ -378,10 +377,10 @@ func apply(t *testing.T, db *catalogue.Catalogue, updates ...movie.Update) {
 	}
 }
 
-// exports that the tests allow at once.
+// exports is the number of concurrent exports that the test APIs allow.
 const exports = 4
 
-// staleness in the tests that run by the clock.
+// staleness is the staleness in tests with the real clock.
 const staleness = 4 * time.Millisecond
 
 // start makes an API and runs it until the test ends.
@@ -391,11 +390,11 @@ func start(t *testing.T, catalogue api.Catalogue, log slog.Handler) *api.API {
 	return a
 }
 
-// withoutIndex is a catalogue from which no index can be made.
+// withoutIndex hides the Source methods of a catalogue, so that the API has no index.
 type withoutIndex struct{ api.Catalogue }
 
-// startWith makes an API with an index, unless the catalogue is withoutIndex, and runs it
-// until the test ends, or end is called.
+// startWith creates and runs an API until the test ends or end is called. The API has an index
+// unless the catalogue is withoutIndex.
 func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	t.Helper()
 	if o.Logger == nil {
@@ -411,12 +410,12 @@ func startWith(t *testing.T, o api.Options) (a *api.API, end func()) {
 	running.Go(func() { a.Run(ctx) })
 	end = func() { stop(); running.Wait() }
 	t.Cleanup(end)
-	// So that all answers name the revision, from the first on.
+	// This waits for the first revision, so that every answer names one.
 	record(t, a, http.MethodGet, "/changes?since=9223372036854775807")
 	return a, end
 }
 
-// awaitLoaded waits until the API has its index.
+// awaitLoaded waits until the index is loaded.
 func awaitLoaded(a *api.API) {
 	for {
 		if ready, _ := a.Loading(); ready {
@@ -426,7 +425,7 @@ func awaitLoaded(a *api.API) {
 	}
 }
 
-// record asks without a network. Headers are name and value by turns.
+// record sends a request without a network. headers are names and values in turn.
 func record(t *testing.T, a http.Handler, method, path string, headers ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
@@ -449,7 +448,7 @@ func serve(t *testing.T, catalogue api.Catalogue, log slog.Handler) string {
 	return server.URL
 }
 
-// settle waits until the API has seen all that was committed.
+// settle waits until the API has seen all commits.
 func settle(t *testing.T, url string, db *catalogue.Catalogue) {
 	t.Helper()
 	want, err := db.Revision(t.Context())
@@ -465,12 +464,12 @@ func settle(t *testing.T, url string, db *catalogue.Catalogue) {
 	}
 }
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	timing string // Server-Timing, which is different each time
+	timing string // the header Server-Timing, which differs each time
 }
 
 var client = &http.Client{
@@ -495,12 +494,12 @@ func ask(t *testing.T, method, url string, headers ...string) answer {
 	return received(t, request, response)
 }
 
-// received reads an answer and checks that it is as described.
+// received reads a response and validates it against the description.
 func received(t *testing.T, request *http.Request, response *http.Response) answer {
 	t.Helper()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Fatalf("%s %s: %v", request.Method, request.URL, err) // also when Content-Length is wrong
+		t.Fatalf("%s %s: %v", request.Method, request.URL, err) // also if Content-Length is wrong
 	}
 	timing := response.Header.Get("Server-Timing")
 	response.Header.Del("Server-Timing")
@@ -510,7 +509,7 @@ func received(t *testing.T, request *http.Request, response *http.Response) answ
 	return got
 }
 
-// logbook keeps what is logged.
+// logbook records log output.
 type logbook struct {
 	mu    sync.Mutex
 	lines bytes.Buffer
@@ -534,7 +533,7 @@ func (l *logbook) handler() slog.Handler {
 
 var logless = slog.DiscardHandler
 
-// liveMemory is what is in use after a collection.
+// liveMemory returns the memory in use after a garbage collection.
 func liveMemory() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

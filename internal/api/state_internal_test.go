@@ -8,8 +8,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestAnswerOfItsState: a request that began before a change gets the answer of the
-// revision that it names, also when a newer one is kept already; and does not replace it.
+// TestAnswerOfItsState: a request that began before a change gets the answer for the revision that
+// it names, even if the cache has a newer one. It does not replace the newer one.
 func TestAnswerOfItsState(t *testing.T) {
 	a := &API{cache: newCache(1 << 20)}
 	a.watcher = &watcher{now: time.Now, renewed: a.cache.answers.InvalidateAll}

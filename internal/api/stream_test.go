@@ -18,7 +18,7 @@ import (
 	"jpmovies/internal/server"
 )
 
-// pipes is a network in memory, so that servers run by the clock of a bubble.
+// pipes is a network in memory, so that a server can run in a synctest bubble.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -52,7 +52,7 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// inServer runs a test on a server as it is in production, by its own clock.
+// inServer runs a test on a server configured as in production, in a synctest bubble.
 func inServer(t *testing.T, test func(t *testing.T, s *shelf, network *pipes, end func())) {
 	inBubble(t, func(t *testing.T, s *shelf, a *api.API, endAPI func()) {
 		network := newPipes()
@@ -101,7 +101,7 @@ func follow(t *testing.T, network *pipes, query string, headers ...string) *stre
 	}}
 }
 
-// next is the next event or comment, its lines joined by a space.
+// next returns the next event or comment, its lines joined by spaces.
 func (s *stream) next() (string, error) {
 	var lines []string
 	for {
@@ -180,7 +180,7 @@ func TestStream(t *testing.T) {
 	})
 }
 
-// TestStreamErrors are told by the status.
+// TestStreamErrors: a bad stream request gets an error status.
 func TestStreamErrors(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
 		s.set(func() { s.pruned = 3 })
@@ -199,8 +199,8 @@ func TestStreamErrors(t *testing.T) {
 	})
 }
 
-// TestStreamOutlives a database that is away: heartbeats go on, and then what
-// was missed comes.
+// TestStreamOutlives: a stream survives an unreachable database. Heartbeats continue, then the
+// missed changes follow.
 func TestStreamOutlives(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
 		one := follow(t, network, "since=6")
@@ -219,7 +219,7 @@ func TestStreamOutlives(t *testing.T) {
 			}
 		})
 		set := func(to map[string]bool) { mu.Lock(); away = to; mu.Unlock() }
-		s.put(9, &samples[0]) // the revision is seen, the change cannot be read
+		s.put(9, &samples[0]) // the API sees the revision but cannot read the change
 		one.expect(":")
 		set(map[string]bool{"Changes": true, "Revision": true})
 		one.expect(":", ":")
@@ -234,8 +234,8 @@ func TestStreamOutlives(t *testing.T) {
 	})
 }
 
-// TestStreamOfRestored: a stream of a catalogue that went back ends, so that the
-// client learns of it.
+// TestStreamOfRestored: a stream ends when an older copy of the catalogue was restored, so that
+// the client notices.
 func TestStreamOfRestored(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
 		one := follow(t, network, "since=6")
@@ -251,8 +251,8 @@ func TestStreamOfRestored(t *testing.T) {
 	})
 }
 
-// TestStreamAheadOfItsCatalogue: a catalogue that goes back right after a change was
-// seen has no such change: the stream ends, and does not ask for it again and again.
+// TestStreamAheadOfItsCatalogue: the catalogue is restored to an older copy right after the API
+// has seen a change. The stream ends and does not ask for the lost change repeatedly.
 func TestStreamAheadOfItsCatalogue(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, _ func()) {
 		one := follow(t, network, "since=6")
@@ -260,7 +260,7 @@ func TestStreamAheadOfItsCatalogue(t *testing.T) {
 		one.expect(": 6")
 		s.set(func() {
 			s.after = func(method string) {
-				if method == "Since" { // it has been seen
+				if method == "Since" { // the API has seen the change
 					s.set(func() { s.feed = s.feed[:6] })
 				}
 			}
@@ -275,8 +275,8 @@ func TestStreamAheadOfItsCatalogue(t *testing.T) {
 	})
 }
 
-// TestSlowStream: a client that takes nothing is cut off, while it is behind
-// and while there is nothing but heartbeats.
+// TestSlowStream: the API cuts off a client that reads nothing, whether it is behind or gets only
+// heartbeats.
 func TestSlowStream(t *testing.T) {
 	for name, most := range map[string]time.Duration{"since=0": 21 * time.Second, "since=6": 36 * time.Second} {
 		inServer(t, func(t *testing.T, _ *shelf, network *pipes, _ func()) {
@@ -295,7 +295,7 @@ func TestSlowStream(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			time.Sleep(most) // nothing is read meanwhile
+			time.Sleep(most) // the client reads nothing meanwhile
 			if _, err := io.Copy(io.Discard, lines); err != nil {
 				t.Error(err)
 			}
@@ -306,8 +306,8 @@ func TestSlowStream(t *testing.T) {
 	}
 }
 
-// TestBodyThatNeverComes: a request that announces one is cut off, also where
-// answers may take their time.
+// TestBodyThatNeverComes: the API cuts off a request whose announced body never arrives, even on
+// routes with slow answers.
 func TestBodyThatNeverComes(t *testing.T) {
 	for _, path := range []string{"/movies", "/changes", "/changes?since=6&wait=1m", "/export"} {
 		inServer(t, func(t *testing.T, _ *shelf, network *pipes, _ func()) {
@@ -330,7 +330,7 @@ func TestBodyThatNeverComes(t *testing.T) {
 	}
 }
 
-// TestEndOfBusyStream: a client that is far behind does not hold up the end.
+// TestEndOfBusyStream: a client that is far behind does not delay the shutdown.
 func TestEndOfBusyStream(t *testing.T) {
 	inServer(t, func(t *testing.T, s *shelf, network *pipes, end func()) {
 		for range 50_000 {
@@ -353,8 +353,8 @@ func TestEndOfBusyStream(t *testing.T) {
 	})
 }
 
-// TestThousandStreams measures what a client of the stream costs, and that a
-// change reaches all of them by one call.
+// TestThousandStreams measures the memory for each streaming client, and checks that one call
+// serves a change to all.
 func TestThousandStreams(t *testing.T) {
 	const clients = 1000
 	s := stock(t)

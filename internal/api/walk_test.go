@@ -27,8 +27,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// Few and odd names, so that queries meet movies, and that a database which
-// takes two of them for the same is found out.
+// The names are few, so that queries match movies, and odd, so that a database that confuses two
+// of them is detected.
 var (
 	oddTitles = []string{
 		"007", "7", "7.0", "a", "a ", "A", "\u00e4", "e\u0301", "\u00e9", "%", "_", `\`, `"q"`, "x' OR 1=1 --", "\U0001f3ac", "\U0001f3ad",
@@ -40,9 +40,8 @@ var (
 
 const walkYears = 3 // from 2000 on
 
-// TestWalk changes a catalogue at random, and after each change walks through
-// what random queries find, page by page. It must be what a slow search through
-// a model of the catalogue finds.
+// TestWalk changes a catalogue at random. After each change it walks through the results of random
+// queries, page by page, and compares them with a slow search through a model.
 func TestWalk(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		w := &walker{
@@ -51,7 +50,7 @@ func TestWalk(t *testing.T) {
 		}
 		w.url = serve(t, w.db, slog.DiscardHandler)
 		raw := databasetest.Raw(t, o)
-		w.walk(query{sort: movie.SortNewest}) // through an empty catalogue
+		w.walk(query{sort: movie.SortNewest}) // of an empty catalogue
 		for range 10 {
 			w.change()
 			w.learn(raw)
@@ -79,13 +78,13 @@ type walker struct {
 	db      *catalogue.Catalogue
 	url     string
 	random  *rand.Rand
-	records map[movie.Identity]movie.Record // what was applied
-	movies  map[int64]movie.Movie           // what is visible of it
-	known   map[int64]movie.Identity        // with what was visible once; others have no place in an order
-	highest int64                           // id
-	ids     map[int64]bool                  // of all rows, also of movies that never were visible
+	records map[movie.Identity]movie.Record // all applied updates
+	movies  map[int64]movie.Movie           // the visible movies
+	known   map[int64]movie.Identity        // movies that were visible once; a sorted list can start only after these
+	highest int64                           // the highest id
+	ids     map[int64]bool                  // of all rows, also of movies never visible
 	time    int64
-	seen    map[string]int // kinds of walks, so that none is missing
+	seen    map[string]int // kinds of walks so far; none may be missing
 }
 
 // change applies some updates to database and model.
@@ -109,7 +108,7 @@ func (w *walker) change() {
 	apply(w.T, w.db, updates...)
 }
 
-// learn reads which ids the database gave.
+// learn reads the ids that the database assigned.
 func (w *walker) learn(raw *sql.DB) {
 	w.movies, w.ids = map[int64]movie.Movie{}, map[int64]bool{}
 	rows, err := raw.QueryContext(w.Context(), "SELECT id, title, year FROM movie")
@@ -135,7 +134,7 @@ func (w *walker) learn(raw *sql.DB) {
 
 func (w *walker) one(of []string) string { return of[w.random.IntN(len(of))] }
 
-// some are 0 to most-1 of the names, each at most once; nil rarely.
+// some returns 0 to most-1 of the names, each at most once; rarely nil.
 func (w *walker) some(names []string, most int) []string {
 	if w.random.IntN(8) == 0 {
 		return nil
@@ -147,8 +146,7 @@ func (w *walker) some(names []string, most int) []string {
 	return chosen
 }
 
-// query is what a walk asks for: the pieces of the query string, and what they
-// mean.
+// query is a query of a walk: the pieces of the query string, and their meaning.
 type query struct {
 	movie.Filter
 	sort         movie.Sort
@@ -160,15 +158,15 @@ func (q *query) give(name, value string) {
 	q.pieces = append(q.pieces, name+"="+url.QueryEscape(value))
 }
 
-// filters is the query string without the page.
+// filters returns the query string without limit, start and sort.
 func (q *query) filters() string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(q.pieces), func(p string) bool {
 		return strings.HasPrefix(p, "limit=") || strings.HasPrefix(p, "start=") || strings.HasPrefix(p, "sort=")
 	}), "&")
 }
 
-// query makes a random one; every other about a movie that is there, so that it
-// finds something.
+// query returns a random query. About half of them use the values of a visible movie, so that they
+// match something.
 func (w *walker) query() query {
 	q := query{sort: movie.SortNewest}
 	rarely := 4
@@ -181,7 +179,7 @@ func (w *walker) query() query {
 	}
 	if w.random.IntN(rarely) == 0 {
 		q.Title = movie.Clean(about.Title)
-		if q.Title == "" { // U+2028 alone
+		if q.Title == "" { // the title is U+2028 alone
 			q.Title = "a"
 		}
 		q.give("title", q.Title)
@@ -214,7 +212,7 @@ func (w *walker) query() query {
 	}
 	if w.random.IntN(3) == 0 {
 		q.start = 1 + w.random.Int64N(w.highest+3)
-		if q.sort != movie.SortNewest { // which only begin behind a movie that there was
+		if q.sort != movie.SortNewest { // other orders start only after a known movie
 			q.start = w.anyKnown()
 		}
 		q.give("start", strconv.FormatInt(q.start, 10))
@@ -223,7 +221,7 @@ func (w *walker) query() query {
 	return q
 }
 
-// askMore draws conditions that only the index knows, and an order.
+// askMore adds conditions that only the index supports, and an order.
 func (w *walker) askMore(q *query, about movie.Movie) {
 	if w.random.IntN(6) == 0 {
 		q.CastAny = w.ask(q, "cast_any", append(about.Cast, w.one(oddNames)))
@@ -277,7 +275,7 @@ func (w *walker) order(q query) func(a, b int64) int {
 	}
 }
 
-// ask draws up to three names to filter by.
+// ask adds a filter by up to three of the names.
 func (w *walker) ask(q *query, parameter string, names []string) (asked []string) {
 	if len(names) == 0 {
 		return nil
@@ -290,7 +288,7 @@ func (w *walker) ask(q *query, parameter string, names []string) (asked []string
 	return asked
 }
 
-// askWords asks for words in another order, and for the beginning of the last.
+// askWords asks for the words in random order, the last one as a prefix.
 func (w *walker) askWords(q *query, words []string) {
 	w.random.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
 	last := []rune(words[len(words)-1])
@@ -313,7 +311,7 @@ type shown struct {
 	SelfURL string   `json:"self_url"`
 }
 
-// walk follows next_url to the end.
+// walk follows next_url to the end and compares all pages with the model.
 func (w *walker) walk(q query) {
 	w.Helper()
 	want := []shown{}
@@ -328,7 +326,7 @@ func (w *walker) walk(q query) {
 	if limit == 0 {
 		limit = 25
 	}
-	pages := max(1, (len(want)+limit-1)/limit) // so the last page is not empty, unless all is
+	pages := max(1, (len(want)+limit-1)/limit) // so the last page is empty only if there are no results
 	got := []shown{}
 	path := "/movies?" + strings.Join(q.pieces, "&")
 	for n := 1; ; n++ {
@@ -355,7 +353,7 @@ func (w *walker) walk(q query) {
 	w.count(q, len(want), limit)
 }
 
-// export takes all that a query finds in one answer, whatever its page.
+// export compares one export of all results with the model.
 func (w *walker) export(q query) {
 	w.Helper()
 	want := map[int64]shown{}
@@ -437,8 +435,8 @@ func (w *walker) page(path string) (movies []shown, next *string, total string) 
 	return body.Movies, body.NextURL, got.header.Get("Total-Count")
 }
 
-// checkNext: the parameters that were given, cleaned, in alphabetical order, but
-// for start, which is the last id of the page.
+// checkNext checks that next keeps the given parameters, cleaned, in alphabetical order, with
+// start set to the last id of the page.
 func (w *walker) checkNext(path, next string, last int64) {
 	w.Helper()
 	base, raw, _ := strings.Cut(next, "?")
@@ -482,8 +480,8 @@ func (w *walker) count(q query, found, limit int) {
 	}
 }
 
-// TestWalkWhileWriting walks while a worker commits: every movie that is there
-// and matches all the while is seen exactly once, and no movie twice.
+// TestWalkWhileWriting walks while a worker commits. It sees every movie that matches all the time
+// exactly once, and no movie twice.
 func TestWalkWhileWriting(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -498,11 +496,11 @@ func TestWalkWhileWriting(t *testing.T) {
 			for range 20 {
 				u := stay(1000+random.IntN(200), time)
 				u.Deleted = random.IntN(2) == 0
-				updates = append(updates, u, stay(random.IntN(120), time)) // one comes and goes, one changes
+				updates = append(updates, u, stay(random.IntN(120), time)) // one appears and disappears, one changes
 			}
 			return updates
 		}
-		for i := range 120 { // in the midst of those that come and go
+		for i := range 120 { // among movies that appear and disappear
 			apply(t, db, append(stir(1), stay(i, 1))...)
 		}
 		url := serve(t, db, slog.DiscardHandler)

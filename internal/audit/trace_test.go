@@ -16,7 +16,7 @@ import (
 	"jpmovies/internal/report"
 )
 
-// object holds updates; their stamps become the object's.
+// object returns a batch of one object with the updates, and sets their stamps.
 func object(time int64, key string, updates ...movie.Update) movie.Batch {
 	at := movie.Time{Nsec: int32(time)}
 	for i := range updates {
@@ -41,7 +41,7 @@ func trace(t *testing.T, db fixture, key string) report.Trace {
 	return found
 }
 
-// outcome is a trace in short.
+// outcome summarises a trace.
 func outcome(t report.Trace) string {
 	lines := []string{strings.Join(t.States, " ")}
 	for _, i := range t.Applied {
@@ -91,7 +91,7 @@ func TestTrace(t *testing.T) {
 		checkOutcome(t, db, "blank", "applied\n\"23\" 0-0: 0 updates, 0 changes, 0 rejections;")
 		checkOutcome(t, db, "A", "unknown")
 
-		// Delivered again, it is logged no more; overwritten, it is.
+		// A second delivery of the same object is not logged; an overwritten object is.
 		commit(t, db, a)
 		checkOutcome(t, db, "a", first)
 		commit(t, db, object(30, "a", movie.Update{Identity: movie.Identity{Title: "One", Year: 2000}, Deleted: true}))
@@ -105,9 +105,8 @@ func TestTrace(t *testing.T) {
 	})
 }
 
-// TestIngestLogIsBounded: a large object is logged by its parts, names the first
-// movies of each, and is not logged again on the same day; what is too long for
-// the table is not logged.
+// TestIngestLogIsBounded: the log has one entry for each part of a large object, with its first
+// movies, and no second entry on the same day. It accepts a key of the maximum length.
 func TestIngestLogIsBounded(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -139,7 +138,7 @@ func TestIngestLogIsBounded(t *testing.T) {
 		commit(t, db, longest)
 		checkOutcome(t, db, longest.Objects[0].Key, "applied\n\"2\" 1-1: 1 updates, 1 changes, 0 rejections; 61@61")
 
-		// It is kept as long as changes are.
+		// Prune keeps log entries as long as changes.
 		if err := db.Prune(t.Context(), now, now.Add(-24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +146,7 @@ func TestIngestLogIsBounded(t *testing.T) {
 			t.Errorf("%d entries after nothing was old enough, want 4", n)
 		}
 		kept := now
-		now = now.Add(2 * time.Hour) // the lease has ended
+		now = now.Add(2 * time.Hour) // the lease has expired
 		if err := db.Prune(t.Context(), kept, kept); err != nil {
 			t.Fatal(err)
 		}
@@ -157,12 +156,12 @@ func TestIngestLogIsBounded(t *testing.T) {
 	})
 }
 
-// TestIngestLogIsInTheTransaction: what is not committed is not logged.
+// TestIngestLogIsInTheTransaction: the log has no entry for a batch that was not committed.
 func TestIngestLogIsInTheTransaction(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := open(t, o)
 		raw := databasetest.Raw(t, o)
-		databasetest.Exec(t, raw, "ALTER TABLE change_log RENAME TO away") // written before the log
+		databasetest.Exec(t, raw, "ALTER TABLE change_log RENAME TO away") // Apply writes this table before the log
 		if _, err := db.Apply(t.Context(), object(1, "a", cataloguetest.Update(0, "One", 2000, nil, nil))); err == nil {
 			t.Fatal("applied without a table")
 		}

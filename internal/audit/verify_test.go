@@ -16,8 +16,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestVerify: a catalogue that was written by Apply agrees with itself; each kind
-// of damage is found, exactly, and Repair corrects what follows from the rows.
+// TestVerify: a catalogue written by Apply has no differences. Verify finds exactly each kind of
+// damage, and Repair corrects the data that follows from the rows.
 func TestVerify(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := open(t, o)
@@ -38,7 +38,7 @@ func TestVerify(t *testing.T) {
 		raw := databasetest.Raw(t, o)
 		for _, damage := range []struct {
 			statement string
-			want      string // of the first difference
+			want      string // prefix of the first difference
 			count     int
 			repaired  bool
 		}{
@@ -47,7 +47,7 @@ func TestVerify(t *testing.T) {
 			{"INSERT INTO movie_cast (name, movie_id) VALUES ('Nobody', 3)", `movie_cast "Nobody" of movie 3: found a row, expected nothing`, 1, true},
 			{"INSERT INTO movie_cast (name, movie_id) VALUES ('A0', 1)", `movie_cast "A0" of movie 1: found a row, expected nothing`, 1, true}, // a tombstone
 			{"INSERT INTO movie_genre (name, movie_id) VALUES ('G0', 999999)", `movie_genre "G0" of movie 999999: found a row, expected nothing`, 1, true},
-			// One is missing and one too many: their number is right.
+			// One row is missing and one is surplus: the count is right.
 			{"UPDATE movie_cast SET name = 'Other' WHERE movie_id = 4 AND name = 'A3'", `movie_cast "A3" of movie 4: found nothing, expected a row`, 2, true},
 			{"UPDATE catalogue SET movies = 7", `catalogue movies: found 7, expected 1080`, 1, true},
 			{"DELETE FROM change_log WHERE revision = 500", `change_log revisions 1 to 1080: found 1079 rows, expected 1080`, 1, false},
@@ -89,7 +89,7 @@ func verify(t *testing.T, db fixture) []audit.Difference {
 	return found
 }
 
-// fixture is a catalogue and its auditor.
+// fixture is a catalogue with its auditor.
 type fixture struct {
 	*catalogue.Catalogue
 	*audit.Auditor
@@ -102,7 +102,7 @@ func open(t *testing.T, o database.Options) fixture {
 	return fixture{catalogue.New(db), audit.New(db)}
 }
 
-// TestRestoreRecipe runs what the handbook says for a catalogue that was restored.
+// TestRestoreRecipe runs the recipe of docs/restore.md for a restored catalogue.
 func TestRestoreRecipe(t *testing.T) {
 	handbook, err := os.ReadFile("../../docs/restore.md")
 	if err != nil {

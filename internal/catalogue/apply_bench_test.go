@@ -9,8 +9,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// BenchmarkApply commits batches of 500 objects of one new movie each to the
-// first server.
+// BenchmarkApply commits batches of 500 objects, each with one new movie, to the first server.
 func BenchmarkApply(b *testing.B) {
 	dsns := databasetest.Servers(b)
 	if len(dsns) == 0 {

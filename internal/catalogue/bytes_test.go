@@ -15,8 +15,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestLargeRows: what is read of large movies is bounded by bytes, and nothing is
-// skipped for it.
+// TestLargeRows: each read of large movies is bounded in bytes, and skips no movie.
 func TestLargeRows(t *testing.T) {
 	const movies, cast = 12, 1200
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
@@ -31,7 +30,7 @@ func TestLargeRows(t *testing.T) {
 			}
 		}
 		rows, after, err := db.Movies(t.Context(), movie.Filter{}, 0, 101)
-		if err != nil || len(rows) != 2 || after != rows[1].ID { // of 600 KB
+		if err != nil || len(rows) != 2 || after != rows[1].ID { // of 600 KB each
 			t.Errorf("a page of %d movies, the next one from %d on, %v, want 2", len(rows), after, err)
 		}
 		for since := int64(0); since < movies; {
@@ -60,8 +59,8 @@ func TestLargeRows(t *testing.T) {
 	})
 }
 
-// TestExportConnections: exports that stall take none of the connections that others
-// read with, and one more of them waits.
+// TestExportConnections: stalled exports take no connections from other readers. An export above
+// the limit waits.
 func TestExportConnections(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		cataloguetest.Open(t, o) // migrates

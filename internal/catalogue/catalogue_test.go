@@ -33,8 +33,8 @@ func TestEngines(t *testing.T) {
 	})
 }
 
-// TestApplyEqualsMerge applies random batches, with repetitions and disorder,
-// and compares every table with what the pure merge says.
+// TestApplyEqualsMerge applies random batches with duplicates and out of order, and compares every
+// table with the pure merge.
 func TestApplyEqualsMerge(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -57,8 +57,8 @@ func TestApplyEqualsMerge(t *testing.T) {
 	})
 }
 
-// TestFourWriters lets four connections apply overlapping batches of the same
-// movies at once: no update is lost, no link is wrong, no revision is missing.
+// TestFourWriters applies overlapping batches about the same movies through four connections at
+// once: no update is lost, no link is wrong, no revision is missing.
 func TestFourWriters(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		updates := randomUpdates(rand.New(rand.NewPCG(3, 4)), 1000, 25)
@@ -86,7 +86,7 @@ func TestFourWriters(t *testing.T) {
 	})
 }
 
-// applyForSure does what the worker does: try again in the next pass.
+// applyForSure retries a batch, as the worker does in its next pass.
 func applyForSure(t *testing.T, db *catalogue.Catalogue, updates []movie.Update) {
 	for range 20 {
 		_, err := db.Apply(context.Background(), movie.Batch{Updates: updates})
@@ -108,7 +108,7 @@ func merge(records map[movie.Identity]movie.Record, u movie.Update) movie.Record
 	return u.Record()
 }
 
-// randomUpdates makes n updates with distinct stamps about so many movies.
+// randomUpdates returns n updates with distinct stamps about the given number of movies.
 func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
 	titles := []string{"007", "1e3", "a", "A", "a ", "é", "e\u0301", "x' OR 1=1 --", "日本", "\U0001f3ac", "%", "\\", "\"q\""}
 	list := func() []string {
@@ -147,8 +147,7 @@ func randomUpdates(random *rand.Rand, n, movies int) []movie.Update {
 	return updates
 }
 
-// checkTables compares movie, movie_cast, movie_genre and catalogue with the
-// records that they should show.
+// checkTables compares movie, movie_cast, movie_genre and catalogue with the records.
 func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record) {
 	t.Helper()
 	var cast, genres []string
@@ -194,8 +193,8 @@ func checkTables(t *testing.T, raw *sql.DB, want map[movie.Identity]movie.Record
 	checkRows(t, raw, "SELECT movies FROM catalogue", 1, []string{fmt.Sprint(visible)})
 }
 
-// checkReplay replays the change log from 0: its revisions have no holes, and
-// the movies in it that are visible now are the catalogue.
+// checkReplay replays the change log from 0: its revisions have no gaps, and its visible movies
+// are the catalogue.
 func checkReplay(t *testing.T, db *catalogue.Catalogue, raw *sql.DB) {
 	t.Helper()
 	replayed := make(map[string]bool)
@@ -312,8 +311,8 @@ func TestRejectionsAreKeptOnce(t *testing.T) {
 	})
 }
 
-// TestRefusedData: the engines differ in what they refuse; what they do refuse
-// must be told from a passing failure. SQLite takes anything that decode lets by.
+// TestRefusedData: Apply distinguishes data that a server refuses from a transient failure. The
+// engines differ in what they refuse; SQLite accepts everything that decode accepts.
 func TestRefusedData(t *testing.T) {
 	for _, dsn := range databasetest.Servers(t) {
 		db := cataloguetest.Open(t, databasetest.Server(t, dsn))
@@ -369,7 +368,7 @@ func TestPrune(t *testing.T) {
 		if err := db.Prune(t.Context(), now.Add(-time.Minute), now.Add(-time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"2500"}) // it has just been done
+		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"2500"}) // the last prune was too recent
 		now = now.Add(time.Hour)
 		if err := db.Prune(t.Context(), now.Add(-time.Hour), now.Add(-time.Hour)); err != nil {
 			t.Fatal(err)
@@ -379,8 +378,8 @@ func TestPrune(t *testing.T) {
 	})
 }
 
-// TestPruneMakesNoHoles: workers whose clocks differ by an hour write the change log,
-// and what is deleted is its beginning.
+// TestPruneMakesNoHoles: Prune deletes only the beginning of the change log, even if workers whose
+// clocks differ by an hour wrote it.
 func TestPruneMakesNoHoles(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.UnixMilli(1_000_000_000)
@@ -399,7 +398,7 @@ func TestPruneMakesNoHoles(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkRows(t, databasetest.Raw(t, o), "SELECT COUNT(*), MIN(revision), MAX(revision) FROM change_log", 3, []string{"8|13|20"})
-		// Another process, whose clock is a year ahead, does not keep others from it.
+		// A process whose clock is a year ahead does not keep others from pruning.
 		now = now.AddDate(1, 0, 0)
 		if err := db.Prune(t.Context(), before, before); err != nil {
 			t.Fatal(err)
@@ -431,8 +430,8 @@ func TestReport(t *testing.T) {
 	})
 }
 
-// TestFileReplaced: nothing is committed to a file that nobody else sees any
-// more, and readiness says so.
+// TestFileReplaced: Apply does not commit to a database file that was removed or replaced, and the
+// readiness check fails.
 func TestFileReplaced(t *testing.T) {
 	for name, replace := range map[string]func(file string) error{
 		"removed": os.Remove,

@@ -37,7 +37,7 @@ func TestHistory(t *testing.T) {
 		late.Deleted = true
 		apply(t, db, late)
 		if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), "UPDATE change_log SET changed = 0 WHERE revision = 1"); err != nil {
-			t.Fatal(err) // as older programs have left it
+			t.Fatal(err) // older releases left rows like this
 		}
 		shown := func(id, start int64, limit int) []string {
 			events, err := db.History(t.Context(), id, start, limit)

@@ -26,7 +26,7 @@ var _ index.Source = (*catalogue.Catalogue)(nil)
 type replica struct {
 	mark   movie.Mark
 	movies map[int64]string
-	most   int // movies that were given at a time
+	most   int // the largest group of movies given at once
 	loads  int
 }
 
@@ -72,7 +72,7 @@ func (r *replica) visible() (n int64) {
 	return n
 }
 
-// check compares a replica with the tables.
+// check compares the replica with the tables.
 func (r *replica) check(t *testing.T, db *catalogue.Catalogue, o database.Options) {
 	t.Helper()
 	want := make(map[int64]string)
@@ -91,9 +91,8 @@ func (r *replica) check(t *testing.T, db *catalogue.Catalogue, o database.Option
 	}
 }
 
-// TestMirrorBesideWriters: a replica that follows while writers change movies shows at
-// each step as many movies as the catalogue has at that revision, and all of them in
-// the end.
+// TestMirrorBesideWriters: a replica follows while writers change movies. At each step it shows as
+// many movies as the catalogue has at that revision, and in the end all of them.
 func TestMirrorBesideWriters(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -150,8 +149,8 @@ func TestMirrorBesideWriters(t *testing.T) {
 	})
 }
 
-// checkCount compares the number of visible movies with the catalogue's, unless a
-// writer has moved that on.
+// checkCount compares the number of visible movies with the catalogue's, unless a writer has
+// committed since.
 func checkCount(t *testing.T, db *catalogue.Catalogue, r *replica) {
 	t.Helper()
 	status, err := db.Status(t.Context())
@@ -163,8 +162,8 @@ func checkCount(t *testing.T, db *catalogue.Catalogue, r *replica) {
 	}
 }
 
-// TestMirrorOfManyChanges: more changes than one statement reads come whole, and
-// exactly so many as one statement reads.
+// TestMirrorOfManyChanges: Since returns all changes when there are more than one statement reads,
+// or exactly as many.
 func TestMirrorOfManyChanges(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -199,8 +198,8 @@ func TestMirrorOfManyChanges(t *testing.T) {
 	})
 }
 
-// TestMirrorPruned: a mark whose next change is no longer kept is told so; one after
-// which all changes are kept goes on, though its own is not.
+// TestMirrorPruned: Since returns ErrPruned if the change after the mark is pruned. It continues
+// if only the mark's own change is.
 func TestMirrorPruned(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -238,9 +237,8 @@ func TestMirrorPruned(t *testing.T) {
 	})
 }
 
-// TestMirrorReplaced: after a restore to an older copy a mark is told that it is of
-// another catalogue: while the revision is lower, when it is the same again, and when
-// it is higher.
+// TestMirrorReplaced: after a restore to an older copy, Since returns ErrReplaced for a mark from
+// before it: while the revision is lower than the mark's, equal to it, and higher.
 func TestMirrorReplaced(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		now := time.UnixMilli(1_000_000)
@@ -254,7 +252,7 @@ func TestMirrorReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		mark := r.mark
-		// What a copy from before the second change holds.
+		// This restores a copy from before the second change.
 		databasetest.Exec(t, raw, "DELETE FROM movie WHERE id = 2")
 		databasetest.Exec(t, raw, "DELETE FROM change_log WHERE revision = 2")
 		databasetest.Exec(t, raw, "UPDATE catalogue SET revision = 1, movies = 1")
@@ -274,7 +272,7 @@ func TestMirrorReplaced(t *testing.T) {
 			}
 			r.check(t, db, o)
 		}
-		if r.loads != 2 { // the first one, and after the restore
+		if r.loads != 2 { // the first load and one after the restore
 			t.Errorf("%d loads", r.loads)
 		}
 	})
@@ -289,7 +287,7 @@ func TestMirrorBoundsBytes(t *testing.T) {
 			names[i] = fmt.Sprintf("%0500d", i)
 		}
 		var updates []movie.Update
-		for i := range 10 { // of half a megabyte
+		for i := range 10 { // of half a megabyte each
 			updates = append(updates, cataloguetest.Update(1, fmt.Sprint(i), 2000, names, nil))
 		}
 		apply(t, db, updates...)

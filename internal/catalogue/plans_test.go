@@ -31,16 +31,15 @@ import (
 
 var rewrite = flag.Bool("update", false, "rewrite the golden files")
 
-// TestPlans asks each engine how it will run each statement that the program
-// makes: nothing is looked through from end to end, and nothing is sorted that is
-// not small. The plans are compared with golden copies, so that a review sees each
-// change; they are of one version of the engine.
+// TestPlans asks each engine for the plan of each statement of the program: none scans a whole
+// table, and none sorts more than a few rows. It compares the plans with golden files for one
+// version of the engine, so that a review sees each change.
 func TestPlans(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		heard := &statements{seen: map[string][]any{}}
 		other := cataloguetest.Open(t, o)
 		o.OpenPool = heard.openPool
-		if o.File == "" { // itself, so that it asks what it asks a primary
+		if o.File == "" { // the server acts as its own replica, so that the queries to a primary run too
 			o.ReplicaHost, o.ReplicaPort = o.Host, o.Port
 		}
 		engine := databasetest.Open(t, o)
@@ -58,7 +57,7 @@ func TestPlans(t *testing.T) {
 		fill()
 		heard.forget()
 		runAll(t, db, engine, raw)
-		fill() // all changes were pruned, and an empty table has other plans
+		fill() // Prune has emptied tables, and empty tables have other plans
 		if len(heard.seen) < 40 {
 			t.Errorf("only %d statements were heard", len(heard.seen))
 		}
@@ -74,11 +73,11 @@ func TestPlans(t *testing.T) {
 	})
 }
 
-// repeated values of a list.
+// repeated matches the repeated values of a list.
 var repeated = regexp.MustCompile(`(\(\?,\?\)|\?)(,(\(\?,\?\)|\?))+`)
 
-// runAll makes the program's statements, each on data that it finds something in.
-// Verify and Repair are not among them: they look through all, on purpose.
+// runAll runs the program's statements, each on data that it matches. It leaves out Verify and
+// Repair, which scan all rows on purpose.
 func runAll(t *testing.T, db *catalogue.Catalogue, engine *database.DB, raw *sql.DB) {
 	t.Helper()
 	ctx := t.Context()
@@ -129,7 +128,7 @@ func runAll(t *testing.T, db *catalogue.Catalogue, engine *database.DB, raw *sql
 	check(nil, db.Prune(ctx, time.Now().Add(24*time.Hour), time.Now().Add(24*time.Hour))) // all rows are old
 }
 
-// filters are all kinds, alone and composed.
+// filters covers all kinds of filters, alone and combined.
 var filters = []movie.Filter{
 	{},
 	{Title: "Lion lions 7"},
@@ -150,7 +149,7 @@ var filters = []movie.Filter{
 	{IDs: []int64{3, 700, 5}},
 }
 
-// statements are what passes through a pool, by the text, each with its arguments.
+// statements records the statements that pass through a pool, by text, each with its arguments.
 type statements struct {
 	mu   sync.Mutex
 	seen map[string][]any
@@ -164,7 +163,7 @@ func (s *statements) openPool(c driver.Connector) *sql.DB {
 		}))
 }
 
-// explained are the statements that have a plan worth asking for.
+// explained matches the statements whose plan is worth checking.
 var explained = regexp.MustCompile(`^(SELECT .* FROM|UPDATE|DELETE) `)
 
 func (s *statements) hear(query string, given []driver.NamedValue) {
@@ -195,8 +194,7 @@ func (s *statements) all() []string {
 	return queries
 }
 
-// explain asks for a plan, a line for each table. How many rows the engine expects
-// is left out.
+// explain returns a plan, one line for each table, without the estimated row counts.
 func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []string {
 	t.Helper()
 	ask, kept := "EXPLAIN FORMAT=TRADITIONAL ", []string{"table", "type", "key", "ref", "Extra"}
@@ -238,12 +236,12 @@ func explain(t *testing.T, raw *sql.DB, engine, query string, args []any) []stri
 	return plan
 }
 
-// bounded are statements that sort or look through what does not grow with the
-// catalogue: the movies of one title, and the workers.
+// bounded matches statements that sort or scan a set that does not grow with the catalogue: the
+// movies of one title, or the workers.
 var bounded = regexp.MustCompile(`FROM worker_status |m\.title = `)
 
-// judge fails on a plan that costs more when the catalogue grows. A walk in the
-// order of the key that ends with the page is fine.
+// judge fails on a plan whose cost grows with the catalogue. A scan in key order with a LIMIT is
+// fine.
 func judge(t *testing.T, query string, plan []string) {
 	t.Helper()
 	all := strings.Join(plan, "\n")
@@ -254,8 +252,8 @@ func judge(t *testing.T, query string, plan []string) {
 	}
 }
 
-// scan is what engines say of a walk from end to end: the type of access of a
-// table, or SQLite's word, but not for the rows of a VALUES list.
+// scan matches a full scan in a plan: the access type of a table, or SQLite's SCAN, except of the
+// rows of a VALUES list.
 var scan = regexp.MustCompile(`TableFullScan|, (ALL|index)(,|\n|$)|(^|\n)SCAN (\w+($|\n)|\w+ USING)`)
 
 func compare(t *testing.T, golden, got string) {

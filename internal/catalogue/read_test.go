@@ -14,9 +14,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestMoviesEqualsModel walks random filters over a random catalogue, page by
-// page, and compares with Filter.Matches: the same ids in the same order. Exports of
-// the same filters must agree, too.
+// TestMoviesEqualsModel walks random filters over a random catalogue, page by page, and compares
+// with Filter.Matches: the same ids in the same order. Exports of the same filters must agree.
 func TestMoviesEqualsModel(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -43,8 +42,8 @@ func TestMoviesEqualsModel(t *testing.T) {
 	})
 }
 
-// TestWorkOfAPageIsBounded: a page that needs more candidates than Movies reads is
-// short and has a next one, though nothing matches.
+// TestWorkOfAPageIsBounded: a page that needs more candidates than Movies reads is short and has a
+// next page, even if nothing matches.
 func TestWorkOfAPageIsBounded(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -75,12 +74,12 @@ func TestWorkOfAPageIsBounded(t *testing.T) {
 				}
 				start = next
 			}
-			// The last page holds the only movie; none is made just to be empty.
+			// The last page holds the only movie; no extra empty page follows.
 			if n := len(pages); n != 1 && (n != 3 || len(pages[0])+len(pages[1]) != 0) || !slices.Equal(pages[n-1], []int64{1}) {
 				t.Errorf("%+v: pages %v", f, pages)
 			}
 		}
-		// Deleted movies are candidates, too.
+		// Deleted movies are candidates too.
 		rows, next, err := db.Movies(t.Context(), movie.Filter{Year: 1999}, 0, 2)
 		if err != nil || len(rows) != 2 || next != rows[1].ID {
 			t.Errorf("%v, next %d, %v", ids(rows), next, err)
@@ -88,8 +87,8 @@ func TestWorkOfAPageIsBounded(t *testing.T) {
 	})
 }
 
-// TestSurplusLinks: links of movies that are not there, or hidden, which only a
-// damaged catalogue has, neither show nor end a page.
+// TestSurplusLinks: links to missing or hidden movies, which only a damaged catalogue has, neither
+// show nor end a page.
 func TestSurplusLinks(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -114,7 +113,7 @@ func TestSurplusLinks(t *testing.T) {
 	})
 }
 
-// walk reads all pages of a filter.
+// walk returns the ids on all pages of a filter.
 func walk(t *testing.T, db *catalogue.Catalogue, f movie.Filter, limit int) (all []int64) {
 	t.Helper()
 	for start := int64(0); ; {
@@ -152,7 +151,7 @@ func ids(rows []movie.Row) (all []int64) {
 	return all
 }
 
-// matching is the meaning of a filter: the ids that Movies must find.
+// matching defines the meaning of a filter: it returns the ids that Movies must find.
 func matching(all []stored, f movie.Filter) (want []int64) {
 	for _, m := range all {
 		if f.Matches(m.id, m.Movie) {
@@ -162,7 +161,7 @@ func matching(all []stored, f movie.Filter) (want []int64) {
 	return want
 }
 
-// shelf is so many movies with few names, and some tombstones.
+// shelf returns updates for n movies with few names, and some tombstones.
 func shelf(random *rand.Rand, n int) []movie.Update {
 	var updates []movie.Update
 	for i := range n {
@@ -177,7 +176,7 @@ func shelf(random *rand.Rand, n int) []movie.Update {
 	return updates
 }
 
-// crowd is so many genres that nobody else has.
+// crowd returns n rare genres.
 func crowd(n int) []string {
 	var genres []string
 	for i := range n {
@@ -191,7 +190,7 @@ var words = []string{"Lion", "lions", "Élan", "the", "The", "Spider-Man", "Don'
 func pickNames(random *rand.Rand, kind string, of int) []string {
 	names := []string{}
 	for range random.IntN(4) {
-		// The first of a kind are the most common.
+		// Low numbers are the most common.
 		name := fmt.Sprint(kind, " ", random.IntN(1+random.IntN(of)))
 		if !slices.Contains(names, name) {
 			names = append(names, name)
@@ -224,7 +223,7 @@ func randomFilter(random *rand.Rand) movie.Filter {
 	return f
 }
 
-// anyFilter adds conditions that only an index or an export answers.
+// anyFilter adds conditions that only an index or an export supports.
 func anyFilter(random *rand.Rand, f movie.Filter) movie.Filter {
 	often := func(n int) bool { return random.IntN(n) == 0 }
 	if often(2) {
@@ -250,7 +249,7 @@ type stored struct {
 	movie.Movie
 }
 
-// everything reads all visible movies, the highest id first.
+// everything reads all visible movies, highest id first.
 func everything(t *testing.T, raw *sql.DB) (all []stored) {
 	t.Helper()
 	for _, r := range databasetest.Query(t, raw, "SELECT id, fields FROM movie WHERE hidden = 0 ORDER BY id DESC", 2) {

@@ -10,8 +10,8 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestDamagedCopyRejectsNothing: rows that contradict each other, as a copy made in
-// use has them, are no fault of the data.
+// TestDamagedCopyRejectsNothing: Apply does not blame the data for rows that contradict each
+// other, as in a copy made while the database was in use.
 func TestDamagedCopyRejectsNothing(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -27,7 +27,7 @@ func TestDamagedCopyRejectsNothing(t *testing.T) {
 	})
 }
 
-// TestTriggerRefuses: what a trigger does not take is the data's fault.
+// TestTriggerRefuses: Apply rejects data that a trigger refuses.
 func TestTriggerRefuses(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
@@ -36,7 +36,7 @@ func TestTriggerRefuses(t *testing.T) {
 			trigger = "CREATE TRIGGER refuse BEFORE INSERT ON movie BEGIN SELECT RAISE(ABORT, 'not here'); END"
 		}
 		if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), trigger); err != nil {
-			t.Skipf("no triggers here: %v", err) // TiDB has none
+			t.Skipf("no triggers here: %v", err) // TiDB has no triggers
 		}
 		_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{cataloguetest.Update(2, "B", 2000, []string{"A"}, nil)}})
 		var refused *movie.RefusedError

@@ -8,14 +8,14 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// TestJudge: what an error of a server means for the data and for the connection.
+// TestJudge: judge classifies the errors of a server.
 func TestJudge(t *testing.T) {
 	for _, test := range []struct {
 		err  error
 		want verdict
 	}{
 		{&mysql.MySQLError{Number: 1213}, retry},
-		{&mysql.MySQLError{Number: 1062}, retry}, // another worker was first, or a damaged copy
+		{&mysql.MySQLError{Number: 1062}, retry}, // another worker was first, or the copy is damaged
 		{&mysql.MySQLError{Number: 1040}, retry},
 		{driver.ErrBadConn, retry},
 		{&mysql.MySQLError{Number: 1290}, moved},
@@ -27,7 +27,7 @@ func TestJudge(t *testing.T) {
 		{&mysql.MySQLError{Number: 1105, Message: "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes"}, unfit},
 		{&mysql.MySQLError{Number: 1105, Message: "pessimistic lock retry limit reached"}, retry},
 		{&mysql.MySQLError{Number: 1105, Message: "anything"}, fatal},
-		{&mysql.MySQLError{Number: 1364}, fatal}, // a column without a default: our schema is to blame
+		{&mysql.MySQLError{Number: 1364}, fatal}, // a column without a default: our schema is wrong
 		{&mysql.MySQLError{Number: 1114}, fatal}, // table full
 		{&mysql.MySQLError{Number: 1142}, fatal}, // access denied
 	} {

@@ -6,7 +6,7 @@ import (
 	"testing/fstest"
 )
 
-// AddStep adds a step to those of this server's schema.
+// AddStep adds a step to the schema migrations of db only.
 func (db *DB) AddStep(t *testing.T, name, statement string) {
 	t.Helper()
 	steps := fstest.MapFS{name: {Data: []byte("-- +goose Up\n" + statement + ";\n")}}

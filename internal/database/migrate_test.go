@@ -41,8 +41,8 @@ func TestFourProcessesMigrateAtOnce(t *testing.T) {
 	})
 }
 
-// TestMigrateAfterAKill: servers commit the table of versions before its first row,
-// and a process may be killed in between.
+// TestMigrateAfterAKill: Migrate continues after a kill between creating the version table and
+// inserting its first row, which servers commit separately.
 func TestMigrateAfterAKill(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		databasetest.Exec(t, databasetest.Raw(t, o), versionTable(o))
@@ -54,7 +54,8 @@ func TestMigrateAfterAKill(t *testing.T) {
 	})
 }
 
-// TestOldSchema: the tables of a release before 1.0 are neither read nor changed.
+// TestOldSchema: Migrate and CheckSchema leave the tables of a release before 1.0 alone and return
+// an error.
 func TestOldSchema(t *testing.T) {
 	for name, statements := range map[string][]string{
 		"all steps":          {"CREATE TABLE movie_word (name INTEGER)", "INSERT INTO schema_migration (version_id, is_applied) VALUES (1, 1), (21, 1)"},
@@ -77,7 +78,7 @@ func TestOldSchema(t *testing.T) {
 				if _, err := db.Migrate(t.Context()); !errors.Is(err, database.ErrOldSchema) || !strings.Contains(err.Error(), "jpmovies export") {
 					t.Errorf("migrate: %v", err)
 				}
-				// A copy without its steps looks like a database that was never migrated.
+				// A copy without its version table looks like a database that was never migrated.
 				if err := db.CheckSchema(t.Context()); !errors.Is(err, database.ErrOldSchema) && !errors.Is(err, database.ErrNotMigrated) {
 					t.Errorf("check: %v", err)
 				} else if name != "copy without steps" && !errors.Is(err, database.ErrOldSchema) {
@@ -91,7 +92,7 @@ func TestOldSchema(t *testing.T) {
 	}
 }
 
-// versionTable makes the table of steps as it is when a migration begins.
+// versionTable returns the statement that creates the version table, as a migration does.
 func versionTable(o database.Options) string {
 	id := "id SERIAL PRIMARY KEY"
 	if o.File != "" {
@@ -133,8 +134,7 @@ func TestSchemaIsChecked(t *testing.T) {
 	})
 }
 
-// TestStepsMayRunAgain: a kill between a step and its note must not wedge the
-// migration.
+// TestStepsMayRunAgain: a kill between a step and its version row must not block later migrations.
 func TestStepsMayRunAgain(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
@@ -147,8 +147,8 @@ func TestStepsMayRunAgain(t *testing.T) {
 	})
 }
 
-// TestMigrateBesideAnExport: a step that waits for a long reader of its table does
-// not hold up all other readers, and is done once that has ended.
+// TestMigrateBesideAnExport: a step that waits for a long reader of its table does not block other
+// readers, and completes when the long reader ends.
 func TestMigrateBesideAnExport(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := databasetest.Open(t, o)
@@ -162,7 +162,7 @@ func TestMigrateBesideAnExport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = export.Rollback() }() // nothing was written
+		defer func() { _ = export.Rollback() }() // the transaction only read
 		var movies int
 		if err := export.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM movie").Scan(&movies); err != nil {
 			t.Fatal(err)
@@ -196,8 +196,8 @@ func TestMigrateBesideAnExport(t *testing.T) {
 	})
 }
 
-// TestSchemaFileIsCurrent compares db.sql, which is for readers, with what the
-// migrations make.
+// TestSchemaFileIsCurrent compares db.sql, which is documentation, with the result of the
+// migrations.
 func TestSchemaFileIsCurrent(t *testing.T) {
 	schema, err := os.ReadFile("../../db.sql")
 	if err != nil {
@@ -235,7 +235,7 @@ func describe(t *testing.T, o database.Options) []string {
 	return append(tables, databasetest.Query(t, raw, "SELECT CONCAT_WS('|', id, revision, movies) FROM catalogue", 1)[0][0])
 }
 
-// apply commits a movie.
+// apply commits one movie.
 func apply(t *testing.T, db *database.DB, position int64, title string, genres ...string) {
 	t.Helper()
 	batch := movie.Batch{Updates: []movie.Update{{

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestTemporaryTablesInMemory: an image without a folder for temporary files has no
-// other place for them.
+// TestTemporaryTablesInMemory: temporary tables stay in memory, because the image has no folder
+// for temporary files.
 func TestTemporaryTablesInMemory(t *testing.T) {
 	db, err := Open(Options{File: filepath.Join(t.TempDir(), "movies.sqlite"), Create: true})
 	if err != nil {
@@ -23,8 +23,7 @@ func TestTemporaryTablesInMemory(t *testing.T) {
 	}
 }
 
-// TestUnhurried: a statement that looks through everything takes longer than any
-// answer that a request waits for.
+// TestUnhurried: a connection for full scans has no read timeout.
 func TestUnhurried(t *testing.T) {
 	for unhurried, limited := range map[bool]bool{true: false, false: true} {
 		config, err := serverConfig(Options{User: "u", Host: "h", Port: 1, Unhurried: unhurried})

@@ -16,8 +16,8 @@ import (
 
 var benchMovies = flag.Int("movies", 36_000, "how many movies the benchmarked index holds")
 
-// invented makes movies like real ones: of 23 genres, 160,000 words and one person for
-// three movies, of each of which a few are in many.
+// invented makes movies with a realistic distribution: 23 genres, 160,000 words, and one person
+// for every three movies. A few of each are in many movies.
 type invented struct {
 	random              *rand.Rand
 	words, people, kind *rand.Zipf

@@ -13,11 +13,11 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// source is a catalogue in memory with its change log, and faults.
+// source is a fake catalogue in memory with a change log and injected faults.
 type source struct {
 	states map[int64]movie.State
-	log    []movie.Mark // of each revision
-	kept   int          // from which place in the log on
+	log    []movie.Mark // one for each revision
+	kept   int          // the log is pruned up to this place
 	fault  func() error
 }
 
@@ -76,9 +76,8 @@ func (s *source) change(r *rand.Rand, at int64) {
 	s.log = append(s.log, movie.Mark{Revision: int64(len(s.log) + 1), Movie: id, ChangedAt: at})
 }
 
-// TestMirror follows a catalogue that changes, forgets its log, and is restored from
-// copies, while reads of it fail. Each version that it shows is the catalogue at its
-// revision.
+// TestMirror follows a catalogue that changes, prunes its log, and is restored from copies, while
+// some reads fail. Each version that it shows must equal the catalogue at its revision.
 func TestMirror(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -100,7 +99,7 @@ func TestMirror(t *testing.T) {
 			case 1:
 				copied = source{states: maps.Clone(s.states), log: slices.Clone(s.log)}
 			case 2:
-				if copied.states != nil { // restored, and soon ahead of where it was
+				if copied.states != nil { // restored; later changes soon pass the mirror's revision
 					s.states, s.log, s.kept = maps.Clone(copied.states), slices.Clone(copied.log), 0
 				}
 			}

@@ -16,10 +16,10 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// model is the catalogue told plainly.
+// model is a simple model of the catalogue.
 type model struct {
 	movies map[int64]movie.Movie    // visible ones
-	known  map[int64]movie.Identity // all that ever were
+	known  map[int64]movie.Identity // every movie, also hidden ones
 }
 
 func (m *model) matching(f movie.Filter) []int64 {
@@ -143,11 +143,11 @@ func drawWords(r *rand.Rand, from []string) []string {
 	return words
 }
 
-// TestIndexEqualsModel changes a catalogue at random, in batches of any size, and asks
-// each version at random; also versions that others have followed.
+// TestIndexEqualsModel changes a catalogue at random, in batches of any size, and queries each
+// version at random, including versions that were replaced.
 func TestIndexEqualsModel(t *testing.T) {
 	for seed := range uint64(12) {
-		most := []int64{400, 400, 2500}[seed%3] // of the last, bitmaps
+		most := []int64{400, 400, 2500}[seed%3] // with 2500 movies, sets become bitmaps
 		r := rand.New(rand.NewPCG(seed, 0))
 		m := &model{map[int64]movie.Movie{}, map[int64]movie.Identity{}}
 		x, err := index.New().Commit(0)
@@ -184,7 +184,7 @@ func TestIndexEqualsModel(t *testing.T) {
 	}
 }
 
-// TestLargeIndexEqualsModel asks for results that are too large to be sorted or listed.
+// TestLargeIndexEqualsModel queries results that are too large to be sorted or listed.
 func TestLargeIndexEqualsModel(t *testing.T) {
 	const movies = 16_000
 	r := rand.New(rand.NewPCG(7, 0))

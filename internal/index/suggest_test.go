@@ -56,32 +56,32 @@ func TestSuggest(t *testing.T) {
 	)
 	for typed, want := range map[string]string{
 		"interstellar":    "movie Interstellar",
-		"intersteller":    "movie Interstellar",                                        // another letter
-		"nterstellar":     "movie Interstellar",                                        // too few
-		"intersstellar":   "movie Interstellar",                                        // too many
-		"itnerstellar":    "movie Interstellar",                                        // two exchanged
+		"intersteller":    "movie Interstellar",                                        // one letter replaced
+		"nterstellar":     "movie Interstellar",                                        // one letter missing
+		"intersstellar":   "movie Interstellar",                                        // one letter too many
+		"itnerstellar":    "movie Interstellar",                                        // two letters swapped
 		"itnersteller":    "movie Interstellar",                                        // two errors
-		"interstelxxx":    "",                                                          // three
-		"intresste":       "movie Interstellar",                                        // while it is typed
-		"amelei":          "movie Am\u00e9lie",                                         // without the accent
+		"interstelxxx":    "",                                                          // three errors
+		"intresste":       "movie Interstellar",                                        // while typing, with an error
+		"amelei":          "movie Am\u00e9lie",                                         // no accent, two letters swapped
 		"tom hanks":       "person Tom Hanks 3",                                        //
 		"hanks tom":       "person Tom Hanks 3",                                        //
 		"tom hnaks":       "person Tom Hanks 3",                                        //
-		"tom h":           "person Tom Hanks 3, person Tom Hardy 1",                    // the one with more movies first
-		"matrix":          "movie Matrix, movie The Matrix Reloaded, movie The Matrix", // the same words, then the newest
+		"tom h":           "person Tom Hanks 3, person Tom Hardy 1",                    // the person with more movies first
+		"matrix":          "movie Matrix, movie The Matrix Reloaded, movie The Matrix", // the exact title, then the newest
 		"drama":           "genre Drama 5, movie Dramatic",                             //
 		"dramma":          "genre Drama 5, movie Dramatic",                             //
 		"tom":             "movie Tom, person Tom Hanks 3, person Tom Hardy 1",
 		"big":             "movie Big",
-		"bgi":             "", // three letters have no errors
+		"bgi":             "", // words of three letters must match exactly
 		"sci":             "genre Science Fiction 2",
 		"fiction science": "genre Science Fiction 2",
 		"xyz":             "",
-		// Letters of several bytes are letters, too.
+		// The distance counts letters, not bytes.
 		"матаица":  "movie Матрица",
 		"мтарица":  "movie Матрица",
 		"маттрица": "movie Матрица",
-		"мтраица":  "", // two errors in seven letters
+		"мтраица":  "", // two errors in a word of seven letters
 		"万と千尋の神隠し": "movie 千と千尋の神隠し",
 		"千千尋の神隠し":  "movie 千と千尋の神隠し",
 	} {
@@ -102,8 +102,8 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// TestFreshWords: words that came after the dictionary was built are found like the
-// others, also when they are so many that it is built anew.
+// TestFreshWords: words that are newer than the dictionary are found like the others, even if they
+// are so many that the index rebuilds the dictionary.
 func TestFreshWords(t *testing.T) {
 	x := build(t, "Alpha (2000)")
 	for round, n := range []int{1, 10, 6000} {
