@@ -15,11 +15,11 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// maxRSS is the memory that a worker may take, whatever the input: MiB.
+// maxRSS is the limit of a worker's memory in MiB, whatever the input.
 const maxRSS = 150
 
-// size is the number that the environment gives, or a small one that suits every
-// run of the tests.
+// size returns the number in an environment variable, or else small, which suits every run of
+// the tests.
 func size(t *testing.T, variable string, small int) int {
 	t.Helper()
 	text := os.Getenv(variable)
@@ -33,7 +33,7 @@ func size(t *testing.T, variable string, small int) int {
 	return n
 }
 
-// TestAbuse drains what should take a worker's memory or time away.
+// TestAbuse drains input that is made to exhaust a worker's memory or time.
 func TestAbuse(t *testing.T) {
 	bulk := size(t, "MOVIES_TEST_BULK_MB", 100)
 	tiny := size(t, "MOVIES_TEST_TINY", 5000)
@@ -102,7 +102,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// file writes the same content into so many files; 0 is one empty file.
+// file writes the same content into n files; 0 is one empty file.
 func file(n int, write func(io.Writer)) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		for i := range max(1, n) {
@@ -122,7 +122,7 @@ func file(n int, write func(io.Writer)) func(*testing.T, string) {
 	}
 }
 
-// gzipFile is so many zeros, compressed.
+// gzipFile writes a file of compressed zeros.
 func gzipFile(zeros int) func(*testing.T, string) {
 	return file(1, func(w io.Writer) {
 		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)

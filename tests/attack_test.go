@@ -18,7 +18,7 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// serving is a site with one movie and its API on SQLite.
+// serving starts the API of a site with one movie in SQLite.
 func serving(t *testing.T) (s *site, p *process, address string) {
 	t.Helper()
 	s = newSite(t, databasetest.SQLite(t), newFolder(t))
@@ -28,9 +28,9 @@ func serving(t *testing.T) (s *site, p *process, address string) {
 	return s, p, strings.TrimPrefix(p.apiOf(t), "http://")
 }
 
-// TestBrokenRequests sends what no client should, byte by byte. Each gets a
-// refusal, or a closed connection, and never an answer to a second request that
-// is hidden in the first; the API serves others as before.
+// TestBrokenRequests sends malformed requests, byte by byte. The server refuses each or closes
+// the connection. It never answers a second request that is hidden in the first, and still
+// serves other clients.
 func TestBrokenRequests(t *testing.T) {
 	_, _, address := serving(t)
 	const hidden = "GET /movies/1 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -70,8 +70,8 @@ func TestBrokenRequests(t *testing.T) {
 	}
 }
 
-// exchange sends bytes and returns the statuses of all answers until the server
-// closes the connection.
+// exchange sends a request and returns the status of every response until the server closes
+// the connection.
 func exchange(t *testing.T, address, request string) []string {
 	t.Helper()
 	c, err := net.Dial("tcp", address)
@@ -80,7 +80,7 @@ func exchange(t *testing.T, address, request string) []string {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	_, _ = io.WriteString(c, request) // the server may close before it has all
+	_, _ = io.WriteString(c, request) // the server may close before it has read everything
 	var statuses []string
 	for answers := bufio.NewReader(c); ; {
 		response, err := http.ReadResponse(answers, nil)
@@ -94,12 +94,12 @@ func exchange(t *testing.T, address, request string) []string {
 		if response.Close {
 			return statuses
 		}
-		_ = c.SetReadDeadline(time.Now().Add(time.Second)) // is there another one?
+		_ = c.SetReadDeadline(time.Now().Add(time.Second)) // wait for another response
 	}
 }
 
-// TestIdleConnections opens thousands of connections that say nothing. Others
-// are served meanwhile, and the silent ones are closed.
+// TestIdleConnections opens thousands of connections that send nothing. The server serves
+// other clients meanwhile and closes the silent connections.
 func TestIdleConnections(t *testing.T) {
 	n := 10_000
 	var limit syscall.Rlimit
@@ -124,8 +124,7 @@ func TestIdleConnections(t *testing.T) {
 	waitFor(t, "idle connections to be closed", func() bool { return goroutines(t, admin) < 100 })
 }
 
-// TestHostileParameters: what looks like SQL, or is no text at all, is a value
-// like any other, or a 400.
+// TestHostileParameters: SQL fragments and invalid UTF-8 are ordinary values, or give a 400.
 func TestHostileParameters(t *testing.T) {
 	_, _, address := serving(t)
 	values := []string{
@@ -156,8 +155,7 @@ func TestHostileParameters(t *testing.T) {
 	}
 }
 
-// TestAPIOnlyReads runs the API with a database user that may do nothing but
-// SELECT.
+// TestAPIOnlyReads runs the API with a database user that has only the SELECT privilege.
 func TestAPIOnlyReads(t *testing.T) {
 	o := server(t)
 	s := newSite(t, o, newFolder(t))

@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// allFilms is what the page says of browsed films without a filter.
+// allFilms is true when the page counts all films of browsed, without a filter.
 const allFilms = countText + ` === "900 movies"`
 
 // search types into the search box and presses Enter.
@@ -23,7 +23,7 @@ func (b *tab) search(words string) {
 	b.press(kb.Enter)
 }
 
-// TestBrowse walks through the page as people do.
+// TestBrowse walks through the page as a visitor does.
 func TestBrowse(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -54,15 +54,15 @@ func TestBrowse(t *testing.T) {
 	b.do(chromedp.NavigateBack())
 	b.wait(`document.getElementById("page").hidden && !document.getElementById("results").hidden`)
 	b.is("location.search", filtered)
-	b.is("document.activeElement.textContent", title) // the focus is back where it was
+	b.is("document.activeElement.textContent", title) // the focus returns to the link
 	b.do(chromedp.NavigateForward())
 	b.wait(`!document.getElementById("page").hidden`)
 	b.click(".back")
 	b.wait(`document.getElementById("page").hidden`)
-	b.open(api + "/" + filtered) // shared with somebody else
+	b.open(api + "/" + filtered) // as a shared link
 	b.wait(idle + ` && document.querySelectorAll("#chips .chip").length === 4 && document.getElementById("q").value === "nOIR"`)
 	b.is(`document.getElementById("sort").value`, "match")
-	b.click("#chips a:first-child") // without q there is no order of match
+	b.click("#chips a:first-child") // without q there is no sort by match
 	b.wait(`document.querySelectorAll("#chips .chip").length === 3 && !location.search.includes("match") && ` + idle)
 	b.do(chromedp.SetValue("#sort", "year"))
 	b.script(`document.getElementById("sort").dispatchEvent(new Event("change"))`)
@@ -79,7 +79,7 @@ func TestBrowse(t *testing.T) {
 	b.is(`new Set([...document.querySelectorAll("#list .card")].map(c => c.dataset.id)).size`, 900)
 	b.shot("4 end")
 
-	// A film appears, and what is in view does not move.
+	// A film appears, and the films in view do not move.
 	b.script(`scrollTo(0, 3000); window.watched = [...document.querySelectorAll(".card")].find(c => c.getBoundingClientRect().top > 100);
 		window.top0 = watched.getBoundingClientRect().top`)
 	s.put(t, "new.json", []byte(`{"title": "Brand new", "year": 2020, "genres": ["Drama"]}`))
@@ -96,11 +96,11 @@ func TestBrowse(t *testing.T) {
 	b.shot("6 table")
 	b.accessible("table")
 	b.open(api + "/?year_from=1990")
-	b.wait(idle + ` && document.getElementById("results").classList.contains("dense")`) // it is remembered
+	b.wait(idle + ` && document.getElementById("results").classList.contains("dense")`) // the page remembers the look
 }
 
-// TestBrowseKeepsPlace: back leads to the place in a list that was left, also when the
-// page was loaded anew meanwhile.
+// TestBrowseKeepsPlace: going back restores the scroll position in the list, also after a
+// reload.
 func TestBrowseKeepsPlace(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -126,7 +126,7 @@ func TestBrowseKeepsPlace(t *testing.T) {
 	b.is(place+`.textContent`, title)
 }
 
-// TestBrowseWeight counts what a first visit costs.
+// TestBrowseWeight counts the bytes and requests of a first visit.
 func TestBrowseWeight(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -157,14 +157,14 @@ func TestBrowseWeight(t *testing.T) {
 	}
 }
 
-// TestBrowseLooks shows every view on a phone and on a desk, in the light and in the dark.
+// TestBrowseLooks captures every view on a phone and on a desktop, in light and dark mode.
 func TestBrowseLooks(t *testing.T) {
 	_, api := browsed(t)
 	for name, l := range map[string]look{"phone": phone, "dark phone": {320, 700, "dark"}, "tablet": {768, 1024, "light"}, "dark": dark, "wide": {1920, 1080, "light"}} {
 		t.Run(name, func(t *testing.T) {
 			b := newTab(t, l)
 			defer b.quiet()
-			b.faulty = true // of movies that are not there
+			b.faulty = true // it opens movies that do not exist
 			for view, address := range map[string]string{
 				"list": "", "filters": "?genre_any=Drama&genre_any=Action&genre_not=War&cast=Bo+Ek&year_from=1960&year_to=1980&q=film",
 				"none": "?q=fillm+ann", "refused": "?genr=Drama", "movie": "?movie=7", "no movie": "?movie=7777", "person": "?person=Ann+7", "nobody": "?person=An+7",
@@ -185,7 +185,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 	defer b.quiet()
 	_, api := browsed(t)
 	const focus = `document.activeElement`
-	// Without this the next page comes before the button is reached.
+	// Without this, the page loads more movies before the focus reaches the button.
 	run(b, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
 			Source: "window.IntersectionObserver = class { observe() {} unobserve() {} }",
@@ -198,7 +198,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 	b.is(focus+`.className`, "skip")
 	b.shot("1 skip link")
 	b.press(kb.Enter)
-	for range 10 { // over the order and the look
+	for range 10 { // past the sort order and the look
 		b.press(kb.Tab)
 		if evaluate[bool](b, focus+`.closest(".card") !== null`) {
 			break
@@ -212,8 +212,8 @@ func TestBrowseByKeyboard(t *testing.T) {
 	b.is(focus+`.textContent`, title)
 	b.do(chromedp.NavigateBack())
 	b.wait(`document.getElementById("page").hidden`)
-	b.is(focus+".textContent", title) // back where it was
-	for range 200 {                   // to the button below the list, which loads more
+	b.is(focus+".textContent", title) // the focus returns to the link
+	for range 200 {                   // to the "load more" button below the list
 		b.press(kb.Tab)
 		if evaluate[bool](b, focus+`.id === "more"`) {
 			break
@@ -238,7 +238,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 	b.press(kb.ArrowDown, kb.Enter)
 	b.wait(`location.search === "?genre=Drama" && ` + countText + ` === "300 of 900 movies"`)
 
-	// A range of years: each key moves the end by one, or a year is typed.
+	// In the range of years, each key moves an end by one. A year can also be typed.
 	b.script(`document.querySelector("#years input").focus()`)
 	b.press(kb.ArrowUp, kb.ArrowUp)
 	b.wait(`new URLSearchParams(location.search).get("year_from") === "1952" && ` + idle)
@@ -247,7 +247,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 	b.do(chromedp.KeyEvent("1952"))
 	b.press(kb.Enter)
 	b.wait(`new URLSearchParams(location.search).get("year_to") === "1952" && document.querySelector("#years output").textContent.startsWith("1952: ")`)
-	b.is(focus+`.type`, "number") // the focus has stayed
+	b.is(focus+`.type`, "number") // the focus stays
 	b.shot("4 range")
 	b.do(chromedp.NavigateBack())
 	b.wait(`location.search === "?genre=Drama" && ` + countText + ` === "300 of 900 movies"`) // one step, not one for each key
@@ -305,7 +305,7 @@ func TestBrowseSheet(t *testing.T) {
 	b.accessible("sheet")
 	b.click("#genre a")
 	b.wait(`location.search === "?genre=Action" && document.getElementById("show").textContent === "Show 300 movies"`)
-	b.is(`document.activeElement.dataset.name`, "Action") // the focus has stayed, for the keyboard
+	b.is(`document.activeElement.dataset.name`, "Action") // the focus stays, for the keyboard
 	b.press(kb.Escape)
 	b.wait(`!document.getElementById("sheet").open`)
 	b.is(`document.activeElement.id`, "filter")
@@ -315,8 +315,8 @@ func TestBrowseSheet(t *testing.T) {
 	b.is(`[...document.querySelectorAll("#q, #filter, #sort, .bar fieldset label")].every(e => e.getBoundingClientRect().height >= 44)`, true)
 }
 
-// TestBrowseAway takes the API away and gives it back: the page says so, and goes
-// on by itself.
+// TestBrowseAway stops the API and starts it again: the page reports it and recovers by
+// itself.
 func TestBrowseAway(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()

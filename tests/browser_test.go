@@ -23,10 +23,10 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// axeVariable names the file axe.min.js, which checks accessibility.
+// axeVariable holds the path of axe.min.js, which checks accessibility.
 const axeVariable = "MOVIES_TEST_AXE"
 
-// look is how a page is shown.
+// look is a window size and a color scheme.
 type look struct {
 	width, height int64
 	scheme        string // light or dark
@@ -43,14 +43,14 @@ type tab struct {
 	*testing.T
 	ctx context.Context
 	mu  sync.Mutex
-	// complaints of the browser's console: errors of scripts, violations of the
-	// content security policy, answers that could not be had.
+	// complaints are errors of the browser's console: of scripts, of the content security
+	// policy, and failed requests.
 	complaints []string
-	// faulty is set where answers fail on purpose, of which the browser complains.
+	// faulty is set where requests fail on purpose; the browser logs these, too.
 	faulty bool
 }
 
-// newTab opens a tab of Chromium; where there is none the test is skipped.
+// newTab opens a tab of Chromium. Without Chromium it skips the test.
 func newTab(t *testing.T, l look) *tab {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
@@ -93,8 +93,8 @@ func (b *tab) hear(event any) {
 	}
 }
 
-// quiet expects that the browser had nothing to complain about. Tests defer it: later
-// the servers are gone.
+// quiet expects that the browser logged no errors. Tests defer it, so that it runs before the
+// servers stop.
 func (b *tab) quiet() {
 	b.Helper()
 	b.mu.Lock()
@@ -106,7 +106,7 @@ func (b *tab) quiet() {
 	}
 }
 
-// do runs steps, for half a minute at most.
+// do runs steps, for at most half a minute.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
 	run(b, chromedp.Steps(steps...))
@@ -139,8 +139,8 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.ScrollIntoView(selector), chromedp.Click(selector))
 }
 
-// press presses keys as a keyboard does: what a key types comes with its being
-// pressed. In an event of its own it may reach a dialog that has opened since.
+// press presses keys as a keyboard does: the key-down event carries the text. As an event of
+// its own, the text could reach a dialog that has opened in between.
 func (b *tab) press(keys ...string) {
 	b.Helper()
 	for _, k := range keys {
@@ -158,7 +158,7 @@ func (b *tab) press(keys ...string) {
 	}
 }
 
-// wait waits until an expression of the page is true.
+// wait waits until a JavaScript expression is true.
 func (b *tab) wait(expression string) {
 	b.Helper()
 	var last any
@@ -178,7 +178,7 @@ func (b *tab) is(expression string, want any) {
 	}
 }
 
-// shot keeps a picture of what is in view, for eyes: go test -artifacts.
+// shot saves a screenshot of the visible part, for review: go test -artifacts.
 func (b *tab) shot(name string) {
 	b.Helper()
 	png := run(b, chromedp.CaptureScreenshot())
@@ -187,7 +187,7 @@ func (b *tab) shot(name string) {
 	}
 }
 
-// accessible expects that axe finds nothing serious.
+// accessible expects that axe finds no serious violation.
 func (b *tab) accessible(state string) {
 	b.Helper()
 	path := os.Getenv(axeVariable)
@@ -211,7 +211,7 @@ func (b *tab) accessible(state string) {
 	}
 }
 
-// browsed is a site of 900 films, which are 36 pages, with a worker at work.
+// browsed returns a site of 900 films, 36 pages, with a running worker, and its API.
 func browsed(t *testing.T) (s *site, api string) {
 	t.Helper()
 	s = newSite(t, databasetest.SQLite(t), newFolder(t))

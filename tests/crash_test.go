@@ -20,8 +20,8 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// mixedInput is a set of objects about few movies: small and bulk ones, partial
-// updates, tombstones, garbage.
+// mixedInput returns objects about few movies: single updates and bulk, partial updates,
+// tombstones, garbage.
 func mixedInput(random *rand.Rand, objects int) map[string][]byte {
 	input := make(map[string][]byte)
 	for i := range objects {
@@ -48,7 +48,7 @@ func randomUpdate(random *rand.Rand) string {
 		title, year, random.IntN(50), random.IntN(50), random.IntN(9), random.IntN(9))
 }
 
-// content is a catalogue without what depends on the order of arrival: the
+// content returns the catalogue without the parts that depend on the order of arrival: the
 // visible movies with their lists, the links, the stamps and the rejections.
 func content(t *testing.T, o database.Options) []string {
 	t.Helper()
@@ -68,12 +68,12 @@ func content(t *testing.T, o database.Options) []string {
 	return all
 }
 
-// undisturbed drains the same folder as a copy into a database of its own: what
-// the catalogue has to be in the end.
+// undisturbed drains a copy of the folder into a database of its own and returns the content
+// that the catalogue must end with.
 func undisturbed(t *testing.T, original folder) []string {
 	t.Helper()
 	twin := newFolder(t).(folder)
-	// -a keeps the times, which are the stamps.
+	// -a keeps the modification times, which are part of the stamps.
 	if out, err := exec.Command("cp", "-a", original.dir+"/.", twin.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -82,7 +82,7 @@ func undisturbed(t *testing.T, original folder) []string {
 	return withoutETags(content(t, o))
 }
 
-// withoutETags drops the object ETag of rejections: a copied file has another.
+// withoutETags drops the object ETag of rejections, since a copied file has a different one.
 func withoutETags(rows []string) []string {
 	for i, row := range rows {
 		if parts := strings.Split(row, "|"); parts[0] == "rejection" {
@@ -100,7 +100,7 @@ func checkSame(t *testing.T, want []string, o database.Options) {
 	}
 }
 
-// filled is a site whose folder holds mixed input, and what must become of it.
+// filled returns a site whose folder holds mixed input, and the content that it must end with.
 func filled(t *testing.T, o database.Options, objects int, seed uint64) (*site, []string) {
 	t.Helper()
 	s := newSite(t, o, newFolder(t))
@@ -111,7 +111,7 @@ func filled(t *testing.T, o database.Options, objects int, seed uint64) (*site, 
 	return s, undisturbed(t, s.inbox.(folder))
 }
 
-// kills is how many kills a test makes: MOVIES_TEST_KILLS of them, or few.
+// kills returns how often a test kills: MOVIES_TEST_KILLS times, or else few.
 func kills(t *testing.T, few int) int {
 	t.Helper()
 	text := os.Getenv("MOVIES_TEST_KILLS")
@@ -125,7 +125,7 @@ func kills(t *testing.T, few int) int {
 	return n
 }
 
-// randomSeed is another one each time; the log tells it.
+// randomSeed returns a new seed each time and logs it.
 func randomSeed(t *testing.T) uint64 {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -146,10 +146,10 @@ func TestKillWorker(t *testing.T) {
 	for i := range n {
 		before := len(s.keys(t))
 		p := s.start(t, "worker", "--once")
-		if i%3 > 0 { // else anywhere, the start included
+		if i%3 > 0 { // else at any moment, also during the start
 			waitFor(t, "the worker to get on", func() bool { return p.hasEnded() || len(s.keys(t)) < before })
 		}
-		time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond) // the moment is the point, not the time
+		time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond) // a random moment, not a wait
 		_ = p.Process.Kill()
 		if p.exit(t) == -1 {
 			killed++
@@ -161,10 +161,10 @@ func TestKillWorker(t *testing.T) {
 	checkSame(t, want, o)
 }
 
-// privateServer is a server of this test's own, run by a script of the project.
+// privateServer is a server for one test, run by a script of the project.
 type privateServer struct {
 	script, dir, port string
-	options           []string // of its start
+	options           []string // for its start
 }
 
 func startPrivate(t *testing.T, script string, options ...string) privateServer {
@@ -187,7 +187,7 @@ func (p privateServer) run(t *testing.T, args ...string) {
 	}
 }
 
-// pid is the server's process.
+// pid returns the server's process id.
 func (p privateServer) pid(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.dir, "pid"))
@@ -209,14 +209,13 @@ func (p privateServer) ended(t *testing.T) bool {
 // kill kills the server with -9.
 func (p privateServer) kill(t *testing.T) {
 	t.Helper()
-	if err := syscall.Kill(p.pid(t), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended for want of a disk
+	if err := syscall.Kill(p.pid(t), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // a full disk may have ended it
 		t.Fatal(err)
 	}
 	waitFor(t, "the killed server to end", func() bool { return p.ended(t) })
 }
 
-// TestKillServers kills the database and the S3 server with -9 under a worker
-// that goes on all the time.
+// TestKillServers kills the database and the S3 server with -9 while a worker runs.
 func TestKillServers(t *testing.T) {
 	if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("no mariadbd to kill")
@@ -246,7 +245,7 @@ func testKillServer(t *testing.T, victim string, n int) {
 	for i := range n {
 		left := len(input) * (n - i) / (n + 1)
 		waitFor(t, "the drain to go on", func() bool { return len(s.keys(t)) <= left })
-		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond) // the moment is the point, not the time
+		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond) // a random moment, not a wait
 		server.kill(t)
 		server.start(t)
 		if len(s.keys(t)) > 0 {
@@ -261,7 +260,8 @@ func testKillServer(t *testing.T, victim string, n int) {
 	checkSame(t, want, o)
 }
 
-// privateDatabase is on the victim if that is a database.
+// privateDatabase returns a database on p if p is a MariaDB, or else on the first configured
+// server.
 func privateDatabase(t *testing.T, victim string, p privateServer) database.Options {
 	t.Helper()
 	if victim == "mariadb" {
@@ -270,8 +270,8 @@ func privateDatabase(t *testing.T, victim string, p privateServer) database.Opti
 	return server(t)
 }
 
-// TestSIGTERM stops the worker in the middle: what was in hand is committed and
-// deleted, the rest stays.
+// TestSIGTERM stops the worker in the middle of a drain: it commits and deletes the objects in
+// flight, and leaves the others.
 func TestSIGTERM(t *testing.T) {
 	o := server(t)
 	s, want := filled(t, o, 2000, 5)
@@ -289,7 +289,7 @@ func TestSIGTERM(t *testing.T) {
 	checkSame(t, want, o)
 }
 
-// TestServerStopsAndStarts takes the database away in the middle of a pass.
+// TestServerStopsAndStarts stops the database in the middle of a pass.
 func TestServerStopsAndStarts(t *testing.T) {
 	if _, err := exec.LookPath("mariadbd"); err != nil {
 		if os.Getenv("CI") != "" {

@@ -15,16 +15,16 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// inRoute is an element of a route's part of the page.
+// inRoute returns the selector of an element in a route's section of the page.
 func inRoute(id, selector string) string { return "#" + id + " " + selector }
 
-// asked waits until the answer of a route has ended.
+// asked waits until the response of a route has ended.
 func (b *tab) asked(id string) {
 	b.Helper()
 	b.wait(fmt.Sprintf(`document.querySelector("%s")?.textContent.includes(" in ")`, inRoute(id, ".answer > p")))
 }
 
-// sameByCurl runs the line for curl, and expects the bytes that the page shows.
+// sameByCurl runs the curl command of a route and expects the bytes that the page shows.
 func (b *tab) sameByCurl(id string) {
 	b.Helper()
 	shown := evaluate[string](b, fmt.Sprintf(`document.querySelector("%s").textContent`, inRoute(id, "pre")))
@@ -35,7 +35,7 @@ func (b *tab) sameByCurl(id string) {
 	}
 }
 
-// TestDocs tries each route of the reference, and runs the line for curl.
+// TestDocs tries each route of the reference and runs its curl command.
 func TestDocs(t *testing.T) {
 	b := newTab(t, desktop)
 	s := operated(t)
@@ -101,8 +101,7 @@ func TestDocsForm(t *testing.T) {
 	b.is(`getComputedStyle(document.querySelector("#movies .command")).userSelect`, "all") // one click selects the line
 }
 
-// TestDocsStreams: an answer that does not end, is late, or is large stops, and the page
-// says so.
+// TestDocsStreams: the page stops a response that is endless, late or large, and says so.
 func TestDocsStreams(t *testing.T) {
 	b := newTab(t, desktop)
 	s := operated(t)
@@ -130,7 +129,7 @@ func TestDocsStreams(t *testing.T) {
 	s.put(t, "streamed.json", []byte(`{"title": "Streamed", "year": 2026}`))
 	s.drain(t)
 	b.wait(`document.querySelector("#changes pre").textContent.includes("Streamed")`)
-	b.asked("changes") // after 10 s
+	b.asked("changes") // the page stops it after 10 s
 	b.is(`document.querySelector("#changes .answer p").textContent.includes("Stopped after 10 s")`, true)
 	b.shot("stream")
 
@@ -149,8 +148,8 @@ func revisionOf(t *testing.T, s *site) string {
 	return fmt.Sprint(s.revision(t))
 }
 
-// TestDocsBelowAPath: the page works where a proxy serves it below a path, also where the
-// API was not told of it.
+// TestDocsBelowAPath: the page works behind a proxy that serves it below a path, also if the
+// API does not know the path.
 func TestDocsBelowAPath(t *testing.T) {
 	for _, setting := range []string{"MOVIES_API_BASE_PATH=/films", "MOVIES_API_BASE_PATH="} {
 		t.Run(setting, func(t *testing.T) {
@@ -174,7 +173,7 @@ func TestDocsBelowAPath(t *testing.T) {
 	}
 }
 
-// TestDocsLooks shows the page on a phone, on a tablet, and in the dark.
+// TestDocsLooks captures the page on a phone, on a tablet, and in dark mode.
 func TestDocsLooks(t *testing.T) {
 	s := operated(t)
 	api := s.serve(t)
@@ -193,7 +192,7 @@ func TestDocsLooks(t *testing.T) {
 	}
 }
 
-// TestDocsAway: without the API the page says what is wrong.
+// TestDocsAway: without the API the page reports the error.
 func TestDocsAway(t *testing.T) {
 	b := newTab(t, desktop)
 	s := operated(t)

@@ -15,7 +15,7 @@ import (
 
 const examples = "../examples/"
 
-// needs skips a test where a program is missing.
+// needs skips the test if a program is missing.
 func needs(t *testing.T, program string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
@@ -45,7 +45,7 @@ func example(t *testing.T, name string) string {
 
 const twoFilms = `{"title": "One", "year": 2001}` + "\n" + `{"title": "Two", "year": 2002}` + "\n"
 
-// drained drains and returns the titles in the catalogue.
+// drained drains the bucket and returns the titles in the catalogue.
 func (s *site) drained(t *testing.T) string {
 	t.Helper()
 	s.drain(t)

@@ -15,15 +15,15 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// stored is an object of a bucket.
+// stored is an object in a bucket.
 type stored struct {
 	key      string
 	modified time.Time
 	body     []byte
 }
 
-// expected is what content must give when all that is now in the bucket has been
-// drained, by the law alone: no worker and no database take part.
+// expected returns the content that the catalogue must have after all objects now in the
+// bucket are drained. It computes this without a worker or a database.
 func expected(t *testing.T, from s3Bucket) []string {
 	t.Helper()
 	var objects []stored
@@ -41,7 +41,8 @@ func expected(t *testing.T, from s3Bucket) []string {
 	return lawful(t, objects)
 }
 
-// items are the updates and the rejections of an object, the latter as content shows them.
+// items returns the updates and the rejections of an object, the latter in the form that
+// content returns.
 func (s stored) items(t *testing.T) (updates []movie.Update, rejections []string) {
 	t.Helper()
 	err := decode.Read(bytes.NewReader(s.body), func(item decode.Item) error {
@@ -59,7 +60,8 @@ func (s stored) items(t *testing.T) (updates []movie.Update, rejections []string
 	return updates, rejections
 }
 
-// lawful is what content must give when all of the objects have been drained.
+// lawful returns the content that the catalogue must have after all of the objects are
+// drained.
 func lawful(t *testing.T, objects []stored) []string {
 	t.Helper()
 	var all []movie.Update

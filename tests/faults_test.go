@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// faults of the network. Each is on for a while in the middle of a drain.
+// faults are network faults. Each lasts for a while in the middle of a drain.
 var faults = []fault{
 	{name: "latency", delay: 50 * time.Millisecond},
 	{name: "cut in the middle of an answer", after: 700},
@@ -23,7 +23,7 @@ var faults = []fault{
 	{name: "slow", delay: 250 * time.Millisecond, piece: 256}, // 1 KB/s
 }
 
-// faultTime is how long a fault lasts: a black hole must outlast the time-outs.
+// time returns how long a fault lasts: a black hole must outlast the time-outs.
 func (f fault) time() time.Duration {
 	if f.hole {
 		return 40 * time.Second
@@ -31,7 +31,7 @@ func (f fault) time() time.Duration {
 	return 5 * time.Second
 }
 
-// adminOf is the address of the program's admin port.
+// adminOf returns the address of the program's admin port.
 func (p *process) adminOf(t *testing.T, message string) string {
 	t.Helper()
 	var line struct{ Admin string }
@@ -41,7 +41,7 @@ func (p *process) adminOf(t *testing.T, message string) string {
 	return "http://" + line.Admin
 }
 
-// status is the status of a GET, 0 without an answer.
+// status returns the status of a GET, 0 without a response.
 func status(url string) int {
 	client := http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get(url)
@@ -53,9 +53,8 @@ func status(url string) int {
 	return response.StatusCode
 }
 
-// TestNetworkFaults puts each fault between the worker and one of its servers in
-// the middle of a drain. Nothing is lost or rejected, the worker recovers by
-// itself, and its goroutines do not grow.
+// TestNetworkFaults puts each fault between the worker and one of its servers in the middle of
+// a drain. The worker loses and rejects nothing, recovers by itself and leaks no goroutines.
 func TestNetworkFaults(t *testing.T) {
 	for _, between := range []string{"database", "bucket"} {
 		for _, f := range faults {
@@ -91,7 +90,7 @@ func testNetworkFault(t *testing.T, between string, f fault) {
 	}
 	s.env = append(s.env, "MOVIES_WORKER_BATCH=20", "MOVIES_WORKER_CONCURRENCY=4")
 
-	p.set(fault{delay: 2 * time.Millisecond}) // so that the fault comes in the middle
+	p.set(fault{delay: 2 * time.Millisecond}) // slows the drain, so that the fault comes in the middle
 	w := s.start(t, "worker")
 	admin := w.adminOf(t, "worker starts")
 	waitFor(t, "the first objects to go", func() bool { return len(s.keys(t)) < 200 })
@@ -127,7 +126,7 @@ func goroutines(t *testing.T, admin string) int {
 	return n
 }
 
-// resident is the memory of the process.
+// resident returns the resident memory of the process.
 func resident(t *testing.T, admin string) string {
 	t.Helper()
 	n, err := strconv.ParseFloat(metric(t, admin, "process_resident_memory_bytes"), 64)
@@ -148,10 +147,10 @@ func metric(t *testing.T, admin, name string) string {
 	return ""
 }
 
-// TestAPIWithoutDatabase: the API says that it is degraded and stays in service, since
-// the database takes all of its processes alike: what the index has is answered, with its
-// age, and the rest is 503 with Retry-After. It recovers by itself. With the index off,
-// only what is kept is answered.
+// TestAPIWithoutDatabase: the API reports that it is degraded and stays in service, since the
+// database is away for all of its processes alike. It answers from the index, with an Age
+// header; anything else is 503 with Retry-After. With the index off, it answers only from its
+// cache. It recovers by itself.
 func TestAPIWithoutDatabase(t *testing.T) {
 	t.Run("index", func(t *testing.T) { testAPIWithoutDatabase(t, "on", "/history", "database: ok\nindex: ok\n") })
 	t.Run("SQL", func(t *testing.T) { testAPIWithoutDatabase(t, "off", "", "database: ok\n") })
@@ -167,7 +166,7 @@ func testAPIWithoutDatabase(t *testing.T, index, read, ready string) {
 	s.env = append(s.env, "MOVIES_DB_HOST="+host, "MOVIES_DB_PORT="+port, "MOVIES_API_INDEX="+index)
 	api := s.start(t, "api")
 	admin := api.adminOf(t, "API starts")
-	movies := api.apiOf(t) + "/movies/1" + read // read from the database
+	movies := api.apiOf(t) + "/movies/1" + read // not in the index
 	waitFor(t, "the API to be ready", func() bool { return status(admin+"/readyz") == http.StatusOK })
 	if got := status(api.apiOf(t) + "/movies"); got != http.StatusOK {
 		t.Errorf("status %d", got)

@@ -1,5 +1,4 @@
-// Package tests drives the real program from outside: processes, real servers,
-// real signals.
+// Package tests drives the real program from outside: processes, real servers, real signals.
 package tests
 
 import (
@@ -61,14 +60,15 @@ type inbox interface {
 	keys(t *testing.T) []string
 }
 
-// folder is a local folder as a bucket.
+// folder is a local folder that serves as a bucket.
 type folder struct{ dir string }
 
 func newFolder(t *testing.T) inbox { return folder{t.TempDir()} }
 
 func (f folder) env() []string { return []string{"MOVIES_BUCKET_DIR=" + f.dir} }
 
-// put makes files appear whole, and old enough to be read at once.
+// put creates a file atomically, with a modification time old enough for the worker to read it
+// at once.
 func (f folder) put(t *testing.T, key string, body []byte) {
 	t.Helper()
 	hidden := filepath.Join(f.dir, ".part-"+filepath.Base(key))
@@ -96,7 +96,7 @@ func (f folder) keys(t *testing.T) []string {
 	return keys
 }
 
-// s3Bucket is a bucket of its own on the S3 server at hand.
+// s3Bucket is a bucket for one test on the configured S3 server.
 type s3Bucket struct {
 	client *s3.Client
 	name   string
@@ -159,7 +159,7 @@ func (b s3Bucket) keys(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		for _, o := range page.Contents {
-			if !strings.Contains(*o.Key, bucket.ProbePrefix) { // left by a kill, and removed by a later probe
+			if !strings.Contains(*o.Key, bucket.ProbePrefix) { // a killed worker leaves it, a later probe removes it
 				keys = append(keys, *o.Key)
 			}
 		}
@@ -167,7 +167,7 @@ func (b s3Bucket) keys(t *testing.T) []string {
 	return keys
 }
 
-// putAll writes many objects at once.
+// putAll puts many objects in parallel.
 func putAll(t *testing.T, to inbox, objects map[string][]byte) {
 	t.Helper()
 	var group errgroup.Group
@@ -178,7 +178,7 @@ func putAll(t *testing.T, to inbox, objects map[string][]byte) {
 	_ = group.Wait()
 }
 
-// databaseEnv tells the program which database to use.
+// databaseEnv returns the environment that selects the database.
 func databaseEnv(o database.Options) []string {
 	if o.File != "" {
 		return []string{"MOVIES_DB_FILE=" + o.File}
@@ -189,7 +189,7 @@ func databaseEnv(o database.Options) []string {
 	}
 }
 
-// site is a database and a bucket, and the program's environment for them.
+// site is a database, a bucket, and the program's environment for them.
 type site struct {
 	inbox
 	database database.Options
@@ -212,7 +212,7 @@ type process struct {
 	*exec.Cmd
 	mu    sync.Mutex
 	lines []string
-	seen  chan struct{} // has something when a line was written
+	seen  chan struct{} // receives after a new line
 	ended chan struct{}
 }
 
@@ -264,7 +264,7 @@ func (p *process) log() string {
 	return strings.Join(p.lines, "\n")
 }
 
-// tail is the last lines of the log: all of it would bury what failed.
+// tail returns the last lines of the log, short enough for a failure message.
 func (p *process) tail(lines int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -300,7 +300,7 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// exit waits for the end and returns the exit code, -1 after a signal.
+// exit waits for the end and returns the exit code, or -1 after a signal.
 func (p *process) exit(t *testing.T) int {
 	t.Helper()
 	<-p.ended
@@ -339,7 +339,7 @@ func (s *site) serve(t *testing.T) string {
 	return s.start(t, "api").apiOf(t)
 }
 
-// apiOf is the address of an API that has been started.
+// apiOf returns the address of a running API.
 func (p *process) apiOf(t *testing.T) string {
 	t.Helper()
 	var line struct{ URL string }
@@ -349,8 +349,8 @@ func (p *process) apiOf(t *testing.T) string {
 	return strings.TrimSuffix(line.URL, "/movies")
 }
 
-// waitSeen waits until the API has seen all that was committed: answers may be
-// behind by its staleness.
+// waitSeen waits until the API shows all commits; responses may be as stale as the API's
+// staleness allows.
 func (s *site) waitSeen(t *testing.T, api string) {
 	t.Helper()
 	revision, err := s.db.Revision(t.Context())
@@ -378,7 +378,7 @@ type film struct {
 	Genres []string `json:"genres"`
 }
 
-// walk follows next_url from a first path to the end. Ids must fall strictly.
+// walk follows next_url from the first path to the end. Ids must strictly decrease.
 func walk(t *testing.T, api, path string) []film {
 	t.Helper()
 	var all []film
@@ -421,7 +421,7 @@ func get(t *testing.T, url string) []byte {
 	return body
 }
 
-// server is a fresh database on the first server at hand.
+// server returns a fresh database on the first configured server.
 func server(t *testing.T) database.Options {
 	t.Helper()
 	servers := databasetest.Servers(t)
@@ -431,7 +431,7 @@ func server(t *testing.T) database.Options {
 	return databasetest.Server(t, servers[0])
 }
 
-// freePort is a port that nothing listens on, below those of clients.
+// freePort returns a port that nothing listens on, below the range of ephemeral ports.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for port := 13000 + os.Getpid()%5000; ; port++ {
@@ -446,7 +446,7 @@ func freePort(t *testing.T) string {
 	}
 }
 
-// waitFor polls until done, for a minute at most.
+// waitFor polls until done, for at most a minute.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
@@ -456,7 +456,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// texts are the rows of a query that selects one text.
+// texts returns the rows of a query that selects one text column.
 func texts(t *testing.T, raw *sql.DB, query string) []string {
 	t.Helper()
 	rows, err := raw.QueryContext(t.Context(), query)

@@ -16,13 +16,13 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// TestKillImport kills an import with -9 in the middle of a file. After a second
-// run, the content is that of an import that nothing disturbed.
+// TestKillImport kills an import with -9 in the middle of a file. After a second run, the
+// catalogue equals that of an undisturbed import.
 func TestKillImport(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		random := rand.New(rand.NewPCG(randomSeed(t), 0))
 		var text strings.Builder
-		for i := range 25_000 { // each movie is new, so that all of it takes time
+		for i := range 25_000 { // each movie is new, so that the import takes time
 			year := "2000"
 			if i%3001 == 7 || random.IntN(2000) == 0 {
 				year = `"2000"`
@@ -42,7 +42,7 @@ func TestKillImport(t *testing.T) {
 	})
 }
 
-// another is a fresh database on the same engine.
+// another returns a fresh database on the same engine.
 func another(t *testing.T, o database.Options) database.Options {
 	t.Helper()
 	if o.File != "" {
@@ -67,7 +67,7 @@ func killImport(t *testing.T, o, twin database.Options, path string, after int) 
 	}
 }
 
-// logged is how many updates the ingest log has.
+// logged returns how many updates the ingest log has.
 func logged(t *testing.T, raw *sql.DB) int {
 	t.Helper()
 	updates := 0

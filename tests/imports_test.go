@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// layout reads which packages of ours each package may import from the table of
-// docs/design.md. A package that is not there needs a noun, and a row.
+// layout reads from the table of docs/design.md which of our packages each package may import.
+// A new package needs a noun, and a row there.
 func layout(t *testing.T) map[string][]string {
 	t.Helper()
 	_, table, found := strings.Cut(textOf(t, "../docs/design.md"), "| package | content | may import, of ours |\n")
@@ -22,7 +22,7 @@ func layout(t *testing.T) map[string][]string {
 	}
 	names := func(cell string) (all []string) {
 		for _, m := range regexp.MustCompile("`([a-z0-9/]+)`").FindAllStringSubmatch(cell, -1) {
-			if m[1] == "client" { // the public one
+			if m[1] == "client" { // the public package
 				all = append(all, m[1])
 			} else {
 				all = append(all, "internal/"+m[1])

@@ -30,14 +30,13 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// links are the rows of a link table, as title and name.
+// links returns the rows of a link table, as title and name.
 func links(t *testing.T, raw *sql.DB, table string) []string {
 	t.Helper()
 	return texts(t, raw, "SELECT CONCAT_WS(': ', m.title, l.name) FROM "+table+" l JOIN movie m ON m.id = l.movie_id")
 }
 
-// TestPartialUpdates follows one movie through updates that each say a part, and
-// one that arrives late.
+// TestPartialUpdates follows one movie through partial updates, of which one arrives late.
 func TestPartialUpdates(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		dir := newFolder(t)
@@ -47,7 +46,7 @@ func TestPartialUpdates(t *testing.T) {
 		base := time.Now().Add(-time.Hour).Truncate(time.Second)
 		for i, step := range []struct {
 			object       string
-			at           time.Duration // of the object, after base
+			at           time.Duration // the object's time, after base
 			cast, genres []string
 		}{
 			{`{"title": "T", "year": 2000, "cast": ["A", "B"], "genres": []}`, 0, []string{"A", "B"}, []string{}},
@@ -85,8 +84,8 @@ func TestPartialUpdates(t *testing.T) {
 	})
 }
 
-// invalid are objects that hold one update which cannot be used, with a valid
-// neighbour where the form allows one, and a word of the reason.
+// invalid lists objects with one invalid update, a valid neighbour where the format allows
+// one, and a word of the reason.
 var invalid = map[string]struct {
 	object string
 	reason string
@@ -133,8 +132,8 @@ func gzipped(text string) string {
 	return out.String()
 }
 
-// TestInvalidInput: each invalid object leaves the bucket and is recorded once
-// with a reason; its valid neighbour is applied; check says the same.
+// TestInvalidInput: the worker removes each invalid object from the bucket, records it once
+// with a reason, and applies its valid neighbour. The check command reports the same.
 func TestInvalidInput(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		s := newSite(t, o, newFolder(t))
@@ -184,7 +183,7 @@ func TestInvalidInput(t *testing.T) {
 	})
 }
 
-// overwriter is a store whose object is overwritten after it was read, once.
+// overwriter is a store that overwrites one object, once, after the worker has read it.
 type overwriter struct {
 	bucket.Store
 	overwrite func()
@@ -204,8 +203,7 @@ func (o *overwriter) Get(ctx context.Context, key string) (bucket.Object, io.Rea
 	return object, io.NopCloser(bytes.NewReader(content)), err
 }
 
-// TestOverwrittenBetweenGetAndDelete on every kind of bucket: neither update is
-// lost.
+// TestOverwrittenBetweenGetAndDelete: on every kind of bucket, neither update is lost.
 func TestOverwrittenBetweenGetAndDelete(t *testing.T) {
 	s3 := func(t *testing.T, endpoint, name string) bucket.Store {
 		t.Setenv("AWS_ENDPOINT_URL_S3", endpoint)

@@ -17,7 +17,7 @@ import (
 
 const live = `document.getElementById("badge").dataset.state === "live"`
 
-// another opens one more tab of the same browser.
+// another opens another tab of the same browser.
 func (b *tab) another() *tab {
 	b.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
@@ -29,8 +29,9 @@ func (b *tab) another() *tab {
 	return other
 }
 
-// TestManyTabs: a browser opens six connections to a server. Eight tabs share one
-// stream, each shows what is new, and so does one after the tab that had it is closed.
+// TestManyTabs: a browser opens at most six connections to a server. Eight tabs share one
+// stream, and each shows new movies. They still do after the tab that held the stream is
+// closed.
 func TestManyTabs(t *testing.T) {
 	first := newTab(t, desktop)
 	defer first.quiet()
@@ -72,8 +73,8 @@ func TestManyTabs(t *testing.T) {
 	}
 }
 
-// TestBrowseThroughRoll: a balancer answers 502 for a while, as in a roll of the API. The
-// page goes on from what it has shown, so that nothing that happens meanwhile is missed.
+// TestBrowseThroughRoll: a balancer answers 502 for a while, as during a rolling update of the
+// API. The page resumes from the revision that it has shown, so it misses no change.
 func TestBrowseThroughRoll(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -104,7 +105,7 @@ func TestBrowseThroughRoll(t *testing.T) {
 	if err != nil || len(newest) != 1 {
 		t.Fatalf("%v, %v", newest, err)
 	}
-	first, err := movie.ParseFields(newest[0].Fields) // which one it is, two commits side by side decide
+	first, err := movie.ParseFields(newest[0].Fields) // which movie is first depends on two concurrent commits
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,8 +125,8 @@ func (s *site) revision(t *testing.T) int64 {
 	return revision
 }
 
-// TestBrowseBelowAPath: the page works where a proxy serves it below a path, also where
-// the API was not told of it.
+// TestBrowseBelowAPath: the page works behind a proxy that serves it below a path, also if the
+// API does not know the path.
 func TestBrowseBelowAPath(t *testing.T) {
 	for _, setting := range []string{"MOVIES_API_BASE_PATH=/films", "MOVIES_API_BASE_PATH="} {
 		t.Run(setting, func(t *testing.T) {

@@ -15,12 +15,12 @@ import (
 
 const monitoring = "../deployment/monitoring/"
 
-// exported gathers the metrics that the code makes, from its text: one that has
-// a label is in no registry before it is used. True are histograms.
+// exported collects the names of the metrics from the source code, since a registry lacks a
+// labelled metric before its first use. The value is true for a histogram.
 func exported(t *testing.T) map[string]bool {
 	t.Helper()
 	subsystem := regexp.MustCompile(`Subsystem: +"(\w+)"`)
-	// Made at once, or by a helper of the same file that is named after the type.
+	// Metrics are made directly, or by a helper of the same file that is named after the type.
 	name := regexp.MustCompile(`(Counter|Gauge|Histogram)Opts\{[^{}]*Name: +"(\w+)"|\b(counter|gauge|histogram)\("(\w+)"`)
 	metrics := map[string]bool{}
 	err := filepath.WalkDir("../internal", func(path string, _ fs.DirEntry, err error) error {
@@ -58,8 +58,8 @@ var (
 	ofAll      = []string{"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
 )
 
-// metricsOf are the metrics of a query: the words that are neither labels, nor
-// functions, nor operators.
+// metricsOf returns the metrics of a query: the words that are not labels, functions or
+// operators.
 func metricsOf(query string) []string {
 	var found []string
 	for _, w := range words.FindAllStringSubmatch(notMetrics.ReplaceAllString(query, " "), -1) {
@@ -110,8 +110,7 @@ func textOf(t *testing.T, file string) string {
 	return string(text)
 }
 
-// TestMonitoringAlerts: they look at metrics that exist, and each is explained
-// and tested.
+// TestMonitoringAlerts: every alert uses metrics that exist, and each is explained and tested.
 func TestMonitoringAlerts(t *testing.T) {
 	metrics := exported(t)
 	rules, unit, handbook := textOf(t, monitoring+"alerts.yaml"), textOf(t, monitoring+"alerts_test.yaml"), textOf(t, "../docs/runbook.md")
@@ -137,7 +136,7 @@ func TestMonitoringAlerts(t *testing.T) {
 	}
 }
 
-// TestMonitoringHandbook: its table has all metrics, and no others.
+// TestMonitoringHandbook: the handbook's table lists all metrics, and no others.
 func TestMonitoringHandbook(t *testing.T) {
 	want := slices.Sorted(maps.Keys(exported(t)))
 	_, chapter, found := strings.Cut(textOf(t, "../docs/runbook.md"), "\n## Metrics\n")

@@ -14,11 +14,12 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// moveVariable holds the DSNs of servers to move from, when those at hand are TiDB.
+// moveVariable holds the DSNs of the servers to move from; the tests' own servers are TiDB
+// then.
 const moveVariable = "MOVIES_TEST_MOVE_FROM_DSN"
 
-// TestMoveToTiDB runs the handbook's commands: what a server holds becomes a
-// TiDB's, and ids and revisions go on there.
+// TestMoveToTiDB runs the handbook's commands: they copy a server's data to TiDB, where ids
+// and revisions continue.
 func TestMoveToTiDB(t *testing.T) {
 	from, to := os.Getenv(moveVariable), databasetest.Servers(t)
 	if from == "" || len(to) == 0 {
@@ -39,7 +40,7 @@ func testMove(t *testing.T, from, to database.Options) {
 {"title": "Big", "year": "1988"}
 `))
 	source.drain(t)
-	source.put(t, "2.ndjson", []byte(`{"title": "Heat", "year": 1995, "deleted": true}`)) // the highest id is hidden
+	source.put(t, "2.ndjson", []byte(`{"title": "Heat", "year": 1995, "deleted": true}`)) // hides the highest id
 	source.drain(t)
 
 	target := newSite(t, to, newFolder(t))
@@ -59,8 +60,7 @@ func testMove(t *testing.T, from, to database.Options) {
 	goesOn(t, target)
 }
 
-// goesOn checks that what was known is known still, and what is new is numbered
-// after it.
+// goesOn checks that the catalogue keeps its movies and numbers new ones after them.
 func goesOn(t *testing.T, s *site) {
 	t.Helper()
 	db := databasetest.Raw(t, s.database)
@@ -95,7 +95,7 @@ func (s *site) output(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// move runs the block of the handbook that dumps and loads.
+// move runs the handbook's commands that dump and load.
 func move(t *testing.T, from, to database.Options) {
 	t.Helper()
 	text, err := os.ReadFile("../docs/scale.md")

@@ -21,9 +21,9 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// nginx runs a real nginx with its defaults: a location, a bare proxy_pass, and what a
-// test adds. Where there is none the test is skipped. It returns its address and a
-// function that reads its log of errors.
+// nginx runs a real nginx with its defaults: one location, a plain proxy_pass, and the test's
+// additions. It skips the test if nginx is not installed. It returns the address and a
+// function that reads nginx's error log.
 func nginx(t *testing.T, location, target string) (address string, log func() string) {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -34,7 +34,8 @@ func nginx(t *testing.T, location, target string) (address string, log func() st
 		t.Skip("no nginx, so nothing is tested behind one")
 	}
 	dir, port := t.TempDir(), freePort(t)
-	// Its workers may be another user, and write the pieces that do not fit into memory.
+	// The nginx workers may run as another user. They write responses here that do not fit
+	// into memory.
 	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ http {
 	}
 	t.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGTERM)
-		_ = command.Wait() // it was told to end
+		_ = command.Wait() // SIGTERM was sent
 		if t.Failed() {
 			t.Logf("nginx says:\n%s", log())
 		}
@@ -77,7 +78,8 @@ http {
 	return address, log
 }
 
-// largeSite has so many movies of some 10 KB each, and more settings for its API.
+// largeSite returns a site with that many movies of some 10 KB each, and more settings for its
+// API.
 func largeSite(t *testing.T, movies int, settings ...string) (s *site, api string) {
 	t.Helper()
 	s = newSite(t, databasetest.SQLite(t), newFolder(t))
@@ -98,7 +100,7 @@ func largeFilms(movies int) string {
 	return all.String()
 }
 
-// TestNginxBasePath: below a path that nginx takes away, every link can be followed.
+// TestNginxBasePath: below a path that nginx strips, every link works.
 func TestNginxBasePath(t *testing.T) {
 	_, api := largeSite(t, 30, "MOVIES_API_BASE_PATH=/films")
 	address, _ := nginx(t, "/films/", strings.TrimPrefix(api, "http://"))
@@ -133,8 +135,8 @@ func TestNginxBasePath(t *testing.T) {
 	}
 }
 
-// TestNginxCutExport: nginx speaks HTTP/1.0 to the API. An export that breaks off, since
-// the database goes away, must not end cleanly at the client, neither as NDJSON nor as CSV.
+// TestNginxCutExport: nginx speaks HTTP/1.0 to the API. If an export breaks off because the
+// database goes away, the client must see an error, for NDJSON and for CSV.
 func TestNginxCutExport(t *testing.T) {
 	const movies = 1500
 	s := newSite(t, server(t), newFolder(t))
@@ -164,7 +166,7 @@ func TestNginxCutExport(t *testing.T) {
 	}
 }
 
-// countLines counts the lines of an answer.
+// countLines counts the lines of a response.
 func countLines(t *testing.T, address, path, version string) (lines int, err error) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -183,7 +185,7 @@ func countLines(t *testing.T, address, path, version string) (lines int, err err
 	return strings.Count(string(body), "\n"), err
 }
 
-// TestNginxStream: events come at once through nginx's buffers.
+// TestNginxStream: events pass nginx's buffers at once.
 func TestNginxStream(t *testing.T) {
 	s, api := largeSite(t, 1)
 	s.start(t, "worker")
@@ -213,25 +215,25 @@ func TestNginxStream(t *testing.T) {
 	began := time.Now()
 	for next() != "id: 2\n" {
 	}
-	if took := time.Since(began); took > 14*time.Second { // a heartbeat would push it through
+	if took := time.Since(began); took > 14*time.Second { // a heartbeat would flush it by then
 		t.Errorf("it took %s", took)
 	}
 }
 
-// TestNginxHeaders: what the API says fits into nginx's buffers, whatever was asked, and
-// what it links to can be asked for.
+// TestNginxHeaders: the API's response headers fit into nginx's buffers for every request, and
+// nginx accepts the links in them.
 func TestNginxHeaders(t *testing.T) {
 	_, api := largeSite(t, 30)
 	address, _ := nginx(t, "/", strings.TrimPrefix(api, "http://"))
 	for _, n := range []int{10, 100, 500, 900, 1000, 1020, 1100, 2000} {
 		for name, word := range map[string]string{"plain": "ë", "escaped": "%C3%AB", "ASCII": "e"} {
-			// Words that no title has would match nothing; a repeated one is one word.
+			// Words that no title has would match nothing. A repeated word counts once.
 			query := "q=film+" + strings.Repeat("film+", n/5) + "&limit=10&genre=Drama"
 			if name != "ASCII" {
 				query = "cast=Zo" + word + strings.Repeat("&cast=Zo"+word, min(n/100, 9)) + "&limit=10&title=" + strings.Repeat(word, n/6)
 			}
 			if len(query) > 7<<10 {
-				continue // nginx itself takes no more
+				continue // nginx itself accepts no more
 			}
 			for path, pages := "/movies?"+query, 0; path != "" && pages < 3; pages++ {
 				response, err := http.Get("http://" + address + path)

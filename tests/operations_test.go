@@ -23,7 +23,7 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// Expressions of the operators' page.
+// JavaScript expressions of the operators' page.
 const (
 	badge   = `document.getElementById("ready").dataset.state`
 	traced  = `document.getElementById("trace").innerText`
@@ -31,18 +31,19 @@ const (
 	reasons = `document.getElementById("reasons").innerText`
 )
 
-// health is what the page says of a part: its state, and in which words.
+// health returns an expression: whether the page shows the part with this state and these
+// words.
 func health(part, state, words string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("#health li")].some(l => l.querySelector("b").textContent === %q && l.dataset.state === %q && l.innerText.includes(%q))`,
 		part, state, words)
 }
 
-// tile is a figure of the page.
+// tile returns an expression for the text of a figure on the page.
 func tile(name string) string {
 	return fmt.Sprintf(`([...document.querySelectorAll("#tiles div")].find(d => d.firstChild.textContent === %q)?.innerText ?? "")`, name)
 }
 
-// full keeps a picture of the whole page.
+// full saves a screenshot of the whole page.
 func (b *tab) full(l look, name string) {
 	b.Helper()
 	height := evaluate[int64](b, "document.documentElement.scrollHeight")
@@ -51,14 +52,14 @@ func (b *tab) full(l look, name string) {
 	b.do(chromedp.EmulateViewport(l.width, l.height))
 }
 
-// fits expects that nothing is wider than the window.
+// fits expects that the page is no wider than the window.
 func (b *tab) fits() {
 	b.Helper()
 	b.is(`document.documentElement.scrollWidth <= innerWidth`, true)
 }
 
-// operated is a site with movies, one of them superseded and one deleted, and rejections
-// of five kinds.
+// operated returns a site with movies, one of them superseded and one deleted, and with
+// rejections of five kinds.
 func operated(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t, databasetest.SQLite(t), newFolder(t))
@@ -83,15 +84,15 @@ func operated(t *testing.T) *site {
 	return s
 }
 
-// find asks where an object is.
+// find traces an object on the page.
 func (b *tab) find(key string) {
 	b.Helper()
 	b.script(fmt.Sprintf(`document.querySelector("#object [name=key]").value = %q`, key))
 	b.click("#object button")
 }
 
-// TestOperationsOfWorker: health, figures, charts, passes, and each thing that may have
-// become of an object.
+// TestOperationsOfWorker: the worker's page shows health, figures, charts, passes, and every
+// possible outcome of an object.
 func TestOperationsOfWorker(t *testing.T) {
 	b := newTab(t, desktop)
 	s := operated(t)
@@ -103,7 +104,7 @@ func TestOperationsOfWorker(t *testing.T) {
 		if key := fmt.Sprintf("later-%d.json", i); half.Owns(key) {
 			mine = key
 		} else {
-			other = key // stays in the bucket: its worker does not run
+			other = key // stays in the bucket, since its worker does not run
 		}
 	}
 	b.open(admin + "/")
@@ -140,7 +141,7 @@ func TestOperationsOfWorker(t *testing.T) {
 	b.full(desktop, "2 superseded")
 	b.accessible("object")
 
-	b.click(`#trace a[href*="title="]`) // its movie
+	b.click(`#trace a[href*="title="]`) // opens its movie
 	b.wait(`document.activeElement.id === "h-movie" && ` + origins + `.includes("Twice told (2000)")`)
 	b.is(`[...document.querySelectorAll("#origins td a")].every(a => a.textContent === "new 'and' <b>.json")`, true)
 	b.do(chromedp.NavigateBack())
@@ -150,7 +151,7 @@ func TestOperationsOfWorker(t *testing.T) {
 	b.wait(origins + `.includes("deletes.json") && document.querySelector("#origins .deleted") !== null`)
 	b.shot("3 deleted movie")
 	b.accessible("movie")
-	b.open(admin + "/?title=Film+7&year=1957") // shared with somebody else
+	b.open(admin + "/?title=Film+7&year=1957") // as a shared link
 	b.wait(origins + `.includes("films.ndjson")`)
 
 	b.do(chromedp.SendKeys("#search", "NO YEAR"))
@@ -167,8 +168,8 @@ func TestOperationsOfWorker(t *testing.T) {
 	b.quiet()
 }
 
-// TestOperationsOfAPI: what the API process answers from, what workers have reported, and
-// the way to the runbook.
+// TestOperationsOfAPI: the API's page shows its index and cache, the workers' reports, and
+// links to the runbook.
 func TestOperationsOfAPI(t *testing.T) {
 	b := newTab(t, desktop)
 	s := operated(t)
@@ -193,14 +194,14 @@ func TestOperationsOfAPI(t *testing.T) {
 	b.accessible("API, late")
 	b.is(health("backlog", "degraded", "What to do: MoviesBacklogLate in docs/runbook.md."), true)
 	b.find("gone.json")
-	b.wait(traced + `.includes("jpmovies trace 'gone.json'")`) // no bucket here
+	b.wait(traced + `.includes("jpmovies trace 'gone.json'")`) // the API has no bucket
 	b.find("new 'and' <b>.json")
 	b.wait(traced + `.includes("jpmovies trace 'new '\\''and'\\'' <b>.json'")`)
 	b.quiet()
 }
 
-// TestAdminPortsOnlyRead: the admin ports of worker and API answer operators alike, keep
-// nothing, and change nothing.
+// TestAdminPortsOnlyRead: the admin ports of worker and API have the same routes, forbid
+// caching, and change nothing.
 func TestAdminPortsOnlyRead(t *testing.T) {
 	s := operated(t)
 	before := s.revision(t)
@@ -243,7 +244,7 @@ func TestAdminPortsOnlyRead(t *testing.T) {
 	}
 }
 
-// TestRunbook: each heading that the page names is in the runbook.
+// TestRunbook: the runbook has each heading that the page links to.
 func TestRunbook(t *testing.T) {
 	page, err := os.ReadFile("../internal/web/static/admin.js")
 	if err != nil {
@@ -270,8 +271,8 @@ func TestRunbook(t *testing.T) {
 	}
 }
 
-// TestOperationsWithoutDatabase takes the database away and gives it back: both pages say
-// what is wrong and where to read about it, and go on by themselves.
+// TestOperationsWithoutDatabase stops the database and starts it again: both pages report the
+// cause, link to the runbook, and recover by themselves.
 func TestOperationsWithoutDatabase(t *testing.T) {
 	o := server(t)
 	s := newSite(t, o, newFolder(t))
@@ -312,7 +313,7 @@ func TestOperationsWithoutDatabase(t *testing.T) {
 	}
 }
 
-// TestOperationsWithoutProcess: a page whose process has ended says how old it is.
+// TestOperationsWithoutProcess: after its process has ended, a page shows the age of its data.
 func TestOperationsWithoutProcess(t *testing.T) {
 	b := newTab(t, desktop)
 	s := operated(t)
@@ -355,7 +356,7 @@ func TestOperationsByKeyboard(t *testing.T) {
 	b.quiet()
 }
 
-// TestOperationsLooks shows the page on a phone, on a tablet, and in the dark.
+// TestOperationsLooks captures the page on a phone, on a tablet, and in dark mode.
 func TestOperationsLooks(t *testing.T) {
 	s := operated(t)
 	s.put(t, strings.Repeat("a-long-name-", 16)+".json", []byte(`{"title": "No year"}`))
@@ -378,7 +379,7 @@ func TestOperationsLooks(t *testing.T) {
 	}
 }
 
-// TestEmptyOperations: a worker that has found nothing so far.
+// TestEmptyOperations: the page of a worker that has not found an object yet.
 func TestEmptyOperations(t *testing.T) {
 	b := newTab(t, desktop)
 	s := newSite(t, databasetest.SQLite(t), newFolder(t))
@@ -390,8 +391,8 @@ func TestEmptyOperations(t *testing.T) {
 	b.quiet()
 }
 
-// TestKeptFiles: a second visit fetches no file again. During a rollout a page names the
-// folder of another release, and works all the same.
+// TestKeptFiles: a second visit fetches no file again. During a rollout, a page names the
+// folder of another release and still works.
 func TestKeptFiles(t *testing.T) {
 	s := operated(t)
 	api := s.serve(t)
@@ -413,7 +414,7 @@ func TestKeptFiles(t *testing.T) {
 	through := httputil.NewSingleHostReverseProxy(target)
 	folder := regexp.MustCompile(`/web/[0-9a-f]{12}/`)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/docs" { // from a process of another release
+		if r.URL.Path == "/docs" { // as from a process of another release
 			page := folder.ReplaceAll(get(t, api+"/docs"), []byte("/web/0123456789ab/"))
 			page = regexp.MustCompile(`"web/[0-9a-f]{12}/`).ReplaceAll(page, []byte(`"web/0123456789ab/`))
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -14,7 +14,7 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// dragMouse presses at x, moves to another x at the same height, and lets go.
+// dragMouse drags from one x to another at the same height.
 func (b *tab) dragMouse(from, to, y float64) {
 	b.Helper()
 	run(b, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -29,7 +29,7 @@ func (b *tab) dragMouse(from, to, y float64) {
 	}))
 }
 
-// dragFinger does the same by touch.
+// dragFinger does the same with a finger.
 func (b *tab) dragFinger(from, to, y float64) {
 	b.Helper()
 	run(b, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -46,7 +46,7 @@ func (b *tab) dragFinger(from, to, y float64) {
 	}))
 }
 
-// starred is a site of a few films with people who have names, and a worker at work.
+// starred returns a site of a few films with named people, with a running worker, and its API.
 func starred(t *testing.T) (s *site, api string) {
 	t.Helper()
 	s = newSite(t, databasetest.SQLite(t), newFolder(t))
@@ -68,8 +68,8 @@ const (
 	entries   = `[...document.querySelectorAll("#options [role=option]")].map(o => o.textContent).join()`
 )
 
-// TestBrowseSearch finds what is meant: titles, people and genres, with typos; and where a
-// search finds nothing, it asks what was meant.
+// TestBrowseSearch finds titles, people and genres despite typos. If a search finds nothing,
+// the page suggests others.
 func TestBrowseSearch(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -99,18 +99,18 @@ func TestBrowseSearch(t *testing.T) {
 	b.search("star wa")
 	b.wait(`document.querySelector("#list h3")?.textContent === "Star Wars" && document.querySelector("#chips a").textContent.includes("title has star wa…")`)
 	b.do(chromedp.SendKeys("#q", " zzzz"))
-	b.wait(entries + `.startsWith("Titles with")`) // nothing is meant
+	b.wait(entries + `.startsWith("Titles with")`) // no suggestion matches
 	b.press(kb.Enter)
 	b.wait(countText + ` === "No movies" && document.getElementById("note").textContent.includes("No movie matches")`)
 	b.script(`document.getElementById("q").select()`)
 	b.do(chromedp.SendKeys("#q", "%%%"))
-	b.press(kb.Enter) // no word at all
+	b.press(kb.Enter) // the query has no word
 	b.faulty = true
 	b.wait(countText + ` === "That cannot be shown" && document.querySelector(".error").textContent.startsWith("q is")`)
 }
 
-// TestBrowseAsksLittle: while somebody types, answers that are late are dropped, and
-// most keys need no question.
+// TestBrowseAsksLittle: while somebody types, the page drops late responses, and most keys
+// cause no request.
 func TestBrowseAsksLittle(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -125,12 +125,12 @@ func TestBrowseAsksLittle(t *testing.T) {
 	b.script(`performance.clearResourceTimings()`)
 	b.press(kb.Enter)
 	b.wait(countText + ` === "1 of 6 movies"`)
-	// One list, three counts; all movies per year are known.
+	// One list and three counts. The page already has the counts of all movies per year.
 	const asked = `performance.getEntriesByType("resource").map(r => new URL(r.name).pathname).filter(p => p !== "/status" && p !== "/changes").sort()`
 	b.wait(asked + `.join() === "/genres,/movies,/people,/years"`)
 }
 
-// TestBrowseFilters combines what a movie must have, may have, and must not have.
+// TestBrowseFilters combines filters: all of, any of, and none of.
 func TestBrowseFilters(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -141,7 +141,7 @@ func TestBrowseFilters(t *testing.T) {
 	b.is(chipTexts, "Remove any of Drama, Comedy×,Remove without Helen Hunt×,Clear all")
 	const row = `[...document.querySelectorAll("#genre a")].find(a => a.dataset.name === %q)`
 	b.wait(fmt.Sprintf(row, "Drama") + `?.dataset.tag === "any"`)
-	b.is(fmt.Sprintf(row, "Action")+`.querySelector(".n").textContent`, 1) // what it would bring
+	b.is(fmt.Sprintf(row, "Action")+`.querySelector(".n").textContent`, 1) // the count with this filter added
 	b.script(fmt.Sprintf(row, "Action") + `.click()`)
 	b.wait(countText + ` === "4 of 6 movies"`)
 	b.click(`[name=genre-way][value=_not]`)
@@ -153,7 +153,7 @@ func TestBrowseFilters(t *testing.T) {
 
 	b.open(api + "/?genre=Drama&genre=Comedy")
 	b.wait(countText + ` === "No movies"`)
-	b.click(`[name=genre-way][value=_any]`) // all becomes any
+	b.click(`[name=genre-way][value=_any]`) // changes "all of" to "any of"
 	b.wait(`location.search === "?genre_any=Drama&genre_any=Comedy" && ` + countText + ` === "4 of 6 movies"`)
 	b.script(`[...document.querySelectorAll("#cast a")].find(a => a.dataset.name === "Tom Hanks").click()`)
 	b.wait(`location.search.endsWith("&cast=Tom+Hanks") && ` + countText + ` === "2 of 6 movies"`)
@@ -168,7 +168,7 @@ func TestBrowseFilters(t *testing.T) {
 	b.wait(countText + ` === "That cannot be shown" && document.querySelector(".error").textContent.startsWith("year_from is")`)
 }
 
-// TestBrowseMovie shows all of a movie, what is like it, and what becomes of it.
+// TestBrowseMovie shows a movie's details, similar movies, and its later changes.
 func TestBrowseMovie(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -178,13 +178,13 @@ func TestBrowseMovie(t *testing.T) {
 	b.click("#list h3 a")
 	b.wait(pageTitle + ` === "Interstellar" && document.title === "Interstellar (2014) – Movies"`)
 	b.is(`[...document.querySelectorAll(".people a")].map(a => a.textContent).join()`, "Anne Hathaway,Michael Caine")
-	b.is(`[...document.querySelectorAll("#page .card h3")].map(h => h.textContent).join()`, "The Dark Knight Rises,The Cider House Rules") // the most shared first
+	b.is(`[...document.querySelectorAll("#page .card h3")].map(h => h.textContent).join()`, "The Dark Knight Rises,The Cider House Rules") // most in common first
 	b.is(`document.querySelector(".history").textContent.startsWith("Added")`, true)
 	b.shot("1 movie")
 	b.accessible("movie")
 	s.put(t, "changed.json", []byte(`{"title": "Interstellar", "year": 2014, "cast": ["Anne Hathaway", "Michael Caine", "Matt Damon"]}`))
 	b.wait(`document.querySelectorAll(".people a").length === 3 && document.querySelector(".history li").textContent.startsWith("Cast changed")`)
-	b.faulty = true // of the deleted one
+	b.faulty = true // the page requests the deleted movie
 	s.put(t, "deleted.json", []byte(`{"title": "Interstellar", "year": 2014, "deleted": true}`))
 	b.wait(pageTitle + `.endsWith("was deleted") && document.querySelectorAll(".history li").length === 3`)
 	b.shot("2 deleted")
@@ -195,7 +195,7 @@ func TestBrowseMovie(t *testing.T) {
 	b.wait(pageTitle + ` === "There is no movie 77"`)
 }
 
-// TestBrowsePerson shows the films of a person, their genres, and who else is in them.
+// TestBrowsePerson shows the films of a person, their genres, and who else appears in them.
 func TestBrowsePerson(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
@@ -214,7 +214,7 @@ func TestBrowsePerson(t *testing.T) {
 	b.wait(`location.search === "?cast=Michael+Caine" && ` + countText + ` === "4 of 7 movies"`)
 	b.open(api + "/?person=Micheal+Caine")
 	b.wait(pageTitle + ` === "No movie has “Micheal Caine” in its cast"`)
-	b.click(".facts a") // a search, which asks what was meant
+	b.click(".facts a") // a search, which suggests others
 	b.wait(`document.querySelector(".meant a")?.textContent.startsWith("Michael Caine")`)
 	b.shot("2 nobody")
 }

@@ -26,12 +26,12 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// disk is a file system whose power can be cut: program tests/powercut.
+// disk is a file system whose power the test can cut. Program tests/powercut serves it.
 type disk struct {
 	dir     string
 	input   io.Writer
 	answers chan string
-	off     chan struct{} // has something when the power is cut
+	off     chan struct{} // receives when the power is cut
 }
 
 // newDisk mounts a disk for the test.
@@ -100,7 +100,7 @@ func (d *disk) tell(t *testing.T, command string, args ...any) string {
 	return d.answer(t)
 }
 
-// numberOfCuts is how often a test cuts the power: MOVIES_TEST_CUTS times, or few.
+// numberOfCuts returns how often a test cuts the power: MOVIES_TEST_CUTS times, or else few.
 func numberOfCuts(t *testing.T, few int) int {
 	t.Helper()
 	text := os.Getenv("MOVIES_TEST_CUTS")
@@ -114,23 +114,23 @@ func numberOfCuts(t *testing.T, few int) int {
 	return n
 }
 
-// outage is a test that cuts the power again and again.
+// outage is a test that cuts the power repeatedly.
 type outage struct {
 	*site
 	disk   *disk
-	server *privateServer // a database on the disk; nil for a file
+	server *privateServer // the database on the disk; nil for a SQLite file
 	folder folder         // the bucket
 	random *rand.Rand
 	puts   func(t *testing.T, round int) // puts new objects, until the power is cut
-	clock  time.Time                     // of the next object
+	clock  time.Time                     // modification time of the next object
 
-	waiting []stored                         // objects that may be in the bucket still
-	all     []stored                         // objects that are to be drained
-	owed    map[movie.Identity]movie.Record  // the sum of those that have left it
-	refused map[string]bool                  // rejections of those that have left it, and whether they stay
-	busiest int                              // most operations of a round
-	cut     int                              // rounds that were cut in the middle
-	harm    func(t *testing.T) (harm string) // looks for more that may not be
+	waiting []stored                         // objects that may still be in the bucket
+	all     []stored                         // objects put and not overwritten
+	owed    map[movie.Identity]movie.Record  // the merged updates of objects that have left the bucket
+	refused map[string]bool                  // rejections of objects that have left the bucket; true: must stay
+	busiest int                              // highest number of disk operations in a round
+	cut     int                              // rounds in which the power was cut
+	harm    func(t *testing.T) (harm string) // further checks
 }
 
 func newOutage(t *testing.T, d *disk, o database.Options, bucket string) *outage {
@@ -150,7 +150,7 @@ func newOutage(t *testing.T, d *disk, o database.Options, bucket string) *outage
 	return u
 }
 
-// next is a new object.
+// next returns a new object.
 func (u *outage) next(round, i int) stored {
 	var body []byte
 	for range 1 + u.random.IntN(20) {
@@ -161,7 +161,7 @@ func (u *outage) next(round, i int) stored {
 	return stored{fmt.Sprintf("%05d-%03d.ndjson", round, i), u.clock, body}
 }
 
-// putAtOnce puts objects into a bucket that loses nothing.
+// putAtOnce puts objects into a bucket that survives power cuts.
 func (u *outage) putAtOnce(t *testing.T, round int) {
 	t.Helper()
 	for i := range 10 + u.random.IntN(40) {
@@ -173,7 +173,7 @@ func (u *outage) putAtOnce(t *testing.T, round int) {
 	}
 }
 
-// putDurably makes an object appear whole, and returns when no power cut can take it away.
+// putDurably creates an object atomically, and returns when it is durable.
 func putDurably(dir string, o stored) error {
 	f, err := os.Create(filepath.Join(dir, ".part-"+o.key))
 	if err != nil {
@@ -194,7 +194,7 @@ func putDurably(dir string, o stored) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// run cuts the power n times, and returns what harm that did: at once when it is found.
+// run cuts the power n times. It returns the first harm that it finds, or "".
 func (u *outage) run(t *testing.T, n int) (harm string) {
 	t.Helper()
 	start := time.Now()
@@ -208,7 +208,7 @@ func (u *outage) run(t *testing.T, n int) (harm string) {
 	return u.settle(t)
 }
 
-// serverLog is what the server has logged since its last start.
+// serverLog returns the server's log since its last start.
 func (u *outage) serverLog(t *testing.T) string {
 	t.Helper()
 	if u.server == nil {
@@ -221,7 +221,7 @@ func (u *outage) serverLog(t *testing.T) string {
 	return "\n" + string(text[max(0, len(text)-8000):])
 }
 
-// round runs workers until the power is cut, and restores it.
+// round runs a worker until the power is cut, and restores the power.
 func (u *outage) round(t *testing.T, round int) (left string) {
 	t.Helper()
 	u.disk.tell(t, "arm", int(math.Exp(u.random.Float64()*math.Log(3*float64(u.busiest)))))
@@ -266,8 +266,8 @@ func (u *outage) round(t *testing.T, round int) (left string) {
 	return fmt.Sprintf("%g of what was not synced stays; %s", rate, left)
 }
 
-// present are the files of the bucket, also those that an interrupted delete has moved
-// aside, by key and time.
+// present returns the files of the bucket, by key and time, including those that an
+// interrupted delete has moved aside.
 func (u *outage) present() (map[string]bool, error) {
 	all := map[string]bool{}
 	err := filepath.WalkDir(u.folder.dir, func(_ string, e fs.DirEntry, err error) error {
@@ -287,8 +287,8 @@ func generation(key string, modified time.Time) string {
 	return key + "@" + strconv.FormatInt(modified.UnixNano(), 10)
 }
 
-// examine looks for updates of objects that have left the bucket, and are not in the
-// catalogue.
+// examine looks for lost updates: their objects have left the bucket, and the catalogue lacks
+// them.
 func (u *outage) examine(t *testing.T) (harm string) {
 	t.Helper()
 	verify := exec.Command(binary, "verify")
@@ -311,7 +311,7 @@ func (u *outage) examine(t *testing.T) (harm string) {
 			u.owed[update.Identity] = movie.Merge(sum, update.Record())
 		}
 		for _, r := range rejections {
-			u.refused[r] = !strings.Contains(r, "broken ") // which are requeued
+			u.refused[r] = !strings.Contains(r, "broken ") // broken updates may be requeued
 		}
 		return true
 	})
@@ -340,7 +340,7 @@ func (u *outage) examine(t *testing.T) (harm string) {
 	return u.harm(t)
 }
 
-// open opens the database for a look. It must be closed before the power is cut.
+// open opens the database for a check. The caller must close it before the power is cut.
 func (u *outage) open(t *testing.T) *sql.DB {
 	t.Helper()
 	return databasetest.Raw(t, u.database)
@@ -376,7 +376,8 @@ func readRecords(t *testing.T, raw *sql.DB) (map[movie.Identity]movie.Record, er
 	return records, rows.Err()
 }
 
-// settle drains the bucket in peace, and compares the catalogue with the sum of all updates.
+// settle drains the bucket without power cuts, and compares the catalogue with the merged
+// updates.
 func (u *outage) settle(t *testing.T) (harm string) {
 	t.Helper()
 	u.ripen(t)
@@ -390,7 +391,7 @@ func (u *outage) settle(t *testing.T) (harm string) {
 	if harm := u.examine(t); harm != "" {
 		return "in the end: " + harm
 	}
-	broken := func(row string) bool { return strings.Contains(row, "broken ") || strings.HasPrefix(row, "movies|") } // requeued at any time
+	broken := func(row string) bool { return strings.Contains(row, "broken ") || strings.HasPrefix(row, "movies|") } // can be requeued
 	want := slices.DeleteFunc(lawful(t, u.all), broken)
 	got := slices.DeleteFunc(withoutETags(content(t, u.database)), broken)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -400,8 +401,8 @@ func (u *outage) settle(t *testing.T) (harm string) {
 	return ""
 }
 
-// ripen makes the files that interrupted deletes have moved aside so old that they are put
-// back at once.
+// ripen makes the folders of interrupted deletes so old that the worker restores their files at
+// once.
 func (u *outage) ripen(t *testing.T) {
 	t.Helper()
 	aside, err := filepath.Glob(filepath.Join(u.folder.dir, ".jpmovies-removing-*"))
@@ -415,14 +416,15 @@ func (u *outage) ripen(t *testing.T) {
 	}
 }
 
-// cutSQLite keeps the database on the disk, and the bucket in a folder that loses nothing.
+// cutSQLite keeps the database on the disk, and the bucket in a folder that survives power
+// cuts.
 func cutSQLite(t *testing.T, options ...string) *outage {
 	t.Helper()
 	d := newDisk(t, options...)
 	return newOutage(t, d, database.Options{File: filepath.Join(d.dir, "movies.sqlite")}, t.TempDir())
 }
 
-// cutMariaDB keeps the folder of a server on the disk.
+// cutMariaDB keeps the data folder of a server on the disk.
 func cutMariaDB(t *testing.T, options ...string) *outage {
 	t.Helper()
 	needMariaDB(t)
@@ -446,8 +448,8 @@ func cutMariaDB(t *testing.T, options ...string) *outage {
 	return u
 }
 
-// cutFolder keeps both on the disk. The producer overwrites objects, and an operator requeues
-// rejected updates, while the power is cut.
+// cutFolder keeps both database and bucket on the disk. Until the power is cut, the producer
+// overwrites objects, and an operator requeues rejected updates.
 func cutFolder(t *testing.T, options ...string) *outage {
 	t.Helper()
 	d := newDisk(t, options...)
@@ -461,8 +463,8 @@ func cutFolder(t *testing.T, options ...string) *outage {
 	return u
 }
 
-// busyProducer puts objects into a bucket that a power cut damages. It repeats what was not
-// acknowledged.
+// busyProducer puts objects into a bucket that a power cut damages. It repeats writes that
+// were not acknowledged.
 type busyProducer struct {
 	*outage
 	again  []stored
@@ -500,7 +502,7 @@ func (p *busyProducer) put(t *testing.T, round int) {
 	}
 }
 
-// rejected returns some of the rejected updates; none while the power is cut.
+// rejected returns some of the rejected updates, or none if the power is off.
 func (p *busyProducer) rejected(t *testing.T) map[int64]string {
 	raw := p.open(t)
 	defer func() { _ = raw.Close() }()
@@ -523,16 +525,16 @@ func (p *busyProducer) rejected(t *testing.T) map[int64]string {
 	return found
 }
 
-// requeue puts what was rejected back into the bucket.
+// requeue puts rejected updates back into the bucket.
 func (p *busyProducer) requeue(t *testing.T) {
 	for id, key := range p.rejected(t) {
 		c := exec.Command(binary, "rejections", "requeue", strconv.FormatInt(id, 10), "--file", "-")
 		c.Env, c.Stdin = p.env, strings.NewReader(fmt.Sprintf(`{"title": %q, "year": 2000}`, key))
-		_ = c.Run() // what it has not done stays rejected
+		_ = c.Run() // if it fails, they stay rejected
 	}
 }
 
-// examine looks for broken updates that are nowhere any more.
+// examine looks for lost broken updates: neither rejected, nor in the catalogue or the bucket.
 func (p *busyProducer) examine(t *testing.T) (harm string) {
 	t.Helper()
 	raw := p.open(t)
@@ -567,13 +569,13 @@ func (p *busyProducer) examine(t *testing.T) (harm string) {
 	return ""
 }
 
-// TestPowerCut cuts the power of the database's disk, and of the bucket's, again and again.
-// Of what was not synced, nothing, a part or all is left, and some blocks are torn. No update
-// is lost whose object has left the bucket, verify finds all tables in agreement, and in the
-// end the catalogue is the sum of all updates.
+// TestPowerCut cuts the power of the database's disk, and of the bucket's, repeatedly. Of the
+// data that was not synced, the disk keeps nothing, a part or all, and tears some blocks. No
+// update is lost whose object has left the bucket, verify finds all tables in agreement, and
+// in the end the catalogue equals the merged updates.
 //
 // MariaDB runs by hand only: once, after 27 of some 200 cuts, the server itself reported a
-// corrupted table, and it is not known whether its recovery or this disk is at fault.
+// corrupted table. Whether its recovery or this disk is at fault is unknown.
 func TestPowerCut(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -592,8 +594,8 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// TestPowerCutOfUnsafe: the same test notices databases, a disk and a folder that promise
-// more than they keep.
+// TestPowerCutOfUnsafe: TestPowerCut detects databases, a disk and a folder that break their
+// promise of durability.
 func TestPowerCutOfUnsafe(t *testing.T) {
 	for name, set := range map[string]func(*testing.T) *outage{
 		"SQLite on a disk that does not sync":  func(t *testing.T) *outage { return cutSQLite(t, "--ignore-fsync") },

@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// TestSlowDownloads: forty clients take a large export at 1 KB a second. Pages and
-// /readyz are as before; who may not export is told at once; and those that may are cut
-// off, so that others have their turn.
+// TestSlowDownloads: forty clients download a large export at 1 KB/s. Pages and /readyz still
+// answer 200. The API rejects exports above the limit at once, and cuts off the slow ones, so
+// that others have their turn.
 func TestSlowDownloads(t *testing.T) {
 	s := newSite(t, server(t), newFolder(t))
-	s.put(t, "films.ndjson", []byte(largeFilms(4000))) // 33 MB, more than the buffers on the way
+	s.put(t, "films.ndjson", []byte(largeFilms(4000))) // 33 MB, more than the buffers on the way hold
 	s.drain(t)
 	p := s.start(t, "api")
 	api, admin := strings.TrimPrefix(p.apiOf(t), "http://"), p.adminOf(t, "API starts")
 	get(t, "http://"+api+"/movies?limit=1")
 	var running, refused atomic.Int64
-	var over atomic.Bool // all are cut off
+	var over atomic.Bool // all exports are cut off
 	var clients sync.WaitGroup
 	began := time.Now()
 	for range 40 {
@@ -51,11 +51,11 @@ func TestSlowDownloads(t *testing.T) {
 				return
 			}
 			running.Add(1)
-			for err == nil { // until the server ends it
+			for err == nil { // until the server cuts it off
 				_, err = io.CopyN(io.Discard, response.Body, 100)
 				time.Sleep(100 * time.Millisecond)
 				if over.Load() {
-					break // what is in the buffers need not be read
+					break // skip the rest in the buffers
 				}
 			}
 		})
@@ -82,8 +82,8 @@ func TestSlowDownloads(t *testing.T) {
 	clients.Wait()
 }
 
-// TestMemoryOfLargeMovies: a hundred movies of a megabyte are legal. Twenty clients at
-// once on pages, changes, streams and exports of them keep the API below the limit of
+// TestMemoryOfLargeMovies: a hundred movies of a megabyte each are legal. Twenty clients read
+// pages, changes, streams and exports of them at once. The API stays below the memory limit of
 // its pod.
 func TestMemoryOfLargeMovies(t *testing.T) {
 	const clients, limit = 20, 256 << 20

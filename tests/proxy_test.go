@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// fault is what a proxy does to the bytes that go through it.
+// fault is a network fault that a proxy causes.
 type fault struct {
 	name string
-	// delay before each piece, and the bytes of a piece; 0 for as they come.
+	// delay is the pause before each piece, piece its size in bytes; 0 forwards bytes as they
+	// come.
 	delay time.Duration
 	piece int
-	// after so many bytes from the server, once per connection, the connection
-	// ends: cut cleanly, or reset.
+	// after that many bytes from the server, once per connection, the proxy closes the
+	// connection, or resets it.
 	after int
 	reset bool
-	// hole swallows all bytes and says nothing; connections stay open.
+	// hole drops all bytes and keeps the connections open.
 	hole bool
 }
 
-// proxy stands between the program and a server, with a fault that can be
-// changed at any time.
+// proxy forwards between the program and a server. Its fault can change at any time.
 type proxy struct {
 	net.Listener
-	target func() string // asked for each connection
+	target func() string // called for each connection
 	mu     sync.Mutex
 	fault  fault
 	open   map[net.Conn]bool
@@ -113,7 +113,7 @@ func (p *proxy) join(client net.Conn) {
 	}
 }
 
-// pump copies until an error, or until the fault says so.
+// pump copies until an error, or until the fault ends the connection.
 func (p *proxy) pump(to io.Writer, from io.Reader, answers bool) {
 	buf := make([]byte, 16<<10)
 	passed := 0

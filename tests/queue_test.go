@@ -21,13 +21,13 @@ import (
 
 const sqsVariable = "MOVIES_TEST_SQS_ENDPOINT"
 
-// eventQueue is a queue of its own on the SQS server at hand.
+// eventQueue is a queue for one test on the configured SQS server.
 type eventQueue struct {
 	client *sqs.Client
 	url    string
 }
 
-// newEventQueue makes a queue which hides messages for three seconds.
+// newEventQueue creates a queue with a visibility timeout of three seconds.
 func newEventQueue(t *testing.T) eventQueue {
 	t.Helper()
 	endpoint := os.Getenv(sqsVariable)
@@ -63,7 +63,7 @@ func (q eventQueue) send(t *testing.T, body string) {
 	}
 }
 
-// len is how many messages there are, hidden ones too.
+// len returns the number of messages, including hidden ones.
 func (q eventQueue) len(t *testing.T) int {
 	t.Helper()
 	out, err := q.client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
@@ -83,11 +83,11 @@ func (q eventQueue) len(t *testing.T) int {
 	return total
 }
 
-// notifyingBucket is a bucket that tells a queue of what is put, as S3 does.
+// notifyingBucket is a bucket that sends a message to a queue for each put, as S3 does.
 type notifyingBucket struct {
 	s3Bucket
 	queue eventQueue
-	// wrap changes the message of a key; "" loses it.
+	// wrap changes the message for a key; "" drops it.
 	wrap func(key, body string) string
 }
 
@@ -103,7 +103,8 @@ func (b notifyingBucket) put(t *testing.T, key string, body []byte) {
 	}
 }
 
-// newNotifiedSite has a database, a bucket and its queue; listings are far apart.
+// newNotifiedSite returns a site whose bucket notifies a queue. The worker lists the bucket
+// only once an hour.
 func newNotifiedSite(t *testing.T) (*site, *notifyingBucket) {
 	t.Helper()
 	queue := newEventQueue(t)
@@ -118,8 +119,7 @@ func (s *site) waitDrained(t *testing.T, queue eventQueue) {
 	waitFor(t, "an empty bucket and an empty queue", func() bool { return len(s.keys(t)) == 0 && queue.len(t) == 0 })
 }
 
-// TestQueueTellsOfObjects drains by messages alone, of S3 and of SNS, among some
-// that are of no use.
+// TestQueueTellsOfObjects drains by messages of S3 and SNS alone, among some useless ones.
 func TestQueueTellsOfObjects(t *testing.T) {
 	s, from := newNotifiedSite(t)
 	p := s.start(t, "worker")
@@ -128,7 +128,7 @@ func TestQueueTellsOfObjects(t *testing.T) {
 	from.queue.send(t, "hello")
 	from.wrap = func(key, body string) string {
 		if strings.HasPrefix(key, "sns") {
-			quoted, _ := json.Marshal(body) // a string
+			quoted, _ := json.Marshal(body) // a JSON string
 			return `{"Type": "Notification", "Message": ` + string(quoted) + `}`
 		}
 		return body
@@ -146,15 +146,15 @@ func TestQueueTellsOfObjects(t *testing.T) {
 	if strings.Count(p.log(), "message ignored") != 1 || strings.Count(p.log(), "message not understood") != 1 {
 		t.Error("one message is of no use, one cannot be understood")
 	}
-	time.Sleep(100 * time.Millisecond) // into the long poll
+	time.Sleep(100 * time.Millisecond) // until the long poll has begun
 	start := time.Now()
 	if code := p.stop(t); code != 0 || time.Since(start) > 3*time.Second {
 		t.Errorf("exit %d after %s", code, time.Since(start))
 	}
 }
 
-// TestQueueIsOnlyAHint: two workers are killed again and again, messages are lost
-// and repeated, and objects are overwritten; nothing is lost.
+// TestQueueIsOnlyAHint kills two workers repeatedly, drops and repeats messages, and puts many
+// objects; no update is lost.
 func TestQueueIsOnlyAHint(t *testing.T) {
 	s, from := newNotifiedSite(t)
 	s.env = append(s.env, "MOVIES_WORKER_RECONCILE=5s")
@@ -194,7 +194,7 @@ func TestQueueIsOnlyAHint(t *testing.T) {
 	}
 }
 
-// TestQueueAway: a worker whose queue cannot be reached, or is not there, lists.
+// TestQueueAway: a worker whose queue is unreachable or missing lists the bucket instead.
 func TestQueueAway(t *testing.T) {
 	for name, change := range map[string]func(eventQueue) []string{
 		"no server": func(eventQueue) []string { return []string{"AWS_ENDPOINT_URL_SQS=http://127.0.0.1:1"} },

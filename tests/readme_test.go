@@ -13,22 +13,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// readmeAPI is the address that the README's examples use.
+// readmeAPI is the API's address in the README's examples.
 const readmeAPI = "http://127.0.0.1:8080"
 
 // demo runs jpmovies demo in a folder and returns the API's address.
 func demo(t *testing.T, dir string) (*process, string) {
 	t.Helper()
 	s := &site{env: append(os.Environ(), "MOVIES_ADMIN_ADDR=127.0.0.1:0", "MOVIES_API_ADDR=127.0.0.1:0", "MOVIES_LOG_FORMAT=text")}
-	// Its greeting goes to standard output; the test reads both.
+	// Its greeting goes to standard output. The test reads it together with the log.
 	p := s.startWith(t, func(c *exec.Cmd) { c.Stdout = c.Stderr }, "demo", "--dir", dir)
 	line := p.logs(t, "Programs read them at")
 	p.logs(t, "demo starts")
 	return p, strings.TrimSuffix(line[strings.Index(line, "http://"):], "/movies")
 }
 
-// TestReadme runs the commands of the README and of the API's examples, and
-// compares all they print.
+// TestReadme runs the commands of the README and of the API's examples, and compares their
+// output.
 func TestReadme(t *testing.T) {
 	_, api := demo(t, t.TempDir())
 	for file, least := range map[string]int{"../README.md": 8, "../docs/api.md": 27} {
@@ -45,8 +45,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// runExamples runs the console blocks of a file and returns how many commands
-// they hold.
+// runExamples runs the console blocks of a file and returns the number of commands.
 func runExamples(t *testing.T, file, api string) (examples int) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -72,8 +71,8 @@ func runExamples(t *testing.T, file, api string) (examples int) {
 	return examples
 }
 
-// TestDemo: a dropped file is served soon and goes from the folder; what is
-// there outlives a restart; Ctrl-C ends it cleanly.
+// TestDemo: a file dropped into the folder is soon served and removed, the catalogue survives
+// a restart, and Ctrl-C exits cleanly.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	p, api := demo(t, dir)
@@ -99,7 +98,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesEverySetting keeps the table of variables complete.
+// TestReadmeNamesEverySetting expects the README's table to list every variable.
 func TestReadmeNamesEverySetting(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {

@@ -89,8 +89,8 @@ func raw(movies []json.RawMessage) [][]byte {
 	return all
 }
 
-// TestRealMovies takes 2,512 real movies through worker and API, in every form
-// from both kinds of bucket into every database, twice.
+// TestRealMovies runs 2,512 real movies through worker and API: in every form, from both kinds
+// of bucket, into every database, twice.
 func TestRealMovies(t *testing.T) {
 	movies := realMovies(t)
 	for _, bucket := range []struct {

@@ -19,7 +19,7 @@ import (
 	"jpmovies/internal/database/migrations"
 )
 
-// releasedObjects are what the databases in testdata/releases were made from.
+// releasedObjects are the objects from which the databases in testdata/releases were made.
 var releasedObjects = []stored{
 	{"a.ndjson", time.Date(2026, 11, 1, 10, 0, 0, 123456789, time.UTC), []byte(`{"title": "Alien", "year": 1979, "cast": ["Ian Holm", "O'Neil \\ \" é 中 🎬"], "genres": ["Horror"]}
 {"title": "Heat", "year": 1995, "cast": ["Al Pacino"], "genres": ["Crime"]}
@@ -36,8 +36,8 @@ var releasedObjects = []stored{
 	{"h.json", time.Date(2026, 11, 6, 10, 0, 0, 0, time.UTC), []byte(`{"title": "broken"`)},
 }
 
-// newerObjects are drained by the present program. They show whether it knows what the older
-// one has stored: an update between two known ones, one that brings a movie back.
+// newerObjects are drained by the present program. They test that it understands the data of
+// the older one: an update between two known ones, and one that restores a movie.
 var newerObjects = []stored{
 	{"i.json", time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), []byte(`{"title": "Alien", "year": 1979, "cast": ["Sigourney Weaver"], "genres": ["too old"]}`)},
 	{"j.json", time.Date(2026, 11, 3, 10, 0, 1, 0, time.UTC), []byte(`{"title": "Heat", "year": 1995, "genres": ["Crime"]}`)},
@@ -48,7 +48,7 @@ var newerObjects = []stored{
 `)},
 }
 
-// released are the folders of dumps, one for each dialect.
+// released returns the pattern of the dumps in the database's dialect.
 func released(o database.Options) string {
 	if o.File != "" {
 		return "testdata/releases/*.sqlite.sql"
@@ -56,12 +56,11 @@ func released(o database.Options) string {
 	return "testdata/releases/*.mysql.sql"
 }
 
-// TestReleasedDatabases opens the databases of earlier releases, the first one's included:
-// migrate and verify find them sound, all that they hold is shown, and updates that are newer
-// or older than it are merged with it.
+// TestReleasedDatabases opens the databases of all earlier releases. migrate and verify accept
+// them, the API shows all their data, and newer and older updates merge with it.
 //
 // With MOVIES_TEST_WRITE_RELEASE it writes the database of the present program under that name
-// instead: do that for each release, and never change what is there.
+// instead. Do that for each release, and never change existing dumps.
 func TestReleasedDatabases(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		if name := os.Getenv("MOVIES_TEST_WRITE_RELEASE"); name != "" {
@@ -78,7 +77,7 @@ func TestReleasedDatabases(t *testing.T) {
 	})
 }
 
-// keeping makes workers keep what is old.
+// keeping makes workers keep old rejections and changes.
 var keeping = []string{"MOVIES_REJECTION_DAYS=36500", "MOVIES_CHANGE_DAYS=36500"}
 
 func (s *site) drainObjects(t *testing.T, objects []stored) {
@@ -142,7 +141,7 @@ func testReleased(t *testing.T, o database.Options, dump string) {
 	}
 }
 
-// shownIDs are ids with titles, by id.
+// shownIDs returns ids with titles, by id.
 func shownIDs(t *testing.T, raw *sql.DB) []string {
 	t.Helper()
 	return texts(t, raw, "SELECT CONCAT_WS(' ', 1000000 + id, title) FROM movie")
@@ -152,7 +151,7 @@ func shownIDs(t *testing.T, raw *sql.DB) []string {
 func writeRelease(t *testing.T, o database.Options, name string) {
 	s := newSite(t, o, newFolder(t))
 	s.env = append(s.env, keeping...)
-	for _, object := range releasedObjects { // one after the other, so that ids and revisions are always the same
+	for _, object := range releasedObjects { // one by one, so that ids and revisions never vary
 		s.drainObjects(t, []stored{object})
 	}
 	var steps fs.FS = migrations.MySQL
@@ -184,7 +183,7 @@ func writeRelease(t *testing.T, o database.Options, name string) {
 	}
 }
 
-// dumpRows are the statements that insert the rows of a table.
+// dumpRows returns the statements that insert the rows of a table.
 func dumpRows(t *testing.T, raw *sql.DB, table, columns string) (dump []byte) {
 	t.Helper()
 	rows, err := raw.QueryContext(t.Context(), "SELECT "+columns+" FROM "+table+" ORDER BY 1, 2")
@@ -216,7 +215,7 @@ func dumpRows(t *testing.T, raw *sql.DB, table, columns string) (dump []byte) {
 				dump = append(dump, '1')
 			case strings.Contains(kind, "INT"):
 				dump = append(dump, v.String...)
-			case kind == "TEXT": // SQLite tells a text from its bytes
+			case kind == "TEXT": // SQLite distinguishes TEXT and BLOB
 				dump = fmt.Appendf(dump, "CAST(X'%X' AS TEXT)", v.String)
 			default:
 				dump = fmt.Appendf(dump, "X'%X'", v.String)

@@ -18,7 +18,7 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// versioned is a bucket that keeps versions, on a server of this test's own.
+// versioned returns a bucket with versioning, on a server for one test.
 func versioned(t *testing.T) s3Bucket {
 	t.Helper()
 	t.Setenv("VGW_VERSIONING_DIR", t.TempDir())
@@ -33,8 +33,8 @@ func versioned(t *testing.T) s3Bucket {
 	return b
 }
 
-// wave is an update of each of 60 movies, an object each: other names each time, and now
-// and then a tombstone. The same keys are used again.
+// wave returns updates of 60 movies, one object each, with different names in each wave and
+// some tombstones. All waves use the same keys.
 func wave(n int) map[string][]byte {
 	objects := map[string][]byte{}
 	for i := range 60 {
@@ -47,9 +47,9 @@ func wave(n int) map[string][]byte {
 	return objects
 }
 
-// TestReplay: a database that was lost, or is an old copy, gets from the bucket's versions
-// what it had. versitygw gives a version the time at which it was overwritten or deleted,
-// not its own (S3 keeps that); so the waves are some time apart, and stamps are not compared.
+// TestReplay restores a lost database, and an old copy, from the bucket's versions. versitygw
+// gives a version the time at which it was overwritten or deleted; S3 keeps the version's own
+// time. The waves are therefore some time apart, and the test ignores stamps.
 func TestReplay(t *testing.T) {
 	b := versioned(t)
 	next := func(n int) { time.Sleep(1100 * time.Millisecond); putAll(t, b, wave(n)) }
@@ -97,7 +97,7 @@ func TestReplay(t *testing.T) {
 	checkExported(t, "an old copy, beside a worker", whole.exported(t), copied)
 }
 
-// exported is the export without ids, sorted.
+// exported returns the lines of the export without ids, sorted.
 func (s *site) exported(t *testing.T) []string {
 	t.Helper()
 	ids := regexp.MustCompile(`"id": \d+, |, "self_url": "[^"]*"`)
@@ -113,7 +113,7 @@ func checkExported(t *testing.T, what string, want []string, s *site) {
 	}
 }
 
-// replays runs jpmovies replay, and expects that it changes movies or that it does not.
+// replays runs jpmovies replay and checks whether it changes movies.
 func (s *site) replays(t *testing.T, changes bool, args ...string) {
 	t.Helper()
 	out := s.output(t, append([]string{"replay"}, args...)...)
@@ -123,7 +123,8 @@ func (s *site) replays(t *testing.T, changes bool, args ...string) {
 	}
 }
 
-// TestReplayNeedsVersions: what cannot be replayed is told, with the way out.
+// TestReplayNeedsVersions: replay rejects a bucket without versions, and wrong times, and
+// names the remedy.
 func TestReplayNeedsVersions(t *testing.T) {
 	s := newSite(t, databasetest.SQLite(t), newS3Bucket(t))
 	folder := newSite(t, databasetest.SQLite(t), newFolder(t))

@@ -14,7 +14,7 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// replicated is a server and one that follows it.
+// replicated is a database server and its replica.
 type replicated struct {
 	primary, replica privateServer
 	source, follower []string // their options
@@ -50,7 +50,7 @@ func (r *replicated) tell(t *testing.T, statement string) {
 	}
 }
 
-// aged asks for a page, and returns its status, body and age in seconds.
+// aged requests a page, and returns its status, body and age in seconds.
 func aged(t *testing.T, url string) (code int, body string, age int) {
 	t.Helper()
 	response, err := http.Get(url)
@@ -68,8 +68,8 @@ func aged(t *testing.T, url string) (code int, body string, age int) {
 	return response.StatusCode, string(read), age
 }
 
-// TestReadReplica: the API reads from a replica and says how far that is behind,
-// also when it starts behind; the primary and the replica may each go away.
+// TestReadReplica: the API reads from a replica and reports its lag, also at the start.
+// Primary and replica may each go away.
 func TestReadReplica(t *testing.T) {
 	if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("no mariadbd to follow another")

@@ -27,7 +27,7 @@ import (
 	"jpmovies/internal/worker"
 )
 
-// smallDisk mounts a disk of so many MiB, and so many files if that is not 0.
+// smallDisk mounts a disk of that many MiB, limited to that many files unless files is 0.
 func smallDisk(t *testing.T, mib, files int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,7 +51,7 @@ func smallDisk(t *testing.T, mib, files int) string {
 	return dir
 }
 
-// fill takes the rest of a disk.
+// fill uses up the free space of a disk.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(dir, ".ballast"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -71,7 +71,7 @@ func fill(t *testing.T, dir string) {
 	}
 }
 
-// fillNames takes the last names that a disk has room for.
+// fillNames uses up the free inodes of a disk.
 func fillNames(t *testing.T, dir string) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -96,17 +96,17 @@ func removeBallast(t *testing.T, dir string) {
 	}
 }
 
-// shortage is a resource that ends while a worker drains, and that comes back.
+// shortage is a resource that runs out while a worker drains, and comes back.
 type shortage struct {
 	database database.Options
 	bucket   string
 	take     func(t *testing.T, worker int)
 	back     func(t *testing.T, worker int)
-	logged   string // a part of what the log says
-	unready  bool   // whether /readyz says it, too
+	logged   string // a part of the log
+	unready  bool   // whether /readyz reports it, too
 }
 
-// bulky are objects about many movies, so that the database grows.
+// bulky returns objects about many movies, so that the database grows.
 func bulky(random *rand.Rand, n int) (objects []stored) {
 	modified := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
 	for i := range n {
@@ -119,8 +119,8 @@ func bulky(random *rand.Rand, n int) (objects []stored) {
 	return objects
 }
 
-// TestResourcesEnd takes a resource away in the middle of a drain. The worker says so, loses
-// nothing, and goes on by itself when the resource is back.
+// TestResourcesEnd exhausts a resource in the middle of a drain. The worker reports it, loses
+// nothing, and recovers by itself when the resource is back.
 func TestResourcesEnd(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T) shortage{
 		"disk of the SQLite file": func(t *testing.T) shortage {
@@ -145,7 +145,7 @@ func TestResourcesEnd(t *testing.T) {
 				take: func(t *testing.T, _ int) { fill(t, dir) }, logged: "full", unready: true,
 				back: func(t *testing.T, _ int) {
 					removeBallast(t, dir)
-					if server.ended(t) { // for want of a disk: whoever supervises it starts it again
+					if server.ended(t) { // it exits on a full disk; a supervisor would restart it
 						server.start(t)
 					}
 				},
@@ -209,7 +209,7 @@ func testShortage(t *testing.T, r shortage) {
 	checkLawful(t, s, objects)
 }
 
-// errors are the lines of the log that tell of errors and warnings.
+// errors returns the errors and warnings of the log.
 func (p *process) errors() string {
 	var all []string
 	for line := range strings.SplitSeq(p.log(), "\n") {
@@ -220,7 +220,7 @@ func (p *process) errors() string {
 	return strings.Join(all, "\n")
 }
 
-// checkLawful: the catalogue is the sum of the objects, and all tables agree.
+// checkLawful expects that the catalogue equals the merged objects and that all tables agree.
 func checkLawful(t *testing.T, s *site, objects []stored) {
 	t.Helper()
 	verify := exec.Command(binary, "verify")
@@ -233,8 +233,8 @@ func checkLawful(t *testing.T, s *site, objects []stored) {
 	}
 }
 
-// TestFullBesideTheWorker: a full log, a full temp folder and little memory cost nothing but
-// time.
+// TestFullBesideTheWorker: a full log, a full temp folder, little memory and few descriptors
+// only slow a worker down.
 func TestFullBesideTheWorker(t *testing.T) {
 	full := smallDisk(t, 1, 0)
 	fill(t, full)
@@ -262,8 +262,8 @@ func TestFullBesideTheWorker(t *testing.T) {
 	}
 }
 
-// TestRequeueIntoFullFolder: what cannot be put back stays rejected, and can be put back when
-// there is room.
+// TestRequeueIntoFullFolder: if requeue finds no room, the update stays rejected. With room,
+// requeue succeeds.
 func TestRequeueIntoFullFolder(t *testing.T) {
 	dir := smallDisk(t, 1, 0)
 	s := newSite(t, databasetest.SQLite(t), folder{dir})
@@ -294,8 +294,8 @@ func TestRequeueIntoFullFolder(t *testing.T) {
 	}
 }
 
-// TestClockMoves drains a folder with a clock that jumps by years, back and forth: stamps come
-// from the objects, so the catalogue is the same.
+// TestClockMoves drains a folder while the clock jumps by years, back and forth. The catalogue
+// is the same, since stamps come from the objects.
 func TestClockMoves(t *testing.T) {
 	objects := bulky(rand.New(rand.NewPCG(randomSeed(t), 0)), 100)
 	var reads atomic.Int64

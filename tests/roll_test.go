@@ -26,15 +26,15 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// replica is one API process, and whether it says that it is ready.
+// replica is one API process and its readiness.
 type replica struct {
 	*process
 	api, admin string
 	ready      atomic.Bool
 }
 
-// replicas are API processes behind a balancer that gives connections to those
-// that say they are ready, as Kubernetes does.
+// replicas are API processes behind a balancer that connects clients to ready ones, as
+// Kubernetes does.
 type replicas struct {
 	*proxy
 	site *site
@@ -70,7 +70,7 @@ func newReplicas(t *testing.T, s *site) *replicas {
 
 func (r *replicas) url() string { return "http://" + r.Addr().String() }
 
-// start runs a process in one of the places.
+// start starts the process with index i.
 func (r *replicas) start(t *testing.T, i int) {
 	t.Helper()
 	p := r.site.start(t, "api")
@@ -90,8 +90,8 @@ func (r *replicas) choose() string {
 	return r.all[0].Load().api
 }
 
-// TestRollAPI replaces both API processes, one after the other, while clients
-// that never try twice send requests over connections they keep. None fails.
+// TestRollAPI replaces both API processes, one after the other, while clients send requests
+// over kept connections and never retry. No request fails.
 func TestRollAPI(t *testing.T) {
 	s := newSite(t, databasetest.SQLite(t), newFolder(t))
 	for i := range 60 {
@@ -137,7 +137,7 @@ func TestRollAPI(t *testing.T) {
 	}
 }
 
-// careless is a client that never tries twice: any error is one.
+// careless is a client that never retries.
 type careless struct {
 	address     string
 	conn        net.Conn
@@ -152,7 +152,7 @@ func (c *careless) close() {
 	}
 }
 
-// page gets a page and returns the path of the next one, or of the first.
+// page gets a page and returns the path of the next one, or of the first after the last.
 func (c *careless) page(path string) (next string, err error) {
 	if c.conn == nil {
 		if c.conn, err = net.Dial("tcp", c.address); err != nil {
@@ -186,9 +186,9 @@ func (c *careless) page(path string) (next string, err error) {
 	return body.Next, nil
 }
 
-// TestMirrorAcrossProcesses follows the feed of whichever API answers, while a
-// worker drains what producers write, and API processes, and the database server,
-// are killed and started again. The copy ends equal to the export.
+// TestMirrorAcrossProcesses follows the change feed through a balancer while a worker drains
+// new objects. Meanwhile the test kills and restarts API processes and the database server.
+// The copy ends equal to the export.
 func TestMirrorAcrossProcesses(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		testMirror(t, databasetest.SQLite(t), func() {})
@@ -213,7 +213,7 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 		t.Fatal(err)
 	}
 	var broken atomic.Int64
-	feed.OnRetry = func(error, time.Duration) { broken.Add(1) } // something was killed under it
+	feed.OnRetry = func(error, time.Duration) { broken.Add(1) } // a process was killed
 	m := &mirror{T: t}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -255,7 +255,7 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 	t.Logf("%d movies at revision %d; %d requests broke", len(m.movies), last, broken.Load())
 }
 
-// replace kills a process, or lets it end, and starts it again.
+// replace kills or stops a process, and starts it again.
 func (r *replicas) replace(t *testing.T, turn int) {
 	t.Helper()
 	i := turn % len(r.all)
@@ -269,7 +269,7 @@ func (r *replicas) replace(t *testing.T, turn int) {
 	r.start(t, i)
 }
 
-// mirror is a copy of the catalogue elsewhere.
+// mirror is a copy of the catalogue.
 type mirror struct {
 	*testing.T
 	mu       sync.Mutex

@@ -20,7 +20,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// settings are those that servers of other people have.
+// settings are server options that other installations may have.
 var settings = map[string][]string{
 	"tables": {
 		"--innodb-default-row-format=compact", "--default-storage-engine=Aria", "--sql-mode=ANSI_QUOTES,NO_BACKSLASH_ESCAPES",
@@ -37,8 +37,8 @@ func needMariaDB(t *testing.T) {
 	}
 }
 
-// TestServerSettings: whatever the server's defaults are, tables have transactions,
-// every byte of every title comes back, and no title is SQL.
+// TestServerSettings: whatever the server's defaults are, tables are transactional, titles
+// keep every byte, and no title runs as SQL.
 func TestServerSettings(t *testing.T) {
 	needMariaDB(t)
 	for name, options := range settings {
@@ -69,7 +69,7 @@ func TestServerSettings(t *testing.T) {
 	}
 }
 
-// checkTitles stores titles whose bytes mean something in SQL or in other encodings.
+// checkTitles stores titles with bytes that are special in SQL or in other encodings.
 func checkTitles(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(randomSeed(t), 0))
@@ -103,7 +103,7 @@ func checkTitles(t *testing.T, db *catalogue.Catalogue) {
 	}
 }
 
-// checkParallel reads more at a time than the server has connections.
+// checkParallel runs more reads at a time than the server has connections.
 func checkParallel(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	var group errgroup.Group
@@ -118,7 +118,7 @@ func checkParallel(t *testing.T, db *catalogue.Catalogue) {
 	}
 }
 
-// checkLarge writes movies that are together, or alone, larger than a packet.
+// checkLarge writes movies that exceed a packet, together or alone.
 func checkLarge(t *testing.T, db *catalogue.Catalogue) {
 	t.Helper()
 	large := func(title string, names int) movie.Update {
@@ -135,8 +135,8 @@ func checkLarge(t *testing.T, db *catalogue.Catalogue) {
 	}
 }
 
-// TestStatementLog: a server that logs changes as statements takes none of ours; log
-// and readiness say what to set.
+// TestStatementLog: the program refuses a server whose binary log has the format STATEMENT.
+// Log and /readyz name the setting to change.
 func TestStatementLog(t *testing.T) {
 	needMariaDB(t)
 	private := startPrivate(t, "mariadb", "--log-bin=log", "--binlog-format=STATEMENT")
@@ -163,9 +163,9 @@ func TestStatementLog(t *testing.T) {
 	waitFor(t, "the object to be applied", func() bool { return len(s.keys(t)) == 0 })
 }
 
-// TestFailOver: a primary that becomes read-only keeps its connections. They are
-// given up at once, and the worker goes on when the name leads to another one, here
-// to the same when it takes writes again.
+// TestFailOver: a primary that becomes read-only keeps its connections. The worker drops them
+// at once, and resumes when the host name leads to a new primary; here the same server becomes
+// writable again.
 func TestFailOver(t *testing.T) {
 	needMariaDB(t)
 	private := startPrivate(t, "mariadb")

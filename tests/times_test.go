@@ -15,10 +15,10 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestTimesOfFiles: any time from the year 1 to 9999 orders updates, and is told by
-// trace. Each file says the same thing twice, and later ones win.
+// TestTimesOfFiles: any time from the year 1 to 9999 orders updates, and trace shows it. Each
+// file updates the same movie twice, and later updates win.
 func TestTimesOfFiles(t *testing.T) {
-	const memory = "/dev/shm" // other file systems hold no such times
+	const memory = "/dev/shm" // other file systems cannot store such times
 	if _, err := os.Stat(memory); err != nil {
 		t.Skipf("no file system in memory: %v", err)
 	}
@@ -35,7 +35,7 @@ func TestTimesOfFiles(t *testing.T) {
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		s := newSite(t, o, folder{dir})
 		for i, at := range times {
-			key := filepath.Join(dir, fmt.Sprintf("%d.ndjson", len(times)-i)) // keys sort against the times
+			key := filepath.Join(dir, fmt.Sprintf("%d.ndjson", len(times)-i)) // keys sort in reverse order of the times
 			line := fmt.Sprintf(`{"title": "All", "year": 1950, "cast": ["%d"]} {"title": "Own %[1]d", "year": 1950, "cast": ["A"]}`+"\n", i)
 			if err := errors.Join(os.WriteFile(key, []byte(line+line), 0o600), setTime(key, at)); err != nil {
 				t.Fatal(err)
@@ -62,7 +62,7 @@ func TestTimesOfFiles(t *testing.T) {
 	})
 }
 
-// setTime sets the time of a file; os.Chtimes wraps outside 1678 to 2262.
+// setTime sets the time of a file; os.Chtimes overflows outside 1678 to 2262.
 func setTime(path string, at time.Time) error {
 	spec := syscall.Timespec{Sec: at.Unix(), Nsec: int64(at.Nanosecond())}
 	return syscall.UtimesNano(path, []syscall.Timespec{spec, spec})

@@ -45,7 +45,7 @@ func newAuthority(t *testing.T, name string) authority {
 	return a
 }
 
-// issue makes a certificate for 127.0.0.1, and its key.
+// issue returns a certificate for 127.0.0.1 and its key.
 func (a authority) issue(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -75,9 +75,9 @@ func writePEM(t *testing.T, name, kind string, der []byte) string {
 	return file
 }
 
-// TestDatabaseTLS: a server with a certificate of a private CA, and a user who
-// must not come without TLS. Only the right CA is enough; and a password that is
-// changed is read anew.
+// TestDatabaseTLS uses a server with a certificate of a private CA and a user who must use
+// TLS. Only that CA, or skip-verify, lets the program connect. The program reads a changed
+// password again.
 func TestDatabaseTLS(t *testing.T) {
 	if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("no mariadbd to talk TLS with")
@@ -125,14 +125,14 @@ func TestDatabaseTLS(t *testing.T) {
 		}
 	}
 
-	// A worker that runs takes a new password when the old one ends.
+	// A running worker reads the new password when the old one fails.
 	s.env = append(slices.Clone(plain), "MOVIES_DB_USER=secure", "MOVIES_DB_PASS_FILE="+passwordFile, "MOVIES_DB_TLS="+ours.file)
 	w := s.start(t, "worker")
 	ready := w.adminOf(t, "worker starts") + "/readyz"
 	waitFor(t, "the worker to be ready", func() bool { return status(ready) == 200 })
 	grant("second")
 	write("second")
-	private.run(t, "stop", private.dir) // all connections end
+	private.run(t, "stop", private.dir) // closes all connections
 	private.run(t, "start", private.dir, private.port, "--ssl-cert="+certificate, "--ssl-key="+key)
 	s.put(t, "a.json", []byte(`{"title": "A", "year": 2000}`))
 	waitFor(t, "the worker to go on", func() bool { return len(s.keys(t)) == 0 })

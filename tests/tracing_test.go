@@ -28,7 +28,7 @@ import (
 	"jpmovies/internal/database/databasetest"
 )
 
-// receiver is a collector of traces.
+// receiver is a trace collector.
 type receiver struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -73,7 +73,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 
 func (r *receiver) env() []string { return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL} }
 
-// named are the spans of that name.
+// named returns the spans with the name.
 func (r *receiver) named(name string) []*spans.Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,7 +86,7 @@ func (r *receiver) named(name string) []*spans.Span {
 	return found
 }
 
-// children are the names of a span's children.
+// children returns the names of a span's children.
 func (r *receiver) children(parent *spans.Span) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +99,7 @@ func (r *receiver) children(parent *spans.Span) []string {
 	return found
 }
 
-// attribute is a span's attribute as text.
+// attribute returns a span's attribute as text.
 func attribute(s *spans.Span, key string) string {
 	for _, a := range s.GetAttributes() {
 		if a.GetKey() == key {
@@ -277,15 +277,15 @@ func checkExemplar(t *testing.T, p *process) {
 	}
 }
 
-// busyBucket is a bucket where others act at the worst moment: before what is
-// meant for this worker reaches the server.
+// busyBucket is a bucket that others change at the worst moment: just before the worker's
+// request reaches the server.
 type busyBucket struct {
 	s3Bucket
 	*httptest.Server
 }
 
-// newBusyBucket calls act with the method and the key of each request; true means
-// that it is to be refused.
+// newBusyBucket calls act with the method and the key of each request; if it returns true, the
+// request gets a 403.
 func newBusyBucket(t *testing.T, act func(b s3Bucket, request string) (refuse bool)) busyBucket {
 	t.Helper()
 	b := busyBucket{s3Bucket: newS3Bucket(t).(s3Bucket)}
@@ -294,7 +294,7 @@ func newBusyBucket(t *testing.T, act func(b s3Bucket, request string) (refuse bo
 		t.Fatal(err)
 	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host // the host is signed
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host // the signature covers the host
 	}}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if act(b.s3Bucket, r.Method+" "+path.Base(r.URL.Path)) {
@@ -308,11 +308,10 @@ func newBusyBucket(t *testing.T, act func(b s3Bucket, request string) (refuse bo
 }
 
 func (b busyBucket) env() []string {
-	return append(b.s3Bucket.env(), "AWS_ENDPOINT_URL_S3="+b.URL) // the last one counts
+	return append(b.s3Bucket.env(), "AWS_ENDPOINT_URL_S3="+b.URL) // the last one wins
 }
 
-// TestTracingOfEnds: the span of an object tells what became of it, also when
-// others were faster.
+// TestTracingOfEnds: the span of an object tells its outcome, also if others were faster.
 func TestTracingOfEnds(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]bool{}
@@ -352,8 +351,7 @@ func TestTracingOfEnds(t *testing.T) {
 	}
 }
 
-// TestTracingOfMessages: the spans lead from an object to the receive of the
-// message that names it.
+// TestTracingOfMessages: the span of an object links to the span that received its message.
 func TestTracingOfMessages(t *testing.T) {
 	s, from := newNotifiedSite(t)
 	r := newReceiver(t)
@@ -398,7 +396,7 @@ func TestTracingOfMessages(t *testing.T) {
 	}
 }
 
-// TestTracingIsOff: nothing is sent unless the variables ask for it.
+// TestTracingIsOff: the program sends no spans unless the variables ask for them.
 func TestTracingIsOff(t *testing.T) {
 	r := newReceiver(t)
 	for name, env := range map[string][]string{
@@ -422,9 +420,9 @@ func TestTracingIsOff(t *testing.T) {
 	}
 }
 
-// TestReceiverIsAway: whoever does not take the spans holds up nothing.
+// TestReceiverIsAway: a collector that does not accept spans delays nothing.
 func TestReceiverIsAway(t *testing.T) {
-	hole, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts connections
 	if err != nil {
 		t.Fatal(err)
 	}

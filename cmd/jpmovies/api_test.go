@@ -24,8 +24,8 @@ import (
 	"jpmovies/internal/telemetry"
 )
 
-// TestListenerDies: serving ends with the listener's error, also where a worker runs
-// beside it; else the process would stay, look healthy and answer nobody.
+// TestListenerDies: serving ends with the listener's error, also beside a running worker.
+// Otherwise the process would stay, look healthy and answer nobody.
 func TestListenerDies(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db, err := openDatabase(config.Database{DBFile: filepath.Join(t.TempDir(), "movies.sqlite")}, true, logger)
@@ -37,7 +37,7 @@ func TestListenerDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = l.Close() // Accept fails
+	_ = l.Close() // makes Accept fail
 	metrics := prometheus.NewRegistry()
 	movies := newAPIHandler(config.Serving{Staleness: time.Second, CacheMB: 1}, catalogue.New(db), false, logger, metrics)
 	worker := func(ctx context.Context) error { <-ctx.Done(); return nil }
@@ -49,8 +49,8 @@ func TestListenerDies(t *testing.T) {
 	}
 }
 
-// TestReadiness: the API is not ready before it has seen the schema; later a database
-// that is away leaves it ready, until it drains.
+// TestReadiness: the API is not ready until it has seen the schema. After that it stays ready
+// without a database, until it drains.
 func TestReadiness(t *testing.T) {
 	away := errors.New("connection refused")
 	database := away
@@ -73,8 +73,8 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// TestIndexChecks: the API is not ready while its first index cannot be loaded, and one
-// without an index has none to wait for.
+// TestIndexChecks: the API is not ready until its first index is loaded. With the index off,
+// there is no such check.
 func TestIndexChecks(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db, err := openDatabase(config.Database{DBFile: filepath.Join(t.TempDir(), "movies.sqlite")}, true, logger) // without a schema
@@ -93,8 +93,8 @@ func TestIndexChecks(t *testing.T) {
 	}
 }
 
-// TestGracePeriods: Kubernetes gives a process the time that its end may take, one part
-// after the other.
+// TestGracePeriods: Kubernetes and Compose give a process enough time for all steps of its
+// end.
 func TestGracePeriods(t *testing.T) {
 	var defaults config.Demo
 	if err := config.Parse(&defaults); err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestEnvironment: the README's table of settings has the variables that the program
-// reads, with their defaults.
+// TestEnvironment: the README's table lists the variables that the program reads, with their
+// defaults.
 func TestEnvironment(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"jpmovies/internal/movie"
 )
 
-// TestGenerate: the shape is that of a real catalogue, and all of it is valid.
+// TestGenerate: the movies are distributed as in a real catalogue, and all are valid.
 func TestGenerate(t *testing.T) {
 	const n = 50_000
 	var out bytes.Buffer
@@ -67,7 +67,7 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestGenerateInParts: what a movie is does not depend on where one begins.
+// TestGenerateInParts: generating movies in parts gives the same movies as at once.
 func TestGenerateInParts(t *testing.T) {
 	var whole, parts bytes.Buffer
 	g := generator{seed: 3}

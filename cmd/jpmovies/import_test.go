@@ -9,8 +9,8 @@ import (
 	"jpmovies/internal/bucket"
 )
 
-// TestImportOfAChangedFile: a file that was written again after it was read is
-// listed again; the others are done.
+// TestImportOfAChangedFile: a file that changed after it was read is listed again; unchanged
+// files are done.
 func TestImportOfAChangedFile(t *testing.T) {
 	dir := t.TempDir()
 	names := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}

@@ -27,8 +27,8 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// exits runs a program and checks its exit code: exits 2 jpmovies nonsense. No
-// way to end may show a stack trace.
+// exits runs a program and checks its exit code: exits 2 jpmovies nonsense. The output must
+// never contain a stack trace.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code program [args...]")
@@ -55,7 +55,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// query prints the values that a query finds in a SQLite file, a row a line.
+// query prints the result of a query on a SQLite file, one row a line.
 func query(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: query file sql")

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// TestManPages makes the man page of each command, in MOVIES_MAN_DIR if that is set. The
-// library is only for tests, so the program does not contain it.
+// TestManPages generates the man page of each command, in MOVIES_MAN_DIR if that is set. Only
+// tests import the library, so the program does not contain it.
 func TestManPages(t *testing.T) {
 	dir := os.Getenv("MOVIES_MAN_DIR")
 	if dir == "" {
@@ -45,8 +45,8 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// described adds the variables to the description, as the help does. Four spaces keep the
-// lines of their table.
+// described adds the variables to the description, as the help does. Markdown keeps the
+// table's lines when they are indented by four spaces.
 func described(c *cobra.Command) *cobra.Command {
 	c.SetOut(io.Discard)
 	c.HelpFunc()(c, nil)

@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// TestMemoryLimit: a worker that has more in hand may hold more.
+// TestMemoryLimit: the memory limit grows with concurrency and batch size.
 func TestMemoryLimit(t *testing.T) {
 	const mib = 1 << 20
 	for _, test := range []struct {

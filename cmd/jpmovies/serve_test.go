@@ -21,12 +21,12 @@ import (
 type process struct {
 	*testing.T
 	command *exec.Cmd
-	stdout  string              // file
+	stdout  string              // path of the file
 	lines   chan map[string]any // its log
-	log     []map[string]any    // what was read of it
+	log     []map[string]any    // the lines read so far
 }
 
-// start runs jpmovies with settings, all listeners on free ports.
+// start runs jpmovies with settings, with all listeners on free ports.
 func start(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "jpmovies", args...)
@@ -35,7 +35,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = stdout.Close() }() // the process has its own
+	defer func() { _ = stdout.Close() }() // the child has its own descriptor
 	command.Stdout = stdout
 	stderr, err := command.StderrPipe()
 	if err != nil {
@@ -59,10 +59,10 @@ func start(t *testing.T, settings []string, args ...string) *process {
 	return p
 }
 
-// wait reads the log until a line with that message comes.
+// wait reads the log until a line with the message.
 func (p *process) wait(message string) map[string]any {
 	p.Helper()
-	late := time.After(30 * time.Second) // only so that a failure tells what was said
+	late := time.After(30 * time.Second) // shows the log if the test fails
 	for {
 		select {
 		case line, more := <-p.lines:
@@ -98,13 +98,13 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
-// field is a text of a log line.
+// field returns a text field of a log line.
 func field(line map[string]any, name string) string {
 	text, _ := line[name].(string)
 	return text
 }
 
-// ask expects a status and returns the body.
+// ask sends a GET, expects a status and returns the body.
 func ask(t *testing.T, url string, status int) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -145,7 +145,7 @@ func TestWholeWay(t *testing.T) {
 	worker := start(t, settings, "worker")
 	admin := "http://" + field(worker.wait("worker starts"), "admin")
 	worker.wait("pass: 2 updates from 1 objects")
-	worker.wait("pass: 0 updates from 0 objects") // the pass before has told of its health
+	worker.wait("pass: 0 updates from 0 objects") // readyz reports the pass before
 	if text := ask(t, admin+"/readyz", http.StatusOK); text != "database: ok\npass: ok\n" {
 		t.Errorf("readyz: %q", text)
 	}
@@ -177,7 +177,7 @@ func TestWholeWay(t *testing.T) {
 	api.end(exitDone)
 }
 
-// TestNotMigrated: a server that is not ready yet is no reason to end.
+// TestNotMigrated: processes keep running on a server that is not migrated yet.
 func TestNotMigrated(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "movies.sqlite")
@@ -186,8 +186,8 @@ func TestNotMigrated(t *testing.T) {
 	}
 	settings := []string{"MOVIES_DB_FILE=" + file, "MOVIES_BUCKET_DIR=" + dir}
 	const advice = "run jpmovies migrate"
-	// One after the other: two that open an empty file for the first time may find
-	// it locked, and say that for a moment.
+	// One after the other: if two processes open an empty file for the first time, one may
+	// briefly report that it is locked.
 	unready := func(command, name string) *process {
 		p := start(t, settings, command)
 		admin := "http://" + field(p.wait(name+" starts"), "admin")
@@ -211,8 +211,8 @@ func TestNotMigrated(t *testing.T) {
 	}
 }
 
-// TestSecondSignal: the first one waits for a client that has not sent all of
-// its request, the second does not.
+// TestSecondSignal: after the first signal the API waits for a client that has not sent all of
+// its request; the second signal ends it.
 func TestSecondSignal(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "movies.sqlite")
 	settings := []string{"MOVIES_DB_FILE=" + file}
@@ -228,14 +228,14 @@ func TestSecondSignal(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET /movies HTTP/1.1\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, url, http.StatusOK) // by now the server has accepted both
+	ask(t, url, http.StatusOK) // by now the server has accepted both connections
 	api.signal(os.Interrupt)
 	api.wait("Stopping API")
 	api.signal(os.Interrupt)
 	api.end(exitFailed)
 }
 
-// TestPortTaken: the message says which address.
+// TestPortTaken: the error names the address.
 func TestPortTaken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "movies.sqlite")
 	settings := []string{"MOVIES_DB_FILE=" + file}
@@ -255,7 +255,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// TestDemo needs nothing, and goes on with what is there.
+// TestDemo: demo needs no settings, and continues with existing data.
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	var before string

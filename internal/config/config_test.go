@@ -14,12 +14,12 @@ import (
 	"jpmovies/internal/config"
 )
 
-// set makes the environment hold these variables of ours and no others.
+// set replaces all MOVIES_ variables of the environment.
 func set(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "MOVIES_") {
-			t.Setenv(name, value) // so that it comes back
+			t.Setenv(name, value) // restores it after the test
 			if err := os.Unsetenv(name); err != nil {
 				t.Fatal(err)
 			}
@@ -30,7 +30,7 @@ func set(t *testing.T, variables map[string]string) {
 	}
 }
 
-// TestDefaults: what is not set is as the reference says.
+// TestDefaults: variables that are not set have the documented defaults.
 func TestDefaults(t *testing.T) {
 	database := config.Database{DBUser: "movies", DBName: "movies", DBHost: config.Host{Name: "127.0.0.1"}, DBPort: 3306, DBConnections: 32, DBTLS: "off"}
 	process := config.Process{AdminAddr: "127.0.0.1:9090", ShutdownTimeout: 20 * time.Second}
@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 		"demo": {&config.Demo{}, &config.Demo{Process: process, Log: log, Serving: serving}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set(t, map[string]string{"MOVIES_DB_USER": "movies", "MOVIES_BUCKET_NAME": "films"}) // the two without a default
+			set(t, map[string]string{"MOVIES_DB_USER": "movies", "MOVIES_BUCKET_NAME": "films"}) // these have no default
 			parse(t, test.got, test.want)
 		})
 	}
@@ -95,7 +95,7 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-// TestFiles: a SQLite file and a folder need no server and no bucket.
+// TestFiles: with a SQLite file and a folder, no server and no bucket are needed.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	set(t, map[string]string{"MOVIES_DB_FILE": "movies.sqlite", "MOVIES_BUCKET_DIR": dir})
@@ -114,8 +114,8 @@ func write(t *testing.T, name, content string) (path string) {
 	return path
 }
 
-// everyWrong is a worker's environment in which nothing is right, and what is
-// said of each variable.
+// everyWrong is a worker's environment in which every value is wrong, with the message for
+// each.
 var everyWrong = map[string]struct{ value, said string }{
 	"MOVIES_DB_PASS_FILE":       {"/nowhere/password", "cannot be read: open /nowhere/password: no such file"},
 	"MOVIES_DB_PORT":            {"65536", "is 65536, expected a port from 1 to 65535"},
@@ -137,7 +137,7 @@ var everyWrong = map[string]struct{ value, said string }{
 	"MOVIES_LOG_FORMAT":         {"xml", `is "xml", expected text or json`},
 }
 
-// TestEveryWrong: each variable at fault is named, all at once, and once.
+// TestEveryWrong: one error names each wrong variable, once.
 func TestEveryWrong(t *testing.T) {
 	variables := map[string]string{}
 	want := map[string]string{"MOVIES_DB_USER": "is not set; expected the server's user, or MOVIES_DB_FILE"}
@@ -148,7 +148,7 @@ func TestEveryWrong(t *testing.T) {
 	checkProblems(t, config.Parse(&config.Worker{}), want)
 }
 
-// TestBucketNames are right.
+// TestBucketNames checks valid names.
 func TestBucketNames(t *testing.T) {
 	for _, name := range []string{"films", "my.films-2026", "Old_Films", "films-abcdefgh1234567890-s3alias", "arn:aws:s3:eu-west-1:123456789012:accesspoint/films"} {
 		set(t, map[string]string{"MOVIES_BUCKET_NAME": name, "AWS_ENDPOINT_URL_S3": "http://[::1]:9000/s3", "AWS_ENDPOINT_URL": ""})
@@ -158,13 +158,13 @@ func TestBucketNames(t *testing.T) {
 	}
 }
 
-// TestWrong is about one or two variables each.
+// TestWrong tests one or two wrong variables at a time.
 func TestWrong(t *testing.T) {
 	folder := t.TempDir()
 	password := write(t, "password", "geheim")
 	for _, test := range []struct {
 		name string
-		set  map[string]string // in addition to user and bucket; "" drops one
+		set  map[string]string // in addition to user and bucket; "" unsets one
 		want map[string]string
 	}{
 		{"nothing is set", map[string]string{"MOVIES_DB_USER": "", "MOVIES_BUCKET_NAME": ""}, map[string]string{
@@ -226,7 +226,7 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// TestAPIAddr: the two subcommands that serve check their address.
+// TestAPIAddr: both subcommands that serve check the address.
 func TestAPIAddr(t *testing.T) {
 	for _, addr := range []string{"8080", "127.0.0.1", "127.0.0.1:80:80", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1:x"} {
 		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_API_ADDR": addr})
@@ -256,8 +256,7 @@ func TestHosts(t *testing.T) {
 	checkProblems(t, config.Parse(&config.API{}), map[string]string{"MOVIES_DB_READ_HOST": "is set and so is MOVIES_DB_FILE; a file has no replica"})
 }
 
-// checkProblems checks that exactly the variables at fault are named, each in a
-// line of its own.
+// checkProblems expects that the error names exactly these variables, one a line.
 func checkProblems(t *testing.T, err error, want map[string]string) {
 	t.Helper()
 	var wrong *config.Error
@@ -308,7 +307,8 @@ func TestShard(t *testing.T) {
 	}
 }
 
-// TestServing: what is wrong with the settings of exports, links and connections.
+// TestServing checks base paths, and invalid settings of the index, exports and idle
+// connections.
 func TestServing(t *testing.T) {
 	for _, base := range []string{"/films", "/a/b-c_d.e~f", "/v1", "/%C3%A9"} {
 		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_API_BASE_PATH": base})

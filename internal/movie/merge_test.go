@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// someTimes are where clocks and integers begin and end, and neighbours.
+// someTimes are the limits of clocks and integers, and their neighbours.
 var someTimes = []Time{
 	minTime, At(time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC)), At(time.Unix(0, math.MinInt64)), {Sec: -1}, {Sec: -1, Nsec: 1},
 	{}, {Nsec: 1}, {Sec: 1}, At(time.Unix(0, math.MaxInt64)), At(time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)), maxTime,
@@ -51,8 +51,8 @@ func drawUpdates(t *rapid.T) []Update {
 	return updates
 }
 
-// replay is the law told differently: the updates of a movie, sorted by stamp,
-// happen one after the other, and a tombstone wipes what was before it.
+// replay is an independent statement of the law: the updates of a movie, sorted by stamp,
+// happen one after the other, and a tombstone removes everything before it.
 func replay(updates []Update) map[Identity]Record {
 	sorted := slices.Clone(updates)
 	slices.SortStableFunc(sorted, func(a, b Update) int {
@@ -109,7 +109,8 @@ func drawRecord(t *rapid.T, updates []Update, label string) Record {
 	return Collect(part)[0]
 }
 
-// TestMergeLaws is why updates may come in any order, repeatedly, in groups.
+// TestMergeLaws checks the laws that allow updates in any order, repeated and in groups: Merge
+// is commutative, associative and idempotent.
 func TestMergeLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		updates := drawUpdates(t)
@@ -127,8 +128,8 @@ func TestMergeLaws(t *testing.T) {
 	})
 }
 
-// TestCatalogue applies a set of updates in any order, with repeats, split into
-// batches, and gets what a naive replay gives.
+// TestCatalogue applies updates in any order, repeated and split into batches, and expects the
+// same result as replay.
 func TestCatalogue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		updates := drawUpdates(t)
@@ -167,7 +168,7 @@ func checkRecord(t *rapid.T, id Identity, r Record) {
 	}
 }
 
-// TestCollect folds in the order of arrival, ties and all.
+// TestCollect expects Collect to merge in the order of arrival, also with equal stamps.
 func TestCollect(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		updates := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Update {
@@ -188,7 +189,7 @@ func TestCollect(t *testing.T) {
 	})
 }
 
-// TestTies is about different updates with equal stamps: the later one wins.
+// TestTies: of different updates with equal stamps, the later one wins.
 func TestTies(t *testing.T) {
 	s := Stamp{Time: Time{Sec: 5}, Key: "k", Position: 1}
 	update := func(cast, genres []string) Update { return Update{Cast: cast, Genres: genres, Stamp: s} }

@@ -77,7 +77,7 @@ func TestFieldsRoundTrip(t *testing.T) {
 		}
 		mustEqual(t, want, got)
 
-		// The row is JSON for others as well, and says the same.
+		// Other programs read the row as JSON, too.
 		var row struct {
 			ID      int64    `json:"id"`
 			Title   string   `json:"title"`
@@ -94,7 +94,7 @@ func TestFieldsRoundTrip(t *testing.T) {
 	})
 }
 
-// TestNoNames writes lists that were never set as empty ones.
+// TestNoNames stores lists that were never set as empty ones.
 func TestNoNames(t *testing.T) {
 	const want = `{"id": 3, "title": "A", "year": 1, "cast": [], "genres": [], "self_url": "/movies/3"}`
 	fields := Movie{Identity: Identity{"A", 1}}.AppendFields(nil)
@@ -108,8 +108,7 @@ func TestNoNames(t *testing.T) {
 	}
 }
 
-// TestClean is about text that is clean: it stays as it is, however often it
-// passes through.
+// TestClean: cleaning clean text changes nothing.
 func TestClean(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", " \u2003\t": "", "\u00a0A\u3000": "A", "e\u0301": "é", "A B": "A B", "\u2000A\u2001": "A", "\u212b": "Å",

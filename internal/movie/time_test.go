@@ -30,7 +30,7 @@ func TestTime(t *testing.T) {
 	})
 }
 
-// TestNoStamp: none is older than any stamp of an update, whatever its time.
+// TestNoStamp: the zero stamp is older than any stamp of an update.
 func TestNoStamp(t *testing.T) {
 	for _, at := range someTimes {
 		s := Stamp{Time: at, Position: 1}

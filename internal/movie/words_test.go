@@ -57,8 +57,8 @@ func TestHasWords(t *testing.T) {
 	}
 }
 
-// TestASCIIWords: a title without anything to fold gives the words that it gives
-// beside one that has.
+// TestASCIIWords: an ASCII title gives the same words with and without a non-ASCII word beside
+// it.
 func TestASCIIWords(t *testing.T) {
 	letters := []rune("aAzZ09'' -.\"\x00\x7f\n")
 	rapid.Check(t, func(t *rapid.T) {

@@ -7,8 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestCurrent: what shards that are no more have left behind does not count, but
-// a shard that is silent does.
+// TestCurrent: rows of shards that no longer exist do not count, but a silent shard does.
 func TestCurrent(t *testing.T) {
 	at := func(shard string, minute int) Worker {
 		return Worker{Shard: shard, LastPass: time.Date(2026, 1, 1, 0, minute, 0, 0, time.UTC), ObjectsWaiting: 7}

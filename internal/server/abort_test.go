@@ -17,7 +17,7 @@ import (
 	"jpmovies/internal/server"
 )
 
-// onSockets serves on a real socket: only these can be reset.
+// onSockets serves on a real socket, since only a real socket can be reset.
 func onSockets(t *testing.T, drain time.Duration, handler http.HandlerFunc) (addr string, stop func() error) {
 	t.Helper()
 	l, err := server.Listen(t.Context(), "127.0.0.1:0")
@@ -32,7 +32,7 @@ func onSockets(t *testing.T, drain time.Duration, handler http.HandlerFunc) (add
 	return l.Addr().String(), func() error { cancel(); return <-ended }
 }
 
-// partly begins an answer of unknown length.
+// partly writes a part of an answer of unknown length.
 func partly(t *testing.T, w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "half")
 	if err := http.NewResponseController(w).Flush(); err != nil {
@@ -40,8 +40,8 @@ func partly(t *testing.T, w http.ResponseWriter) {
 	}
 }
 
-// TestCutAnswerIsTold: whatever HTTP a client speaks, an answer that is cut off in the
-// middle ends with an error. HTTP/1.0 has no other way to tell than a reset.
+// TestCutAnswerIsTold: an answer that is cut off in the middle ends with an error in every
+// version of HTTP. In HTTP/1.0 only a reset can report it.
 func TestCutAnswerIsTold(t *testing.T) {
 	for _, version := range []string{"1.0", "1.1"} {
 		for name, cut := range map[string]func(){
@@ -96,7 +96,7 @@ func exchange(t *testing.T, addr, request string, meanwhile func()) (string, err
 	}
 	meanwhile()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if errors.Is(err, syscall.ECONNRESET) { // it came before the answer was read
+	if errors.Is(err, syscall.ECONNRESET) { // the reset came before the answer was read
 		return "", err
 	}
 	if err != nil {
@@ -106,7 +106,7 @@ func exchange(t *testing.T, addr, request string, meanwhile func()) (string, err
 	return string(body), err
 }
 
-// TestWholeAnswerOverHTTP10 ends cleanly.
+// TestWholeAnswerOverHTTP10: a complete answer ends cleanly.
 func TestWholeAnswerOverHTTP10(t *testing.T) {
 	addr, stop := onSockets(t, time.Second, func(w http.ResponseWriter, _ *http.Request) { partly(t, w); partly(t, w) })
 	if body, err := exchange(t, addr, "GET / HTTP/1.0\r\n\r\n", func() {}); err != nil || body != "halfhalf" {
@@ -117,8 +117,8 @@ func TestWholeAnswerOverHTTP10(t *testing.T) {
 	}
 }
 
-// TestUnencryptedHTTP2: an ingress that speaks HTTP/2 to its upstreams can do so, and
-// an answer that is cut off is told there, too.
+// TestUnencryptedHTTP2: an ingress may speak HTTP/2 to the server, and a cut answer is an
+// error there, too.
 func TestUnencryptedHTTP2(t *testing.T) {
 	addr, stop := onSockets(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto)
@@ -150,7 +150,7 @@ func TestUnencryptedHTTP2(t *testing.T) {
 	}
 }
 
-// TestIdleTimeout: a connection without a request is kept as long as is asked for.
+// TestIdleTimeout: the server keeps an idle connection for exactly IdleTimeout.
 func TestIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serveWith(t, server.Options{Drain: time.Second, IdleTimeout: 650 * time.Second}, hello)

@@ -79,7 +79,7 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// TestOverview: each part and section is told, whatever becomes of the others.
+// TestOverview: the overview shows each part and section, even if others fail.
 func TestOverview(t *testing.T) {
 	inBubble("overview", t, func(t *testing.T) {
 		now := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339)
@@ -108,8 +108,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestHangingCheck: an answer comes in time, and the other checks are told as
-// they are.
+// TestHangingCheck: readyz answers in time although a check hangs, and reports the other
+// checks.
 func TestHangingCheck(t *testing.T) {
 	for name, test := range map[string]struct {
 		checks []server.Check
@@ -129,7 +129,7 @@ func TestHangingCheck(t *testing.T) {
 	}
 }
 
-// TestLeftCheck: nobody waits for a check whose client has left.
+// TestLeftCheck: a check stops when the client has disconnected.
 func TestLeftCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, leave := context.WithTimeout(t.Context(), time.Second)

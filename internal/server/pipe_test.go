@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// listener hands over connections in memory, so that servers run in the false
-// time of synctest and a test of a time-out takes none.
+// listener passes connections in memory, so that servers run in the fake time of synctest and
+// time-outs take no real time.
 type listener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -59,7 +59,7 @@ func (l *listener) dial() (net.Conn, error) {
 	}
 }
 
-// run is a server at work.
+// run is a running server.
 type run struct {
 	*testing.T
 	*listener
@@ -68,7 +68,7 @@ type run struct {
 	log   *bytes.Buffer
 }
 
-// serve starts a server in a bubble of synctest.
+// serve starts a server in a synctest bubble.
 func serve(t *testing.T, drain time.Duration, handler http.HandlerFunc) *run {
 	return serveWith(t, server.Options{Drain: drain}, handler)
 }
@@ -81,7 +81,7 @@ func serveWith(t *testing.T, o server.Options, handler http.HandlerFunc) *run {
 	return r
 }
 
-// end stops the server and expects it to end well.
+// end stops the server and expects no error.
 func (r *run) end() {
 	r.Helper()
 	r.stop()
@@ -101,7 +101,7 @@ func (r *run) dial() net.Conn {
 
 // send writes to a connection without waiting until it is read.
 func (r *run) send(conn net.Conn, text string) {
-	go func() { _, _ = conn.Write([]byte(text)) }() // fails where the server hangs up, as it should
+	go func() { _, _ = conn.Write([]byte(text)) }() // fails if the server closes the connection, which is fine
 }
 
 // receive reads one response.
@@ -115,7 +115,7 @@ func (r *run) receive(conn net.Conn) (status int, header http.Header, body strin
 	if err != nil {
 		r.Fatal(err)
 	}
-	if response.Close { // net/http takes the header away
+	if response.Close { // net/http removes this header
 		response.Header.Set("Connection", "close")
 	}
 	return response.StatusCode, response.Header, string(text)
@@ -126,14 +126,14 @@ const (
 	getOther = "GET /other HTTP/1.1\r\nHost: x\r\n\r\n"
 )
 
-// inBubble runs a test in false time.
+// inBubble runs a test in fake time.
 func inBubble(name string, t *testing.T, test func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 
-// checkHello asks once more, over a new connection.
+// checkHello sends a request over a new connection and expects hello.
 func (r *run) checkHello() {
 	r.Helper()
 	conn := r.dial()

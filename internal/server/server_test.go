@@ -16,8 +16,7 @@ import (
 	"jpmovies/internal/server"
 )
 
-// TestDrain: what runs is finished, nothing new is accepted, and that is no
-// error.
+// TestDrain: the server finishes running requests, accepts no new ones, and returns no error.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -31,7 +30,7 @@ func TestDrain(t *testing.T) {
 		})
 		busy, idle := r.dial(), r.dial()
 		r.send(busy, get)
-		synctest.Wait() // the handler runs
+		synctest.Wait() // until the handler runs
 		r.stop()
 		synctest.Wait()
 		if _, err := r.listener.dial(); !errors.Is(err, errRefused) {
@@ -58,7 +57,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// TestDrainIdle: a connection that is kept alive for later holds up nobody.
+// TestDrainIdle: an idle kept-alive connection does not delay the end.
 func TestDrainIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, time.Hour, hello)
@@ -73,8 +72,8 @@ func TestDrainIdle(t *testing.T) {
 	})
 }
 
-// TestLameDuck: for a while after the end has begun requests are answered, on old
-// connections and new ones, and each is told that it was the last.
+// TestLameDuck: for a while after the stop, the server answers requests on old and new
+// connections, each with Connection: close.
 func TestLameDuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serveWith(t, server.Options{LameDuck: time.Second, Drain: 10 * time.Second}, hello)
@@ -96,7 +95,7 @@ func TestLameDuck(t *testing.T) {
 		if err := <-r.ended; err != nil {
 			t.Error(err)
 		}
-		// net/http gives a connection that has said nothing yet five seconds.
+		// net/http waits five seconds for the first request of a new connection.
 		if took := time.Since(start); took < time.Second || took > 7*time.Second {
 			t.Errorf("it took %s", took)
 		}
@@ -104,7 +103,8 @@ func TestLameDuck(t *testing.T) {
 	})
 }
 
-// TestLameDuckAlone: a balancer that has not heard yet may come when nobody else is there.
+// TestLameDuckAlone: without any open connection, the server still accepts new ones, from a
+// balancer that does not know of the stop yet.
 func TestLameDuckAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serveWith(t, server.Options{LameDuck: time.Second, Drain: time.Second}, hello)
@@ -121,8 +121,8 @@ func TestLameDuckAlone(t *testing.T) {
 	})
 }
 
-// TestDrainTimeout: a request that does not end is cut off in time, and that is
-// an error.
+// TestDrainTimeout: the server cuts off a request that does not end in time, and returns an
+// error.
 func TestDrainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cancelled := make(chan struct{})
@@ -149,7 +149,7 @@ func TestDrainTimeout(t *testing.T) {
 	})
 }
 
-// TestBrokenListener: a listener that fails ends the server with its error.
+// TestBrokenListener: if its listener fails, the server returns that error.
 func TestBrokenListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, time.Second, hello)
@@ -162,8 +162,8 @@ func TestBrokenListener(t *testing.T) {
 	})
 }
 
-// TestPanic: the client gets a problem document or, when the answer has begun,
-// a cut connection; the process lives and its log says what happened.
+// TestPanic: the client gets a problem document or, if the answer has begun, a cut connection.
+// The process survives and logs the panic.
 func TestPanic(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -187,7 +187,7 @@ func TestPanic(t *testing.T) {
 			r.send(conn, get)
 			status, header, body := r.receive(conn)
 			checkPanicked(t, status, header, body)
-			r.send(conn, getOther) // the connection lives, too
+			r.send(conn, getOther) // the connection survives, too
 			if status, _, body := r.receive(conn); status != http.StatusOK || body != "hello" {
 				t.Errorf("then %d %q", status, body)
 			}
@@ -236,8 +236,8 @@ func checkLogged(t *testing.T, log, value string) {
 	}
 }
 
-// TestPanicInBody: an answer that has begun must not look complete, nor hold a
-// second document.
+// TestPanicInBody: an answer that has begun must not look complete, nor contain a second
+// document.
 func TestPanicInBody(t *testing.T) {
 	for name, test := range map[string]struct{ length, text, body string }{
 		"chunked": {"", "half", "4\r\nhalf\r\n"},
@@ -273,7 +273,8 @@ func TestPanicInBody(t *testing.T) {
 	}
 }
 
-// TestAbort: a handler may cut the connection, which is no panic to report.
+// TestAbort: a handler may cut the connection with http.ErrAbortHandler, which is not logged
+// as a panic.
 func TestAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, time.Second, breakAt("/path", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
@@ -290,8 +291,8 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// TestHeaderLimit: 64 KiB of header are taken (and a little more: net/http is
-// generous), as much as the cookies of a single sign-on take; 128 KiB are not.
+// TestHeaderLimit: the server accepts 64 KiB of header, as much as the cookies of a single
+// sign-on may take, but not 128 KiB. net/http adds a little to the limit.
 func TestHeaderLimit(t *testing.T) {
 	for name, test := range map[string]struct{ request, want string }{
 		"small":        {"GET /path HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 63<<10) + "\r\n\r\n", "HTTP/1.1 200 "},
@@ -315,11 +316,11 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// TestSlowClients: whoever does not get on is cut off.
+// TestSlowClients: the server cuts off clients that make no progress.
 func TestSlowClients(t *testing.T) {
 	for name, test := range map[string]struct {
 		send  string
-		every time.Duration // pause between bytes, once send is sent
+		every time.Duration // pause between bytes after send
 		most  time.Duration
 	}{
 		"silent":      {"", 0, 5 * time.Second},
@@ -359,7 +360,7 @@ func TestSlowClients(t *testing.T) {
 			if strings.Contains(test.send, "/endless") {
 				<-handled
 			} else {
-				_, _ = io.Copy(io.Discard, conn) // until the server hangs up
+				_, _ = io.Copy(io.Discard, conn) // until the server closes the connection
 			}
 			if took := time.Since(start); took > test.most || took < test.most/2 {
 				t.Errorf("it took %s, want at most %s", took, test.most)
@@ -371,7 +372,7 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// TestListen is about real sockets.
+// TestListen tests real sockets.
 func TestListen(t *testing.T) {
 	l, err := server.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {

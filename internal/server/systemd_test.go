@@ -19,7 +19,7 @@ import (
 	"jpmovies/internal/server"
 )
 
-// systemd is a socket like the one on which systemd hears from services.
+// systemd is a fake of the socket on which systemd receives notifications.
 type systemd struct {
 	*testing.T
 	socket *net.UnixConn
@@ -27,7 +27,7 @@ type systemd struct {
 
 func newSystemd(t *testing.T) systemd {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "") // the path of a socket is short
+	dir, err := os.MkdirTemp("", "") // socket paths must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func newSystemd(t *testing.T) systemd {
 	return systemd{t, socket}
 }
 
-// hears returns the next message, "" when none comes in time.
+// hears returns the next message, or "" if none comes in time.
 func (s systemd) hears(patience time.Duration) string {
 	s.Helper()
 	if err := s.socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -55,7 +55,7 @@ func (s systemd) hears(patience time.Duration) string {
 	return string(message[:n])
 }
 
-// awaits skips messages until one has the beginning.
+// awaits skips messages until one has the prefix.
 func (s systemd) awaits(beginning string) {
 	s.Helper()
 	for message := "none"; !strings.HasPrefix(message, beginning); {
@@ -65,8 +65,8 @@ func (s systemd) awaits(beginning string) {
 	}
 }
 
-// TestNotify: systemd hears why a process is not ready, that it is, that it is alive only
-// while it answers, and that it stops.
+// TestNotify: the process tells systemd why it is not ready, that it is ready, that it is
+// alive while it answers, and that it stops.
 func TestNotify(t *testing.T) {
 	listens := newSystemd(t)
 	t.Setenv("WATCHDOG_USEC", "300000")
@@ -110,7 +110,7 @@ func TestNotify(t *testing.T) {
 		}
 	}
 	hangs.Store(true)
-	for listens.hears(time.Second) != "" { // what was under way
+	for listens.hears(time.Second) != "" { // drop messages in flight
 	}
 	hangs.Store(false)
 	listens.awaits("WATCHDOG=1")
@@ -119,7 +119,7 @@ func TestNotify(t *testing.T) {
 	<-ended
 }
 
-// TestNotifyNobody: without systemd nothing asks the process anything.
+// TestNotifyNobody: without systemd, Notify sends no requests.
 func TestNotifyNobody(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	port := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request") }))

@@ -18,7 +18,8 @@ import (
 	"jpmovies/internal/server"
 )
 
-// TestRequestsAreLogged: one line for each, and its time by route and status.
+// TestRequestsAreLogged: each request gives one log line, and one observation by route and
+// status.
 func TestRequestsAreLogged(t *testing.T) {
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
@@ -74,7 +75,7 @@ func metricsText(t *testing.T, metrics *prometheus.Registry) string {
 	return w.Body.String()
 }
 
-// TestClientGone: a request that nobody waits for any more is no success.
+// TestClientGone: a request whose client has gone is not counted as a success.
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		metrics := prometheus.NewRegistry()
@@ -98,8 +99,8 @@ func TestClientGone(t *testing.T) {
 	})
 }
 
-// TestRequestID: a proxy's id is kept when it is one, and all lines that are
-// logged for the request say it.
+// TestRequestID: the server keeps a proxy's request id if it is valid, and adds the id to all
+// log lines of the request.
 func TestRequestID(t *testing.T) {
 	for name, test := range map[string]struct{ given, want string }{
 		"none":      {"", `[0-9a-f]{16}`},

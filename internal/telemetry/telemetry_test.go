@@ -37,7 +37,7 @@ func TestJSONLogger(t *testing.T) {
 	}
 }
 
-// TestMetrics: each registry is its own, and shows runtime and process.
+// TestMetrics: each registry is independent, and has the metrics of runtime and process.
 func TestMetrics(t *testing.T) {
 	for range 2 {
 		families, err := telemetry.Metrics("1.2.3").Gather()
@@ -61,12 +61,11 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestOTLPSettings: what cannot work is told at the start, not found out when spans are
-// missed.
+// TestOTLPSettings: the program warns at the start about settings that cannot work.
 func TestOTLPSettings(t *testing.T) {
 	for name, test := range map[string]struct {
 		set  map[string]string
-		want string // what the log says; "" for nothing
+		want string // in the log; "" for no warning
 	}{
 		"right":         {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, ""},
 		"right, spoken": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, ""},

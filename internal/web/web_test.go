@@ -54,8 +54,8 @@ func TestWhoGetsThePage(t *testing.T) {
 	}
 }
 
-// TestFiles: a file below the folder of this release is kept for a year. Below another
-// folder, or none, it is the current one, and must not be kept.
+// TestFiles: a file below this release's folder may be cached for a year. Below another
+// folder, or none, the same file must not be cached.
 func TestFiles(t *testing.T) {
 	for path, cache := range map[string]string{
 		"/web/" + load().version + "/browse.js": "public, max-age=31536000, immutable", "/web/" + load().version + "/icon.svg": "public, max-age=31536000, immutable",
@@ -77,7 +77,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestVersion: any change of any file makes another folder, and pages name it.
+// TestVersion: any change of any file changes the folder, and pages link to it.
 func TestVersion(t *testing.T) {
 	files := func(script string) *fileSet {
 		return read(fstest.MapFS{
@@ -98,7 +98,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestReferences: every file that a page or a module names is there, below the folder.
+// TestReferences: every file that a page or a module refers to exists, below the folder.
 func TestReferences(t *testing.T) {
 	for name, f := range load().pages {
 		names := regexp.MustCompile(`(?:href|src)="web/([^"]*)"`).FindAllSubmatch(f.plain, -1)
@@ -120,7 +120,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// TestEncodings: each form of a file decodes to the same bytes.
+// TestEncodings: all encodings of a file decode to the same bytes.
 func TestEncodings(t *testing.T) {
 	for accept, want := range map[string]string{
 		"": "", "gzip": "gzip", "gzip, deflate, br, zstd": "zstd", "zstd;q=0.5, gzip": "gzip", "GZIP;q=0.1": "gzip", "*": "zstd",
@@ -169,7 +169,7 @@ func decoded(t *testing.T, encoding string, body io.Reader) []byte {
 	return content
 }
 
-// TestRevalidate: whoever has a page or a file is told so.
+// TestRevalidate: a client whose entity tag matches gets a 304.
 func TestRevalidate(t *testing.T) {
 	for _, path := range []string{"/", "/docs", "/web/browse.js"} {
 		get := func(tag string) *httptest.ResponseRecorder {
@@ -192,7 +192,7 @@ func TestRevalidate(t *testing.T) {
 	}
 }
 
-// TestDocs is a page whatever the client accepts, and only to be read.
+// TestDocs: /docs is a page whatever the client accepts, and read-only.
 func TestDocs(t *testing.T) {
 	for _, accept := range []string{"", "application/json", "text/html"} {
 		w := ask(t, "GET", "/docs", accept)
@@ -214,8 +214,8 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// TestPagesKeepThePolicy: nothing inline and nothing from elsewhere, which the
-// policy would refuse; and all of it is small.
+// TestPagesKeepThePolicy: the files contain nothing that the content security policy blocks,
+// inline or from other hosts, and all of them are small.
 func TestPagesKeepThePolicy(t *testing.T) {
 	size := 0
 	err := fs.WalkDir(embedded, ".", func(path string, d fs.DirEntry, err error) error {

@@ -12,10 +12,10 @@ import (
 	"sync/atomic"
 )
 
-// defaultCacheMB is what the API keeps by default.
+// defaultCacheMB is the API's default cache size.
 const defaultCacheMB = 64
 
-// api compares the API with bare servers that answer the same.
+// api compares the API with bare servers that give the same answers.
 func (b *bench) api(ctx context.Context) error {
 	if err := b.complete(ctx); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (b *bench) api(ctx context.Context) error {
 // load is one kind of request.
 type load struct {
 	work, path string
-	has        bool // the client has the answer already
+	has        bool // send If-None-Match: the answer is a 304
 	goal       *target
 }
 
@@ -58,7 +58,7 @@ func (b *bench) cached(ctx context.Context, env []string, loads []load) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = bare.stop() }() // it did what it was for
+	defer func() { _ = bare.stop() }() // the measurement is over
 	for _, l := range loads {
 		request, status := get(l.path), http.StatusOK
 		if l.has {
@@ -76,7 +76,7 @@ func (b *bench) cached(ctx context.Context, env []string, loads []load) error {
 	return nil
 }
 
-// record keeps what the API answers, for the bare server.
+// record saves the API's answers for the bare server.
 func record(ctx context.Context, addr string, loads []load) (map[string]recorded, error) {
 	answers := map[string]recorded{}
 	transport := &http.Transport{DisableCompression: true, DisableKeepAlives: true}
@@ -116,11 +116,11 @@ func (b *bench) static(answers map[string]recorded) (*server, string, error) {
 	return b.spawn(file)
 }
 
-// smallCache makes a cache that holds next to nothing: it can't be turned off.
+// smallCache sets the smallest cache, since the cache cannot be turned off.
 const smallCache = "MOVIES_API_CACHE_MB=1"
 
-// uncached asks for movies and pages that differ each time. The limit is a server that
-// writes the same bytes.
+// uncached requests movies and pages that differ each time. The limit is a server that writes
+// the same bytes.
 func (b *bench) uncached(ctx context.Context) error {
 	apis, err := b.startAPIs(ctx, smallCache)
 	if err != nil {
@@ -143,7 +143,7 @@ func (b *bench) uncached(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = bare.stop() }() // it did what it was for
+	defer func() { _ = bare.stop() }() // the measurement is over
 	var n atomic.Int64
 	for i, work := range []string{"API, one movie, not cached", "API, a page of 25, not cached"} {
 		request := func() string { return get(loads[2*(int(n.Add(1))%len(ids))+i].path) }
@@ -158,7 +158,7 @@ func (b *bench) uncached(ctx context.Context) error {
 	return nil
 }
 
-// someIDs are ids of movies: there are gaps between them.
+// someIDs returns ids of movies. Ids have gaps.
 func (b *bench) someIDs(ctx context.Context) ([]int64, error) {
 	rows, err := b.admin.QueryContext(ctx, "SELECT id FROM "+catalogueName+".movie WHERE id > 25 ORDER BY id LIMIT 5000")
 	if err != nil {

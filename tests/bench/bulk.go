@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// moviesPerFile is the size of the files that bulk loads are made of.
+// moviesPerFile is the number of movies in each file of a bulk load.
 const moviesPerFile = 2000
 
-// written is the modification time of all files: a producer's that has finished.
-// The same file delivered again has the same one.
+// written is the modification time of all files, old enough that the producer counts as
+// finished. A file that is delivered again keeps it.
 var written = time.Now().Add(-2 * time.Minute)
 
-// bulk compares files full of movies with the server's own way of loading rows.
+// bulk compares loading files of many movies with the server's LOAD DATA.
 func (b *bench) bulk(ctx context.Context) error {
 	if err := b.makeCatalogue(ctx); err != nil {
 		return err
@@ -63,8 +63,8 @@ func (b *bench) bulk(ctx context.Context) error {
 func (b *bench) moviesDir() string  { return filepath.Join(b.dir, "movies") }
 func (b *bench) changedDir() string { return filepath.Join(b.dir, "changed") }
 
-// makeCatalogue generates the files and makes, once, the catalogue whose rows are
-// the limit's input and which the API serves later.
+// makeCatalogue generates the files and, once, the catalogue. Its rows are the input of the
+// limit, and the API serves it later.
 func (b *bench) makeCatalogue(ctx context.Context) error {
 	if b.made {
 		return nil
@@ -118,7 +118,7 @@ func (b *bench) deliver(ctx context.Context, s subject, env []string, d delivery
 	return took, nil
 }
 
-// changeSome copies files, with another cast for every tenth movie.
+// changeSome copies files and replaces the cast of every tenth movie.
 func changeSome(from, to string) error {
 	files, err := filepath.Glob(filepath.Join(from, "*.ndjson"))
 	if err != nil {
@@ -135,7 +135,7 @@ func changeSome(from, to string) error {
 	return nil
 }
 
-// otherCast gives every tenth line another cast.
+// otherCast replaces the cast in every tenth line.
 func otherCast(i int, line []byte) ([]byte, error) {
 	if i%10 != 0 {
 		return line, nil
@@ -169,7 +169,7 @@ func rewriteLines(in io.Reader, out io.Writer, change func(i int, line []byte) (
 		if err != nil {
 			return err
 		}
-		_, _ = buffered.Write(line) // Flush tells
+		_, _ = buffered.Write(line) // Flush returns the error
 		_ = buffered.WriteByte('\n')
 	}
 	return errors.Join(scan.Err(), buffered.Flush())

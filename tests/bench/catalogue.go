@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Genres of the loners: half of them have the one, half the other, and none has
-// both, so that whoever asks for both looks through all of one genre.
+// Genres of the loners: half of them have one genre, half the other, and none has both. A
+// query for both therefore scans all movies of one genre.
 const leftGenre, rightGenre = "Bench Left", "Bench Right"
 
-// lonersPart: so many movies of the catalogue bring one more loner.
+// lonersPart is the number of other movies per loner.
 const lonersPart = 10
 
-// complete makes the catalogue that the API serves: the movies of bulk, more if it
-// is to be larger, and the loners.
+// complete makes the catalogue that the API serves: the movies of bulk, more for larger sizes,
+// and the loners.
 func (b *bench) complete(ctx context.Context) error {
 	if b.top != 0 {
 		return nil
@@ -31,8 +31,8 @@ func (b *bench) complete(ctx context.Context) error {
 		b.admin.QueryRowContext(ctx, "SELECT MAX(id) FROM "+catalogueName+".movie").Scan(&b.top))
 }
 
-// serveMovies brings a catalogue to so many movies, and adds the loners. Movies
-// that are there already change nothing.
+// serveMovies fills a catalogue up to n movies, and adds the loners. Movies that are already
+// there do not change.
 func (b *bench) serveMovies(ctx context.Context, database string, n int) error {
 	dir := filepath.Join(b.dir, "served")
 	if err := errors.Join(os.RemoveAll(dir), b.generate(ctx, dir, n, moviesPerFile)); err != nil {
@@ -52,13 +52,13 @@ func (b *bench) serveMovies(ctx context.Context, database string, n int) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	// The server looks at new tables by itself, at some moment; the rows must not
-	// depend on which.
+	// The server updates the statistics of new tables at some moment; the figures must not
+	// depend on it.
 	_, err = b.admin.ExecContext(ctx, "ANALYZE TABLE "+tablesOf(database))
 	return errors.Join(err, b.mustHave(ctx, database, n+loners))
 }
 
-// tablesOf are the tables that filters read.
+// tablesOf returns the names of the tables that filters read.
 func tablesOf(database string) string {
 	names := []string{"movie", "movie_cast", "movie_genre"}
 	for i, name := range names {
@@ -92,7 +92,7 @@ type running struct {
 	*server
 	subject
 	addr, admin string
-	ready       time.Duration // from the start of the process until it was ready
+	ready       time.Duration // from process start to ready
 }
 
 // startAPI starts an API on a catalogue and waits until it is ready.
@@ -129,7 +129,7 @@ func (b *bench) startAPI(ctx context.Context, s subject, name string, env ...str
 	}
 }
 
-// startAPIs starts one for each subject, in their order.
+// startAPIs starts an API for each subject, in their order.
 func (b *bench) startAPIs(ctx context.Context, env ...string) ([]*running, error) {
 	var all []*running
 	for _, s := range b.subjects {
@@ -143,17 +143,17 @@ func (b *bench) startAPIs(ctx context.Context, env ...string) ([]*running, error
 	return all, nil
 }
 
-// stopAPIs ends them, and notes their memory as that of what, if that is named.
+// stopAPIs stops the APIs. Unless what is "", it notes their peak memory under that name.
 func (b *bench) stopAPIs(what string, all []*running) {
 	for _, r := range all {
 		if peak := peakOf(r.command.Process.Pid); what != "" {
 			b.peaks.note(what, r.subject, peak)
 		}
-		_ = r.stop() // it did what it was for
+		_ = r.stop() // the measurement is over
 	}
 }
 
-// of finds the process of a subject.
+// of returns the process of a subject.
 func of(all []*running, s subject) *running {
 	for _, r := range all {
 		if r.subject == s {

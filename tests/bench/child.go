@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// childFlag makes this program one of the bare servers that are the limits of
-// the API: they are processes of their own, as the API is.
+// childFlag makes this program a bare server, the limit of the API. It runs as a process of
+// its own, as the API does.
 const childFlag = "-child"
 
 // child serves the answers of a file at an address.
@@ -35,14 +35,14 @@ func child(args []string) error {
 	return nil
 }
 
-// recorded is an answer of the API, to be given again.
+// recorded is a saved answer of the API.
 type recorded struct {
 	Header http.Header
 	Body   []byte
 }
 
-// staticHandler gives recorded answers, by path and query, and 304 to whoever
-// has them.
+// staticHandler serves the recorded answers, by path and query, and 304 if the entity tag
+// matches.
 func staticHandler(file string) (http.Handler, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // written by our parent
 	if err != nil {
@@ -71,7 +71,7 @@ func staticHandler(file string) (http.Handler, error) {
 	}), nil
 }
 
-// spawn starts a bare server and waits until it can be reached.
+// spawn starts a bare server and waits until it accepts connections.
 func (b *bench) spawn(file string) (*server, string, error) {
 	self, err := os.Executable()
 	if err != nil {

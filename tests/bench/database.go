@@ -29,7 +29,7 @@ func (b *bench) connect(ctx context.Context) error {
 	return db.PingContext(ctx)
 }
 
-// config is the driver's, with what the program itself sets.
+// config returns the driver's configuration, with the program's own settings.
 func (b *bench) config(database string) (*mysql.Config, error) {
 	c, err := mysql.ParseDSN(b.dsn)
 	if err != nil {
@@ -58,14 +58,14 @@ func openPool(dsn string) (*sql.DB, error) {
 	return db, nil
 }
 
-// Databases of this program, for they are dropped at its end.
+// databasePrefix begins the names of this program's databases, which it drops at the end.
 const databasePrefix = "jpmovies_bench_"
 
 // catalogueName is the database that stays for the rows of the API.
 const catalogueName = databasePrefix + "catalogue"
 
-// fresh makes an empty database, migrated by the subject. Whatever the server
-// still does for the one before it is waited for.
+// fresh creates an empty database, migrated by the subject. It waits until the server has
+// finished the background work of earlier databases.
 func (b *bench) fresh(ctx context.Context, s subject, name string) ([]string, error) {
 	for _, query := range []string{"DROP DATABASE IF EXISTS " + name, "CREATE DATABASE " + name} {
 		if _, err := b.admin.ExecContext(ctx, query); err != nil {
@@ -83,8 +83,7 @@ func (b *bench) fresh(ctx context.Context, s subject, name string) ([]string, er
 	return env, nil
 }
 
-// settle is a pause before what is timed, for the server to end what it does in
-// the background.
+// settle is a pause before each measurement, in which the server finishes its background work.
 const settle = 200 * time.Millisecond
 
 func (b *bench) databaseEnv(name string) ([]string, error) {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// s3Delay is what the slow bucket adds to each answer: a server in the same
-// region but not in the same room.
+// s3Delay is the extra latency of the slow bucket, as of a server in the same region but not
+// in the same room.
 const s3Delay = 20 * time.Millisecond
 
-// bucketName is the bucket that is filled and drained.
+// bucketName is the bucket that the benchmark fills and drains.
 const bucketName = "jpmovies-bench"
 
 // drain compares the worker on one-movie objects with a loop that only lists,
@@ -42,8 +42,8 @@ func (b *bench) drain(ctx context.Context) error {
 	return b.nothing(ctx, slow)
 }
 
-// distant compares the worker with the best of loops that have a fixed number of requests in
-// flight, on a bucket that answers late.
+// distant compares the worker with the best of several bare loops, each with a fixed number of
+// requests in flight, on a slow bucket.
 func (b *bench) distant(ctx context.Context) error {
 	endpoint := os.Getenv(s3Variable)
 	lines, err := b.movieLines(ctx, b.objects)
@@ -65,8 +65,8 @@ func (b *bench) distant(ctx context.Context) error {
 	return nil
 }
 
-// nothing drains an empty bucket: what a worker that ends costs before and after
-// its work, in requests that wait for each other. It is a part of the row before.
+// nothing drains an empty bucket. It measures the sequential requests of a worker before and
+// after its work, which are a part of the row before.
 func (b *bench) nothing(ctx context.Context, endpoint string) error {
 	empty, err := openStore(ctx, endpoint, bucketName)
 	if err != nil {
@@ -87,12 +87,11 @@ func (b *bench) nothing(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// A bareLoop drains the bucket and counts the objects.
+// bareLoop drains the bucket and counts the objects.
 type bareLoop func(*store, context.Context) (drained int, err error)
 
-// bareDrain makes the bucket, and is the limit: it is filled at one endpoint, and
-// drained at another by bare, a loop that does nothing else; the best of several numbers of
-// parallel requests counts.
+// bareDrain creates the bucket and returns the limit: it fills the bucket at one endpoint, and
+// bare drains it at another. The best of several numbers of parallel requests counts.
 func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte, bare bareLoop, parallels ...int) (filled, drained *store, limit func() (float64, error), err error) {
 	if filled, err = openStore(ctx, fillAt, bucketName); err != nil {
 		return nil, nil, nil, err
@@ -123,7 +122,7 @@ func bareDrain(ctx context.Context, fillAt, drainAt string, lines [][]byte, bare
 	return filled, drained, limit, filled.create(ctx)
 }
 
-// drainRow fills the bucket at one endpoint and drains it at another.
+// drainRow fills the bucket at one endpoint, drains it at another, and adds the row.
 func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, lines [][]byte, bare bareLoop, goal *target, parallels ...int) error {
 	filled, drained, limit, err := bareDrain(ctx, fillAt, drainAt, lines, bare, parallels...)
 	if err != nil {
@@ -151,7 +150,7 @@ func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, line
 	return nil
 }
 
-// mustHave fails when a figure was taken of work that was not done.
+// mustHave fails if the database lacks movies, as the measured work was then not done.
 func (b *bench) mustHave(ctx context.Context, database string, movies int) error {
 	var n int
 	if err := b.admin.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+database+".movie").Scan(&n); err != nil {
@@ -165,7 +164,7 @@ func (b *bench) mustHave(ctx context.Context, database string, movies int) error
 
 func perSecond(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
 
-// slowed is a proxy before the endpoint that answers later.
+// slowed starts a proxy that delays each response of the endpoint.
 func slowed(endpoint string, delay time.Duration) (address string, stop func(), err error) {
 	proxy, err := later(endpoint, delay)
 	if err != nil {
@@ -174,8 +173,8 @@ func slowed(endpoint string, delay time.Duration) (address string, stop func(), 
 	return listen(proxy)
 }
 
-// later passes requests on, and the answers after a delay. Signatures cover the
-// host name, so that one is passed on as it came.
+// later forwards requests at once, and responses after a delay. It keeps the host name, since
+// the signature covers it.
 func later(endpoint string, delay time.Duration) (*httputil.ReverseProxy, error) {
 	to, err := url.Parse(endpoint)
 	if err != nil {
@@ -190,7 +189,7 @@ func later(endpoint string, delay time.Duration) (*httputil.ReverseProxy, error)
 	}, nil
 }
 
-// movieLines are movies in the form of the producers, one for each object.
+// movieLines returns movies as producers write them, one for each object.
 func (b *bench) movieLines(ctx context.Context, n int) ([][]byte, error) {
 	dir := filepath.Join(b.dir, "lines")
 	if err := b.generate(ctx, dir, n, n); err != nil {

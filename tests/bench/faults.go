@@ -21,15 +21,14 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http" //nolint:depguard // see above
 )
 
-// Of 1000 requests so many are answered by 503 SlowDown, by 500, or by a reset; and
-// of 1000 answers so many are cut.
+// Rates per 1000 requests: 503 SlowDown, 500, connection resets; and per 1000 responses: cuts.
 const (
 	slowDowns, internals, resets = 300, 30, 30
 	cuts                         = 150
 )
 
-// faulty compares the worker with the bare loop on an S3 that throttles and fails.
-// The loop retries each request as the program does, for as long as it takes.
+// faulty compares the worker with the bare loop on an S3 that throttles and fails. The loop
+// retries each request as the program does, but without an end.
 func (b *bench) faulty(ctx context.Context) error {
 	endpoint := os.Getenv(s3Variable)
 	lines, err := b.movieLines(ctx, b.objects)
@@ -48,10 +47,10 @@ func (b *bench) faulty(ctx context.Context) error {
 	return b.drainRow(ctx, "drain %d, S3 fails half of the requests", endpoint, address, lines, (*store).drainFaulty, atLeast(0.8))
 }
 
-// newFaults is a server that fails, and cuts the answers of another.
+// newFaults returns a server that fails some requests and cuts some responses of another.
 func newFaults(proxy *httputil.ReverseProxy) http.Handler {
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	proxy.FlushInterval = -1 // so that a cut comes in the middle
+	proxy.FlushInterval = -1 // flush at once, so that a cut comes in the middle
 	proxy.ModifyResponse = func(r *http.Response) error {
 		if rand.IntN(1000) >= cuts { //nolint:gosec // no secret
 			return nil
@@ -96,7 +95,7 @@ func reset(w http.ResponseWriter) {
 
 var errCut = errors.New("cut")
 
-// halfBody breaks off in the middle.
+// halfBody fails in the middle of the body.
 type halfBody struct {
 	io.ReadCloser
 	left int64
@@ -111,7 +110,7 @@ func (h *halfBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// persistent retries each request until it succeeds.
+// persistent returns a store that retries each request until it succeeds.
 func (s *store) persistent() *store {
 	return &store{s3.New(s.client.Options(), func(o *s3.Options) {
 		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
@@ -127,18 +126,18 @@ func (s *store) persistent() *store {
 	}), s.name, s.endpoint, s.parallel}
 }
 
-// drainFaulty is drain where requests fail and answers are cut.
+// drainFaulty is drain for failing requests and cut responses.
 func (s *store) drainFaulty(ctx context.Context) (drained int, err error) {
 	s = s.persistent()
 	return s.drainBy(ctx, s.consumeWhole)
 }
 
-// consumeWhole is consume where answers are cut.
+// consumeWhole is consume for cut responses.
 func (s *store) consumeWhole(ctx context.Context, key *string) error {
 	for {
 		err := s.consume(ctx, key)
 		var response *smithyhttp.ResponseError
-		if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound { // deleted, and the answer was lost
+		if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound { // deleted, the response was lost
 			return nil
 		}
 		if err == nil || ctx.Err() != nil || response != nil {

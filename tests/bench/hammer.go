@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Load on an API: as many connections that are kept open, for so long a turn.
+// Load on an API: the number of kept connections, and the time of one turn.
 const (
 	connections = 32
 	loadTime    = time.Second
 )
 
-// hammer asks as fast as answers come, and returns answers per second. A client
-// of net/http would need more of the CPU than the server; this one writes what
-// it is given and skips what it gets.
+// hammer sends requests as fast as answers come, and returns answers per second. A client of
+// net/http would need more CPU than the server. This one writes a ready-made request and skips
+// the answer.
 func hammer(ctx context.Context, addr string, request func() string, status int) (float64, error) {
 	var answers atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -65,7 +65,7 @@ func dial(ctx context.Context, addr string) (*client, error) {
 	return &client{c, bufio.NewReaderSize(c, 32<<10)}, c.SetDeadline(time.Now().Add(5 * time.Minute))
 }
 
-// get is a request as text.
+// get returns a request as text.
 func get(path string, headers ...string) string {
 	text := "GET " + path + " HTTP/1.1\r\nHost: bench\r\n"
 	for _, h := range headers {
@@ -74,7 +74,7 @@ func get(path string, headers ...string) string {
 	return text + "\r\n"
 }
 
-// ask sends one request and skips its answer, which must have the status.
+// ask sends one request and skips its answer. It fails unless the answer has the status.
 func (c *client) ask(request string, status int) error {
 	if _, err := io.WriteString(c, request); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (c *client) header() (int, error) {
 	}
 }
 
-// listen serves a handler on a port of its own, in this process.
+// listen serves a handler on a free port, in this process.
 func listen(handler http.Handler) (address string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// loaded are the tables that a bulk load fills.
+// loaded lists the tables that a bulk load fills.
 var loaded = []string{"movie", "movie_cast", "movie_genre", "change_log"}
 
-// dump writes the rows of a finished database into files, in the order of their
-// primary keys, which is the best one to load them in.
+// dump writes the rows of a finished database into files, ordered by primary key, the fastest
+// order for LOAD DATA.
 func (b *bench) dump(ctx context.Context, database string) (folder string, err error) {
 	folder = filepath.Join(b.dir, "rows")
 	if err := os.MkdirAll(folder, 0o750); err != nil {
@@ -34,7 +34,7 @@ func (b *bench) dump(ctx context.Context, database string) (folder string, err e
 	return folder, nil
 }
 
-// eachRow writes what appendRow makes of each row of a query into a file.
+// eachRow formats each row of a query with appendRow and writes it to a file.
 func (b *bench) eachRow(ctx context.Context, query, path string, appendRow func([]byte, []sql.RawBytes) []byte) error {
 	rows, err := b.admin.QueryContext(ctx, query)
 	if err != nil {
@@ -64,7 +64,7 @@ func writeRows(f io.Writer, rows *sql.Rows, appendRow func([]byte, []sql.RawByte
 			return err
 		}
 		line = appendRow(line[:0], values)
-		_, _ = out.Write(line) // Flush tells
+		_, _ = out.Write(line) // Flush returns the error
 	}
 	return errors.Join(rows.Err(), out.Flush())
 }
@@ -89,7 +89,7 @@ func appendLoadable(line []byte, values []sql.RawBytes) []byte {
 	return append(line, '\n')
 }
 
-// load is the limit: LOAD DATA of each table, one after the other.
+// load is the limit: it runs LOAD DATA for each table, one after the other.
 func (b *bench) load(ctx context.Context, database, folder string) (time.Duration, error) {
 	db, err := b.open(database)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Command bench measures the real program from outside, each time against a
-// limit that is taken in the same run, in turns with it: what the same servers
-// give to a program that does nothing but the unavoidable. docs/performance.md
-// explains each row.
+// Command bench measures the real program from outside. It compares each figure with a limit
+// measured in the same run, in turns: what the same servers give to a program that does only
+// the unavoidable work. docs/performance.md explains each row.
 package main
 
 import (
@@ -22,11 +21,11 @@ import (
 	"syscall"
 )
 
-// size says how much work a run is.
+// size is the amount of work in a run.
 type size struct {
-	objects int // of one movie each, in the bucket
-	movies  int // in the files of bulk
-	served  int // in the catalogue that the API serves, without the loners
+	objects int // one-movie objects in the bucket
+	movies  int // movies in the files of bulk
+	served  int // movies in the catalogue that the API serves, without the loners
 }
 
 var sizes = map[string]size{
@@ -35,18 +34,18 @@ var sizes = map[string]size{
 	"ten_million": {100_000, 200_000, 10_000_000},
 }
 
-// subject is a binary under test: ours, or the base that it is compared with.
+// subject is a binary under test: ours, or the base to compare with.
 type subject struct{ name, binary string }
 
 // bench is one run.
 type bench struct {
 	size
 	rounds   int
-	dir      string // for everything that is made on the way
+	dir      string // for temporary files
 	dsn      string // of the server, without a database
 	admin    *sql.DB
 	subjects []subject
-	made     bool  // the catalogue is there
+	made     bool  // whether the catalogue exists
 	top      int64 // the highest id, 0 while the catalogue is not complete
 	table    table
 	peaks    peaks
@@ -92,14 +91,14 @@ func run(ctx context.Context) (err error) {
 	b.table.Machine = b.machine(ctx)
 	b.table.Machine.Size, b.table.Machine.Rounds = *sizeName, *rounds
 	err = b.work(ctx, *only)
-	b.table.print(os.Stdout, *base != "") // also what came before an error
+	b.table.print(os.Stdout, *base != "") // also the rows before an error
 	if *output == "" {
 		return err
 	}
 	return errors.Join(err, b.table.save(*output))
 }
 
-// prepare builds the program and reaches the server.
+// prepare builds the program and connects to the server.
 func (b *bench) prepare(ctx context.Context, base string) error {
 	ours := filepath.Join(b.dir, "jpmovies")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", ours, "./cmd/jpmovies") //nolint:gosec // our own path
@@ -115,7 +114,7 @@ func (b *bench) prepare(ctx context.Context, base string) error {
 	return b.connect(ctx)
 }
 
-// kind is one kind of work. Those that serve need the catalogue of bulk.
+// kind is one kind of work. The kinds that run an API need the catalogue of bulk.
 type kind struct {
 	name string
 	run  func(*bench, context.Context) error
@@ -143,7 +142,7 @@ func kinds() []string {
 	return names
 }
 
-// work runs the kinds of work that were asked for.
+// work runs the requested kinds of work.
 func (b *bench) work(ctx context.Context, only string) error {
 	wanted := kinds()
 	if only != "" {
@@ -163,7 +162,7 @@ func (b *bench) work(ctx context.Context, only string) error {
 	return nil
 }
 
-// machine describes what the figures were taken on, as far as it can be found out.
+// machine describes the measuring machine, as far as it can be found out.
 func (b *bench) machine(ctx context.Context) machine {
 	m := machine{CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {

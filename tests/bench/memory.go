@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// peaks are the largest resident sets, in MB, by what ran and by subject.
+// peaks holds the largest resident sets, in MB, by kind of process and subject.
 type peaks map[string]*series
 
 func (p peaks) note(what string, s subject, megabytes float64) {
@@ -19,10 +19,9 @@ func (p peaks) note(what string, s subject, megabytes float64) {
 	p[what].add(s, megabytes)
 }
 
-// peakOf is the largest resident set of a process that runs, in MB; 0 where the
-// kernel does not tell. It is not asked for at the end, as wait4 would: a process
-// that was made by a larger one, as by this program, begins there with the size
-// of its maker.
+// peakOf returns the largest resident set of a running process in MB, or 0 if the kernel does
+// not report it. The figure of wait4 would be too high: a child starts with the peak of its
+// larger parent, this program.
 func peakOf(pid int) float64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
@@ -36,11 +35,11 @@ func peakOf(pid int) float64 {
 	return kilobytes / 1024
 }
 
-// watchEvery is how often a process that ends on its own is looked at.
+// watchEvery is the polling interval for a process that ends on its own.
 const watchEvery = 20 * time.Millisecond
 
-// watchPeak looks at a process until ended is closed. The memory of the moments
-// after the last look is missed.
+// watchPeak polls the peak of a process until ended is closed. It misses growth after the last
+// poll.
 func watchPeak(pid int, ended <-chan struct{}) (peak float64) {
 	for tick := time.NewTicker(watchEvery); ; {
 		select {
@@ -53,7 +52,7 @@ func watchPeak(pid int, ended <-chan struct{}) (peak float64) {
 	}
 }
 
-// memory reports how much the processes of the other rows have held.
+// memory reports the peak memory of the processes of the other rows.
 func (b *bench) memory(context.Context) error {
 	goals := map[string]*target{"worker": atMost(150, "MB"), "API": atMost(100+defaultCacheMB, "MB")}
 	for _, what := range []string{"worker", "API"} {

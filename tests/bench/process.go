@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// environment is ours with more; what is set for other programs of ours is not
-// passed on.
+// environment returns this process's environment plus more, without any MOVIES_ variables of
+// its own.
 func environment(more ...string) []string {
 	var env []string
 	for _, one := range os.Environ() {
@@ -25,8 +25,8 @@ func environment(more ...string) []string {
 	return append(env, more...)
 }
 
-// command runs the program to its end and says how long that took, with the
-// start of the process.
+// command runs the program to its end and returns how long that took, including the start of
+// the process.
 func (b *bench) command(ctx context.Context, s subject, what string, env []string, args ...string) (time.Duration, error) {
 	c := exec.CommandContext(ctx, s.binary, args...) //nolint:gosec // the program under test
 	c.Env = env
@@ -51,20 +51,19 @@ func (b *bench) command(ctx context.Context, s subject, what string, env []strin
 	return took, nil
 }
 
-// worker drains a bucket that is named by the environment.
+// worker drains the bucket that the environment names.
 func (b *bench) worker(ctx context.Context, s subject, env []string) (time.Duration, error) {
 	return b.command(ctx, s, "worker", env, "worker", "--once")
 }
 
-// server is a process that serves until it is told to stop.
+// server is a process that runs until it is stopped.
 type server struct {
 	command *exec.Cmd
 	ended   chan error
 	log     *os.File
 }
 
-// serve starts a process in the background; its log goes to a file, as it does
-// where it counts.
+// serve starts a process in the background and writes its log to a file.
 func (b *bench) serve(binary string, env []string, args ...string) (*server, error) {
 	logged, err := os.CreateTemp(b.dir, "log")
 	if err != nil {
@@ -81,9 +80,9 @@ func (b *bench) serve(binary string, env []string, args ...string) (*server, err
 	return s, nil
 }
 
-// stop ends the process and waits for that.
+// stop stops the process and waits for its end.
 func (s *server) stop() error {
-	defer func() { _ = s.log.Close() }() // only the process wrote to it
+	defer func() { _ = s.log.Close() }() // only the process writes to it
 	_ = s.command.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-s.ended:
@@ -94,7 +93,7 @@ func (s *server) stop() error {
 	}
 }
 
-// complaints is the end of what the process has logged.
+// complaints returns the end of the process's log.
 func (s *server) complaints() string {
 	text, err := os.ReadFile(s.log.Name())
 	if err != nil {
@@ -103,7 +102,7 @@ func (s *server) complaints() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// freeAddr is an address that nothing listens on.
+// freeAddr returns an address that nothing listens on.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// askedTimes is how often each question is asked in each round.
+// askedTimes is how often each round asks each question.
 const askedTimes = 200
 
-// sample is a movie that questions are made of.
+// sample is a movie from which questions are built.
 type sample struct {
 	ID     int64
 	Title  string
@@ -27,17 +27,17 @@ type sample struct {
 	Genres []string
 }
 
-// someone is a person in the sample, or nobody.
+// someone returns a person of the sample, or "Nobody".
 func (m sample) someone() string { return append(m.Cast, "Nobody")[0] }
 
-// question makes the path of a request that is like a movie. n differs each time.
+// question builds the path of a request about a sample movie. n differs each time.
 type question struct {
 	name string
 	path func(m sample, n int) string
 	goal float64 // milliseconds
 }
 
-// ask makes a path of names and values.
+// ask builds a path with a query from names and values.
 func ask(path string, parameters ...string) string {
 	values := url.Values{}
 	for pair := range slices.Chunk(parameters, 2) {
@@ -46,7 +46,8 @@ func ask(path string, parameters ...string) string {
 	return path + "?" + values.Encode()
 }
 
-// counting lasts longer than listing: it looks at all movies that match.
+// Goals in milliseconds. Counting takes longer than listing, since it scans all matching
+// movies.
 const listing, counting = 5, 25
 
 var questions = []question{
@@ -90,8 +91,8 @@ func first(text string, letters int) string {
 	return strings.TrimSpace(string([]rune(text)[:min(letters, len([]rune(text)))]))
 }
 
-// questions asks each of them one after the other on one connection, with a cache that
-// holds next to nothing. The figures are the times that one in a hundred takes longer than.
+// questions asks each question one by one on one connection, with the smallest cache. The
+// figures are the 99th percentiles of the times.
 func (b *bench) questions(ctx context.Context) error {
 	if err := b.complete(ctx); err != nil {
 		return err
@@ -115,7 +116,7 @@ func (b *bench) questions(ctx context.Context) error {
 	return nil
 }
 
-// samples are movies from all of the catalogue.
+// samples returns movies from the whole catalogue.
 func (b *bench) samples(ctx context.Context, addr string) (all []sample, err error) {
 	for len(all) < askedTimes {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/movies?limit=1&start=%d", addr, 2+rand.Int64N(b.top)), nil) //nolint:gosec // no secret
@@ -128,7 +129,7 @@ func (b *bench) samples(ctx context.Context, addr string) (all []sample, err err
 		}
 		var page struct{ Movies []sample }
 		err = json.NewDecoder(response.Body).Decode(&page)
-		_ = response.Body.Close() // it was read
+		_ = response.Body.Close() // it was read to its end
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +142,7 @@ func (b *bench) samples(ctx context.Context, addr string) (all []sample, err err
 	return all, nil
 }
 
-// times asks one by one, and returns a percentile of the times in milliseconds.
+// times asks one by one, and returns percentile p of the times in milliseconds.
 func times(ctx context.Context, addr string, p float64, q question, samples []sample) (float64, error) {
 	c, err := dial(ctx, addr)
 	if err != nil {
@@ -160,7 +161,7 @@ func times(ctx context.Context, addr string, p float64, q question, samples []sa
 	return percentile(took, p), nil
 }
 
-// follow asks for pages while a worker writes, and measures how long a commit takes to be
+// follow requests pages while a worker writes, and measures the time from a commit until it is
 // visible.
 func (b *bench) follow(ctx context.Context) error {
 	if err := b.complete(ctx); err != nil {
@@ -192,7 +193,8 @@ func (b *bench) follow(ctx context.Context) error {
 	return nil
 }
 
-// readBesideWriter gives all movies of a folder another year, and asks meanwhile.
+// readBesideWriter delivers a folder's movies, and asks meanwhile. It returns the worst 99th
+// percentile.
 func (b *bench) readBesideWriter(ctx context.Context, s subject, r *running, dir string, samples []sample) (float64, error) {
 	env, err := b.databaseEnv(catalogueName)
 	if err != nil {
@@ -219,7 +221,7 @@ func (b *bench) readBesideWriter(ctx context.Context, s subject, r *running, dir
 	}
 }
 
-// untilVisible imports a movie and asks until it is there.
+// untilVisible imports a movie and polls until the API shows it.
 func (b *bench) untilVisible(ctx context.Context, s subject, r *running) (float64, error) {
 	env, err := b.databaseEnv(catalogueName)
 	if err != nil {
@@ -239,7 +241,7 @@ func (b *bench) untilVisible(ctx context.Context, s subject, r *running) (float6
 		if err != nil {
 			return 0, err
 		}
-		_ = response.Body.Close() // the header tells
+		_ = response.Body.Close() // only the header counts
 		took := time.Since(began)
 		if response.Header.Get("Total-Count") == "1" {
 			return took.Seconds() * 1000, nil
@@ -250,7 +252,7 @@ func (b *bench) untilVisible(ctx context.Context, s subject, r *running) (float6
 	}
 }
 
-// start measures how long an API takes until it is ready.
+// start measures the time from the start of an API until it is ready.
 func (b *bench) start(ctx context.Context) error {
 	if err := b.complete(ctx); err != nil {
 		return err

@@ -24,8 +24,8 @@ import (
 // sqsVariable names the SQS server.
 const sqsVariable = "MOVIES_TEST_SQS_ENDPOINT"
 
-// queued compares workers that are told of one-movie objects with the loop that
-// lists them.
+// queued compares workers that receive messages about one-movie objects with the loop that
+// lists the objects.
 func (b *bench) queued(ctx context.Context) error {
 	s3, sqs := os.Getenv(s3Variable), os.Getenv(sqsVariable)
 	if sqs == "" {
@@ -47,7 +47,7 @@ func (b *bench) queued(ctx context.Context) error {
 	return b.queuedRows(ctx, "%d by messages, %s, S3 and SQS answer 20 ms later", slow, s3Delay, lines[:b.objects/4])
 }
 
-// queuedRows makes the rows of one worker and of four.
+// queuedRows adds the rows of one worker and of four.
 func (b *bench) queuedRows(ctx context.Context, work, drainAt string, delay time.Duration, lines [][]byte) error {
 	filled, drained, limit, err := bareDrain(ctx, os.Getenv(s3Variable), drainAt, lines, (*store).drain)
 	if err != nil {
@@ -74,8 +74,8 @@ func (b *bench) queuedRows(ctx context.Context, work, drainAt string, delay time
 	return nil
 }
 
-// drainQueued takes the time that workers, which run already, need from the
-// moment that the messages can be received until the bucket is empty.
+// drainQueued measures running workers: from the moment that they can receive messages until
+// the bucket is empty.
 func (b *bench) drainQueued(ctx context.Context, s subject, workers int, filled, drained *store, delay time.Duration, lines [][]byte) (took time.Duration, err error) {
 	env, err := b.fresh(ctx, s, workName)
 	if err != nil {
@@ -101,12 +101,12 @@ func (b *bench) drainQueued(ctx context.Context, s subject, workers int, filled,
 		defer func() {
 			b.peaks.note("worker", s, peakOf(w.command.Process.Pid))
 			err = errors.Join(err, w.stop())
-			if complaints := w.complaints(); complaints != "" { // of objects that failed and came again, perhaps
+			if complaints := w.complaints(); complaints != "" { // such as failed and retried objects
 				log.Print(complaints)
 			}
 		}()
 	}
-	// They have listed the empty bucket when they ask for messages.
+	// A worker lists the empty bucket before it asks for messages.
 	if err := until(ctx, func() (bool, error) { return int(shut.waiting.Load()) == workers, nil }); err != nil {
 		return 0, fmt.Errorf("workers start: %w", err)
 	}
@@ -126,11 +126,10 @@ func (b *bench) drainQueued(ctx context.Context, s subject, workers int, filled,
 	return took, b.mustHave(ctx, workName, len(lines))
 }
 
-// untilMost is how long something is waited for.
+// untilMost is the longest wait of until.
 const untilMost = 30 * time.Minute
 
-// until asks again and again, the less often the longer it takes: a fiftieth of
-// the time passes between two questions.
+// until polls done. The interval grows with the elapsed time and is a fiftieth of it.
 func until(ctx context.Context, done func() (bool, error)) error {
 	for began := time.Now(); ; {
 		over, err := done()
@@ -150,14 +149,14 @@ func until(ctx context.Context, done func() (bool, error)) error {
 	}
 }
 
-// gate is a proxy before SQS. As long as it is shut, nobody gets a message.
+// gate is a proxy before SQS. While it is closed, it delivers no messages.
 type gate struct {
 	*httputil.ReverseProxy
 	open    chan struct{}
 	waiting atomic.Int32
 }
 
-// gateWait is less than a worker waits for an answer.
+// gateWait is shorter than the worker's time-out for a response.
 const gateWait = 10 * time.Second
 
 func newGate(endpoint string, delay time.Duration) (g *gate, address string, stop func(), err error) {
@@ -166,7 +165,7 @@ func newGate(endpoint string, delay time.Duration) (g *gate, address string, sto
 		return nil, "", nil, err
 	}
 	proxy.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
-		if r.Context().Err() == nil { // workers that stop break off their wait
+		if r.Context().Err() == nil { // stopping workers cancel their request
 			log.Printf("gate: %v", err)
 		}
 		w.WriteHeader(http.StatusBadGateway)
@@ -189,7 +188,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// messages are a queue of its own through the bare SDK.
+// messages is an SQS queue through the bare SDK.
 type messages struct {
 	client        *sqs.Client
 	endpoint, url string
@@ -215,11 +214,11 @@ func (m *messages) remove(ctx context.Context) error {
 	return err
 }
 
-// send tells of an object for each line, as S3 does.
+// send sends a message about an object for each line, as S3 does.
 func (m *messages) send(ctx context.Context, bucket string, lines [][]byte) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
-	const most = 10 // in a request
+	const most = 10 // messages in a request
 	for from := 0; from < len(lines); from += most {
 		group.Go(func() error {
 			var entries []types.SendMessageBatchRequestEntry
@@ -244,7 +243,7 @@ func event(bucket, key string, size int) string {
 		time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), bucket, bucket, url.QueryEscape(key), size)
 }
 
-// gone tells whether no message is left, hidden ones included.
+// gone reports whether no message is left, including hidden ones.
 func (m *messages) gone(ctx context.Context) (bool, error) {
 	visible, hidden := types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	out, err := m.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &m.url, AttributeNames: []types.QueueAttributeName{visible, hidden}})

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// take lets the limit and each subject take turns. One turn of a subject may
-// give several figures, which are all compared with the same limit; a nil limit
-// means that there is none.
+// take lets the limit and each subject take turns. One turn of a subject may give several
+// figures, which take compares with the same limit. A nil limit means none.
 func (b *bench) take(ctx context.Context, figures int, limit func() (float64, error), turn func(subject) ([]float64, error)) ([]series, error) {
 	out := make([]series, figures)
 	for n := range b.rounds {
@@ -40,7 +39,7 @@ func (b *bench) take(ctx context.Context, figures int, limit func() (float64, er
 	return out, nil
 }
 
-// one is take for turns of one figure.
+// one is take for turns that give one figure.
 func (b *bench) one(ctx context.Context, limit func() (float64, error), turn func(subject) (float64, error)) (series, error) {
 	all, err := b.take(ctx, 1, limit, func(s subject) ([]float64, error) {
 		v, err := turn(s)
@@ -60,7 +59,7 @@ func (s *series) add(of subject, v float64) {
 	}
 }
 
-// last shows the newest figures.
+// last returns the newest figures as text.
 func last(all []series) string {
 	var text []string
 	for _, s := range all {
@@ -73,7 +72,7 @@ func last(all []series) string {
 	return strings.Join(text, " ")
 }
 
-// percentile of values, p from 0 to 1.
+// percentile returns the percentile p of values, with p from 0 to 1.
 func percentile(values []float64, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]

@@ -18,13 +18,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// s3Variable names the S3 server; credentials are where the SDK looks.
+// s3Variable names the S3 server. The SDK finds the credentials.
 const s3Variable = "MOVIES_TEST_S3_ENDPOINT"
 
-// parallel requests, as many as a worker begins with; mostParallel, as it may reach.
+// parallel is the number of requests that a worker starts with; mostParallel is its maximum.
 const parallel, mostParallel = 64, 512
 
-// store is a bucket through the bare SDK, with the settings of the program.
+// store is a bucket through the bare SDK, with the program's settings.
 type store struct {
 	client         *s3.Client
 	name, endpoint string
@@ -52,7 +52,7 @@ func openStore(ctx context.Context, endpoint, name string) (*store, error) {
 	return &store{client, name, endpoint, parallel}, nil
 }
 
-// create makes the bucket; one that is there is emptied.
+// create creates the bucket, or empties an existing one.
 func (s *store) create(ctx context.Context) error {
 	_, err := s.client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &s.name})
 	var owned *types.BucketAlreadyOwnedByYou
@@ -81,17 +81,17 @@ func (s *store) fill(ctx context.Context, lines [][]byte) error {
 
 func objectKey(i int) string { return fmt.Sprintf("inbox/%08d.json", i) }
 
-// empty tells whether nothing is in the bucket.
+// empty reports whether the bucket is empty.
 func (s *store) empty(ctx context.Context) (bool, error) {
 	page, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.name, MaxKeys: aws.Int32(1)})
 	return err == nil && len(page.Contents) == 0, err
 }
 
-// drain is the limit: it lists, and reads and deletes each object as soon as it
-// is known, in parallel. The deletes have the worker's condition.
+// drain is the limit: it lists the bucket and at once reads and deletes each object, in
+// parallel. The deletes are conditional, as the worker's are.
 func (s *store) drain(ctx context.Context) (drained int, err error) { return s.drainBy(ctx, s.consume) }
 
-// drainBy is drain with a way to read and delete an object.
+// drainBy is drain with a function that reads and deletes an object.
 func (s *store) drainBy(ctx context.Context, consume func(ctx context.Context, key *string) error) (drained int, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.parallel)
@@ -122,7 +122,7 @@ func (s *store) consume(ctx context.Context, key *string) error {
 	return err
 }
 
-// env tells the program which bucket to use.
+// env returns the environment that selects the bucket.
 func (s *store) env() []string {
 	return []string{
 		"MOVIES_BUCKET_NAME=" + s.name, "MOVIES_BUCKET_PATH_STYLE=true", "AWS_ENDPOINT_URL_S3=" + s.endpoint,

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// sqlite compares a bulk load into a file with the shell's own import of the
-// rows of movie, which are about a sixth of all rows.
+// sqlite compares a bulk load into a file with an import by the sqlite3 shell. The shell
+// imports only the rows of movie, about a sixth of all rows.
 func (b *bench) sqlite(ctx context.Context) error {
 	shell, err := exec.LookPath("sqlite3")
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) sqlite(ctx context.Context) error {
 	return nil
 }
 
-// freshFile is a migrated SQLite file.
+// freshFile returns a new, migrated SQLite file.
 func (b *bench) freshFile(ctx context.Context, s subject) (file string, env []string, err error) {
 	file = filepath.Join(b.dir, "movies.db")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -70,8 +70,8 @@ func (b *bench) freshFile(ctx context.Context, s subject) (file string, env []st
 	return file, env, err
 }
 
-// appendCSV appends a row; the last column holds bytes that no CSV can, and goes
-// as text of twice the length.
+// appendCSV appends a row. The last column is binary, which CSV cannot hold, so it is written
+// in hexadecimal, twice as long.
 func appendCSV(line []byte, values []sql.RawBytes) []byte {
 	for i, value := range values {
 		if i == len(values)-1 {

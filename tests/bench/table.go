@@ -13,25 +13,25 @@ import (
 	"text/tabwriter"
 )
 
-// machine describes what the figures were taken on.
+// machine describes the machine and the settings of a run.
 type machine struct {
 	CPUs    int      `json:"cpus"`
-	Load    string   `json:"load,omitempty"` // at the beginning, of others
+	Load    string   `json:"load,omitempty"` // of other programs, at the start
 	Go      string   `json:"go"`
 	Engines []string `json:"engines"`
 	Size    string   `json:"size"`
 	Rounds  int      `json:"rounds"`
 }
 
-// table is all figures of a run.
+// table holds all figures of a run.
 type table struct {
 	Machine machine `json:"machine"`
 	Rows    []row   `json:"rows"`
 }
 
-// row is one comparison. Limit, Ours and Base are medians of the rounds; the
-// ratios are medians of the rounds' ratios, so that a machine which slows down
-// in the middle of a run moves both sides of each.
+// row is one comparison. Limit, Ours and Base are medians of the rounds. The ratios are
+// medians of the rounds' ratios, so that a machine that slows down during a run affects both
+// sides alike.
 type row struct {
 	Work      string   `json:"work"`
 	Unit      string   `json:"unit"`
@@ -45,17 +45,17 @@ type row struct {
 	Samples   *series  `json:"samples,omitempty"`
 }
 
-// series is what the rounds gave: of the limit, and of each subject.
+// series holds the figures of each round, for the limit and for each subject.
 type series struct {
 	Limit []float64 `json:"limit,omitempty"`
 	Ours  []float64 `json:"ours"`
 	Base  []float64 `json:"base,omitempty"`
 }
 
-// target is a bound of a ratio, or of the figure itself where there is no limit.
+// target is a bound for the ratio, or for the figure itself if there is no limit.
 type target struct {
 	value float64
-	most  bool // it is an upper bound
+	most  bool // an upper bound
 	unit  string
 }
 
@@ -77,8 +77,7 @@ func (t *target) met(v float64) bool {
 	return v >= t.value
 }
 
-// add appends the row that a series makes. A nil target means that the row is
-// for information.
+// add appends a row. A nil target means that the row is for information.
 func (t *table) add(work, unit string, s series, goal *target) {
 	r := row{Work: work, Unit: unit, Ours: median(s.Ours), Samples: &s}
 	judged := r.Ours
@@ -142,7 +141,7 @@ func (t *table) save(path string) error {
 	return nil
 }
 
-// number shows three digits or more.
+// number formats a figure with at least three digits.
 func number(v *float64, unit string) string {
 	if v == nil {
 		return "-"

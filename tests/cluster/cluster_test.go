@@ -1,6 +1,6 @@
-// Package cluster tests the shipped manifests on a real cluster:
-// scripts/test_cluster brings one up. The tests follow each other: each goes on
-// with what the one before it left.
+// Package cluster tests the shipped manifests on a real cluster, which scripts/test_cluster
+// starts. The tests depend on each other: each continues from the state that the one before it
+// left.
 package cluster
 
 import (
@@ -29,13 +29,13 @@ import (
 
 const (
 	namespace = "movies"
-	// hostVariable is the address at which pods reach what runs beside the
-	// cluster, and at which the node answers.
+	// hostVariable is the address at which pods reach servers beside the cluster, and at which
+	// the node answers.
 	hostVariable = "CLUSTER_TEST_HOST"
 	password     = "right"
 )
 
-// setting is a variable that scripts/test_cluster sets.
+// setting returns a variable that scripts/test_cluster sets.
 func setting(t *testing.T, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
@@ -65,7 +65,7 @@ func tryKubectl(t *testing.T, input string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// eventually waits until done, for two minutes at most.
+// eventually polls until done, for at most two minutes.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(250 * time.Millisecond) {
@@ -75,8 +75,8 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// overlay writes a kustomization: the local overlay with images of one version,
-// and components.
+// overlay writes a kustomization, the local overlay with images of one version and components,
+// and returns its folder.
 func overlay(t *testing.T, version string, components ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -136,7 +136,7 @@ func getJSON(t *testing.T, url string, into any) error {
 	return json.NewDecoder(response.Body).Decode(into)
 }
 
-// movies is how many movies the API counts, -1 when it cannot be asked.
+// movies returns how many movies the API counts, or -1 if it does not answer.
 func movies(t *testing.T) int {
 	t.Helper()
 	status := struct {
@@ -158,7 +158,7 @@ func store(t *testing.T) *s3bucket.Bucket {
 	return b
 }
 
-// put writes objects, 16 at a time.
+// put writes objects, 16 in parallel.
 func put(t *testing.T, objects map[string]string) {
 	t.Helper()
 	b := store(t)
@@ -192,7 +192,7 @@ func left(t *testing.T) int {
 	return n
 }
 
-// films are objects of one new film each.
+// films returns objects with one new film each.
 func films(name string, n int) map[string]string {
 	objects := make(map[string]string)
 	for i := range n {
@@ -201,8 +201,8 @@ func films(name string, n int) map[string]string {
 	return objects
 }
 
-// load sends requests at a bounded rate until it is stopped, over connections
-// that are kept; an error of a request is never tried again by the test.
+// load sends requests at a bounded rate over kept connections until it is stopped. The test
+// never retries a request.
 type load struct {
 	requests, failures atomic.Int64
 	first              atomic.Value
@@ -224,7 +224,7 @@ func startLoad(t *testing.T) *load {
 					return
 				case <-time.After(60 * time.Millisecond):
 				}
-				if n%20 == 19 { // and new connections
+				if n%20 == 19 { // reconnect from time to time
 					kept.CloseIdleConnections()
 				}
 				l.requests.Add(1)
@@ -254,7 +254,7 @@ func ask(client *http.Client, url string) error {
 	return nil
 }
 
-// end expects that no request failed, and that there were many.
+// end expects many requests and no failure.
 func (l *load) end(t *testing.T, what string) {
 	t.Helper()
 	for wait := time.Now().Add(time.Minute); l.requests.Load() < 1000 && time.Now().Before(wait); {
@@ -267,7 +267,7 @@ func (l *load) end(t *testing.T, what string) {
 	}
 }
 
-// pods are the names of the running pods of an application.
+// pods returns the names of an application's running pods.
 func pods(t *testing.T, app string) []string {
 	t.Helper()
 	return strings.Fields(kubectl(t, "get", "pods", "-l", "app.kubernetes.io/name="+app,
@@ -281,7 +281,7 @@ func restarts(t *testing.T, app string) string {
 
 func ready(t *testing.T, kind, name string) int {
 	t.Helper()
-	n, _ := strconv.Atoi(kubectl(t, "get", kind, name, "-o", "jsonpath={.status.readyReplicas}")) // absent is none
+	n, _ := strconv.Atoi(kubectl(t, "get", kind, name, "-o", "jsonpath={.status.readyReplicas}")) // empty means 0
 	return n
 }
 
@@ -290,7 +290,7 @@ func rolledOut(t *testing.T, workload string) {
 	kubectl(t, "rollout", "status", workload, "--timeout=180s")
 }
 
-// secrets makes both secrets, or makes them anew.
+// secrets creates or replaces both secrets.
 func secrets(t *testing.T, password string) {
 	t.Helper()
 	for name, more := range map[string][]string{
@@ -309,14 +309,14 @@ type step struct {
 	run  func(*testing.T)
 }
 
-// mainPath is how an installation comes to be, drains and serves, and how its
-// worker is replaced.
+// mainPath lists the steps in which an installation starts, drains and serves, and changes its
+// workers.
 var mainPath = []step{
 	{"secrets missing", secretsMissing}, {"wrong password", wrongPassword}, {"three migrate at once", migrateAtOnce}, {"two shards", sharded},
 	{"real movies", realMovies}, {"one worker instead", oneWorker},
 }
 
-// TestCluster is the life of an installation.
+// TestCluster runs all steps of an installation's life.
 func TestCluster(t *testing.T) {
 	follow(t, append(slices.Clone(mainPath), []step{
 		{"roll the API", rollAPI}, {"roll the worker", rollWorker},
@@ -326,14 +326,12 @@ func TestCluster(t *testing.T) {
 	}...))
 }
 
-// TestMainPath is the part of it that a database of another kind has to pass, in
-// a cluster of its own.
+// TestMainPath runs the part that another kind of database must pass, in a cluster of its own.
 func TestMainPath(t *testing.T) {
 	follow(t, append(slices.Clone(mainPath), step{"worker restarted in a drain", workerRestarted}))
 }
 
-// follow installs what is outside the cluster and takes the steps, up to the
-// first that fails.
+// follow installs the servers outside the cluster and runs the steps until one fails.
 func follow(t *testing.T, steps []step) {
 	host := setting(t, hostVariable)
 	kubectl(t, "create", "-f", "../../deployment/k8s/overlays/local/namespace.yaml")
@@ -351,7 +349,7 @@ func follow(t *testing.T, steps []step) {
 	}
 }
 
-// secretsMissing: the pods say which.
+// secretsMissing: deploy and the pods name the missing secrets.
 func secretsMissing(t *testing.T) {
 	t.Setenv("ROLLOUT_TIMEOUT", "5s")
 	out, err := exec.Command("../../scripts/deploy", overlay(t, "v1")).CombinedOutput()
@@ -368,10 +366,10 @@ func secretsMissing(t *testing.T) {
 	}
 }
 
-// wrongPassword: not ready, and the log says why; the right one mends it.
+// wrongPassword: the API is not ready, and its log says why.
 func wrongPassword(t *testing.T) {
 	secrets(t, "wrong")
-	// The pods that wait for a secret start with it by themselves.
+	// Pods that wait for a secret start once it exists.
 	eventually(t, "the API's log to say why", func() bool {
 		out, _ := tryKubectl(t, "", "logs", "-l", "app.kubernetes.io/name=movies-api", "--tail=50")
 		return strings.Contains(out, "Access denied for user")
@@ -386,7 +384,7 @@ func migrateAtOnce(t *testing.T) {
 	secrets(t, password)
 	kubectl(t, "scale", "deployment/movies-worker", "--replicas=3")
 	began := time.Now()
-	kubectl(t, "delete", "pods", "--all", "--grace-period=1") // none of them has begun
+	kubectl(t, "delete", "pods", "--all", "--grace-period=1") // before any of them starts
 	rolledOut(t, "deployment/movies-worker")
 	rolledOut(t, "deployment/movies-api")
 	t.Logf("from an empty database to all ready: %s", time.Since(began).Round(100*time.Millisecond))
@@ -412,7 +410,8 @@ func sharded(t *testing.T) {
 	}
 }
 
-// realMovies are drained by sharded workers, and read through the node's port.
+// realMovies drains the movies of MOVIES_TEST_DATA, or else generated ones, with sharded
+// workers, and reads them through the node's port.
 func realMovies(t *testing.T) {
 	objects := films("Film", 2512)
 	want := len(objects)
@@ -452,7 +451,7 @@ func realMovies(t *testing.T) {
 	}
 }
 
-// oneWorker goes back from shards to the plain worker.
+// oneWorker replaces the sharded workers by the plain worker.
 func oneWorker(t *testing.T) {
 	apply(t, "v1")
 	if out, err := tryKubectl(t, "", "get", "statefulset", "movies-worker"); err == nil {
@@ -460,7 +459,7 @@ func oneWorker(t *testing.T) {
 	}
 }
 
-// rollAPI updates the API and takes it back, under load.
+// rollAPI rolls the API to a new version and back, under load.
 func rollAPI(t *testing.T) {
 	for _, version := range []string{"v2", "v1"} {
 		l := startLoad(t)
@@ -481,7 +480,7 @@ func rollAPI(t *testing.T) {
 	}
 }
 
-// rollWorker updates the worker and takes it back, while objects come.
+// rollWorker rolls the worker back and forward again, while objects arrive.
 func rollWorker(t *testing.T) {
 	before := movies(t)
 	l := startLoad(t)
@@ -498,7 +497,7 @@ func rollWorker(t *testing.T) {
 	l.end(t, "two rolls of the worker")
 }
 
-// podDeleted: another one comes, and nobody notices.
+// podDeleted: a new pod replaces a deleted one, and no request fails.
 func podDeleted(t *testing.T) {
 	l := startLoad(t)
 	kubectl(t, "delete", "pod", pods(t, "movies-api")[0])
@@ -506,7 +505,7 @@ func podDeleted(t *testing.T) {
 	l.end(t, "a pod deleted")
 }
 
-// containerKilled: the kubelet starts it again.
+// containerKilled: the kubelet restarts a killed container.
 func containerKilled(t *testing.T) {
 	killer := setting(t, "CLUSTER_TEST_KILL")
 	for _, app := range []string{"movies-api", "movies-worker"} {
@@ -523,8 +522,8 @@ func containerKilled(t *testing.T) {
 	}
 }
 
-// outOfMemory: a limit that is far too low for large updates kills the worker
-// again and again; nothing is lost.
+// outOfMemory: a memory limit that is far too low for large updates kills the worker
+// repeatedly; no update is lost.
 func outOfMemory(t *testing.T) {
 	before := movies(t)
 	kubectl(t, "set", "resources", "deployment/movies-worker", "-c=worker", "--limits=memory=16Mi", "--requests=memory=8Mi")
@@ -556,8 +555,8 @@ func workerRestarted(t *testing.T) {
 	t.Logf("%d of 2,000 objects were left when the worker was killed", at)
 }
 
-// databaseAway: the API's pods stay in the service, and answer through the node's port
-// with the age of what they have; the worker is not ready; nothing restarts.
+// databaseAway: the API's pods stay in the service and answer through the node's port, with an
+// Age header. The worker is not ready. Nothing restarts.
 func databaseAway(t *testing.T) {
 	database := func(args ...string) {
 		if out, err := exec.Command(setting(t, "CLUSTER_TEST_DATABASE"), args...).CombinedOutput(); err != nil {
@@ -565,7 +564,7 @@ func databaseAway(t *testing.T) {
 		}
 	}
 	apiBefore, workerBefore := restarts(t, "movies-api"), restarts(t, "movies-worker")
-	for _, pod := range pods(t, "movies-api") { // each has the page
+	for _, pod := range pods(t, "movies-api") { // so that each pod has cached the page
 		if err := ask(client, "http://"+kubectl(t, "get", "pod", pod, "-o", "jsonpath={.status.podIP}")+":8080/movies"); err != nil {
 			t.Errorf("%s: %v", pod, err)
 		}
@@ -613,7 +612,7 @@ func databaseAway(t *testing.T) {
 	eventually(t, "the worker to go on", func() bool { return left(t) == 0 })
 }
 
-// nodeDrained: the disruption budget holds it.
+// nodeDrained: the disruption budget stops a drain of the node.
 func nodeDrained(t *testing.T) {
 	node := kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
 	out, err := tryKubectl(t, "", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=10s",
@@ -629,7 +628,7 @@ func nodeDrained(t *testing.T) {
 	rolledOut(t, "deployment/movies-api")
 }
 
-// readOnlyRoot: a process in the container cannot write.
+// readOnlyRoot: a process in the container cannot write to its root file system.
 func readOnlyRoot(t *testing.T) {
 	for _, app := range []string{"movies-api", "movies-worker"} {
 		out, err := tryKubectl(t, "", "exec", "deployment/"+app, "--", "/jpmovies", "generate", "--dir", "/written")
@@ -639,7 +638,7 @@ func readOnlyRoot(t *testing.T) {
 	}
 }
 
-// memoryUnderLoad reports what the pods take.
+// memoryUnderLoad logs the memory of the pods.
 func memoryUnderLoad(t *testing.T) {
 	l := startLoad(t)
 	put(t, films("Load", 1000))
