@@ -27,8 +27,7 @@ const mostAdaptive = 512
 // folderConcurrency is for a folder, which is no faster with more.
 const folderConcurrency = 64
 
-// concurrencyOf returns what MOVIES_WORKER_CONCURRENCY means. A container's memory limits
-// auto.
+// concurrencyOf returns the meaning of MOVIES_WORKER_CONCURRENCY. The memory limits auto.
 func concurrencyOf(c config.Concurrency, folder bool, batch int) concurrency {
 	switch {
 	case c > 0:
@@ -36,7 +35,7 @@ func concurrencyOf(c config.Concurrency, folder bool, batch int) concurrency {
 	case folder:
 		return concurrency{most: folderConcurrency}
 	}
-	return concurrency{most: fitting(containerMemory(), batch), adaptive: true}
+	return concurrency{most: fitting(usableMemory(), batch), adaptive: true}
 }
 
 // fitting returns how many objects in flight fit into memory.
@@ -45,14 +44,15 @@ func fitting(memory int64, batch int) int {
 	return int(min(max(objects, s3bucket.MinConcurrency), mostAdaptive))
 }
 
-// containerMemory returns nine tenths of the memory that the container may use: the rest is
-// not the heap's.
-func containerMemory() int64 {
+// usableMemory returns GOMEMLIMIT, or nine tenths of the container's memory if that is less:
+// the rest is not the heap's.
+func usableMemory() int64 {
+	limit := debug.SetMemoryLimit(-1)
 	memory, err := memlimit.FromCgroup()
 	if err != nil || memory > math.MaxInt64 { // no container, or no limit
-		return math.MaxInt64
+		return limit
 	}
-	return int64(memory) / 10 * 9
+	return min(limit, int64(memory)/10*9)
 }
 
 // limitMemory sets a soft memory limit, unless GOMEMLIMIT is set. The worker's live memory

@@ -20,3 +20,13 @@ func TestMemoryLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestFitting: the memory bounds the objects in flight, from 16 to 512.
+func TestFitting(t *testing.T) {
+	const mib = 1 << 20
+	for memory, want := range map[int64]int{1 << 62: 512, 400 * mib: 512, 172 * mib: 256, 80 * mib: 16, 0: 16} {
+		if got := fitting(memory, 512); got != want {
+			t.Errorf("%d objects fit into %d MiB, want %d", got, memory/mib, want)
+		}
+	}
+}

@@ -84,9 +84,9 @@ type Deleter interface {
 	Conditional() bool
 }
 
-// Limited is a Store that bounds its requests.
+// Limited is a Store that knows how many reads it can serve at a time.
 type Limited interface {
-	// Concurrency returns how many requests may be in flight at present.
+	// Concurrency returns how many reads should be in flight at present.
 	Concurrency() int
 }
 

@@ -10,6 +10,7 @@ import (
 // the pass that sent them.
 type deletes struct {
 	single, bulk chan struct{} // one slot for each request in flight
+	gate         *gate         // of requests that delete one object
 	running      sync.WaitGroup
 	interrupted  atomic.Int64 // objects whose delete the shutdown interrupted
 
@@ -24,9 +25,9 @@ type keyInDelete struct {
 	modified time.Time
 }
 
-func newDeletes(concurrency int) *deletes {
+func newDeletes(concurrency int, atOnce func() int) *deletes {
 	return &deletes{
-		single: make(chan struct{}, concurrency), bulk: make(chan struct{}, bulkAtOnce),
+		single: make(chan struct{}, concurrency), bulk: make(chan struct{}, bulkAtOnce), gate: newGate(atOnce),
 		keys: make(map[string]keyInDelete),
 	}
 }

@@ -62,24 +62,36 @@ const (
 	largeAtOnce = 8
 )
 
-// fetchAll reads Concurrency objects at a time.
+// fetchAll reads Concurrency objects at a time, fewer if the store asks for fewer.
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
 	large := make(chan struct{}, largeAtOnce)
+	gate := newGate(p.worker.readsAtOnce)
 	for range p.worker.options.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				if 0 <= o.Size && o.Size <= largeObject {
-					p.fetch(o, parts)
-					continue
+				isLarge := o.Size < 0 || o.Size > largeObject
+				if isLarge {
+					large <- struct{}{}
 				}
-				large <- struct{}{}
+				gate.enter()
 				p.fetch(o, parts)
-				<-large
+				gate.leave()
+				if isLarge {
+					<-large
+				}
 			}
 		})
 	}
 	fetchers.Wait()
+}
+
+// readsAtOnce returns how many objects may be read at a time at present.
+func (w *Worker) readsAtOnce() int {
+	if s, ok := w.options.Store.(bucket.Limited); ok {
+		return min(s.Concurrency(), w.options.Concurrency)
+	}
+	return w.options.Concurrency
 }
 
 // fetch opens one object and decodes it, unless the pass takes nothing new.

@@ -28,13 +28,11 @@ type metrics struct {
 	conditional                prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer, store bucket.Store) *metrics {
+func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
 	f := promauto.With(r)
-	if s, ok := store.(bucket.Limited); ok {
-		f.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "movies", Subsystem: "worker", Name: "concurrency", Help: "Requests to the store that may be in flight at present.",
-		}, func() float64 { return float64(s.Concurrency()) })
-	}
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "movies", Subsystem: "worker", Name: "concurrency", Help: "Objects that may be read at a time at present.",
+	}, func() float64 { return float64(readsAtOnce()) })
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Namespace: "movies", Subsystem: "worker", Name: name, Help: help})
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	// bulkAtOnce is how many requests that delete many objects are in flight at a time.
-	// Of requests that delete one, there are Concurrency.
+	// Of requests that delete one, there are as many as of reads.
 	bulkAtOnce = 8
 	// bulkSize is how many objects a request deletes if the store does not say.
 	bulkSize = 1000
@@ -101,6 +101,10 @@ func (w *Worker) deleteMeans() (size int, slots chan struct{}) {
 func (p *pass) startDelete(objects []*objectInFlight, slots <-chan struct{}, results chan<- deleteResult) {
 	p.worker.deletes.begin(objects)
 	p.worker.deletes.running.Go(func() {
+		if slots == p.worker.deletes.single {
+			p.worker.deletes.gate.enter()
+			defer p.worker.deletes.gate.leave()
+		}
 		r := p.delete(objects)
 		p.worker.deletes.end(objects)
 		<-slots

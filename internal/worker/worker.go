@@ -108,9 +108,11 @@ type Worker struct {
 // New returns a worker that has not started.
 func New(o Options) *Worker {
 	w := &Worker{
-		options: o, logger: o.Logger, metrics: newMetrics(o.Metrics, o.Store), tracer: tracer(o.Tracing),
-		deletes: newDeletes(o.Concurrency), proven: make(chan struct{}),
+		options: o, logger: o.Logger, tracer: tracer(o.Tracing),
+		proven: make(chan struct{}),
 	}
+	w.deletes = newDeletes(o.Concurrency, w.readsAtOnce)
+	w.metrics = newMetrics(o.Metrics, w.readsAtOnce)
 	close(w.proven)
 	starting := errors.New("starting")
 	w.health.Store(&starting)

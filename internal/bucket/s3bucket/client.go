@@ -68,7 +68,7 @@ type guard struct {
 }
 
 // Do implements the SDK's HTTPClient.
-func (g guard) Do(r *http.Request) (*http.Response, error) { return g.limiter.do(r, g.send) }
+func (g guard) Do(r *http.Request) (*http.Response, error) { return g.limiter.observe(r, g.send) }
 
 func (g guard) send(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())

@@ -19,7 +19,6 @@ type simulated struct {
 	tenths          int64 // requests allowed in a tenth of a second
 	requests        int
 	slots           chan struct{}
-	inFlight, most  atomic.Int64
 	refused         atomic.Int64
 	mu              sync.Mutex
 	tenth, accepted int64
@@ -37,10 +36,6 @@ func (s *simulated) allows() bool {
 }
 
 func (s *simulated) send(*http.Request) (*http.Response, error) {
-	n := s.inFlight.Add(1)
-	defer s.inFlight.Add(-1)
-	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
-	}
 	if !s.allows() {
 		s.refused.Add(1)
 		time.Sleep(s.latency)
@@ -54,36 +49,47 @@ func (s *simulated) send(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK}, nil
 }
 
-// read sends requests from many goroutines, again and again where the store refuses.
+// read sends requests, as many at a time as the limiter says, and again where the store
+// refuses.
 func (s *simulated) read(t *testing.T, l *limiter) {
 	t.Helper()
 	s.slots = make(chan struct{}, max(s.capacity, 1))
-	todo := make(chan struct{}, s.requests)
-	for range s.requests {
-		todo <- struct{}{}
-	}
-	close(todo)
+	var inFlight atomic.Int64
+	var left atomic.Int64
+	left.Store(int64(s.requests))
 	var readers sync.WaitGroup
 	for range 512 {
 		readers.Go(func() {
-			for range todo {
-				for refused := true; refused; {
-					r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.test/bucket/key", nil)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					response, err := l.do(r, s.send)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					refused = response.StatusCode != http.StatusOK
+			for left.Load() > 0 {
+				if inFlight.Add(1) > int64(l.current()) {
+					inFlight.Add(-1)
+					time.Sleep(s.latency / 8)
+					continue
 				}
+				if s.get(t, l) {
+					left.Add(-1)
+				}
+				inFlight.Add(-1)
 			}
 		})
 	}
 	readers.Wait()
+}
+
+// get reads an object once and reports whether the store did not refuse.
+func (s *simulated) get(t *testing.T, l *limiter) bool {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.test/bucket/key", nil)
+	if err != nil {
+		t.Error(err)
+		return true
+	}
+	response, err := l.observe(r, s.send)
+	if err != nil {
+		t.Error(err)
+		return true
+	}
+	return response.StatusCode == http.StatusOK
 }
 
 func TestLimiter(t *testing.T) {
@@ -102,9 +108,6 @@ func TestLimiter(t *testing.T) {
 				test.store.read(t, l)
 				if got := l.current(); got < test.least || got > test.most {
 					t.Errorf("the limit is %d, want %d to %d", got, test.least, test.most)
-				}
-				if most := test.store.most.Load(); most > 512 {
-					t.Errorf("%d requests in flight", most)
 				}
 				refused := 100 * test.store.refused.Load() / int64(test.store.requests)
 				if t.Logf("the limit is %d, %d %% were refused", l.current(), refused); test.store.tenths == 200 && refused > 10 {
@@ -134,39 +137,35 @@ func TestLimiterFollows(t *testing.T) {
 	})
 }
 
-// TestLimiterGivesSlotsBack: no slot is lost by errors, by cancelled requests and by a limit
-// that shrinks while requests are in flight.
-func TestLimiterGivesSlotsBack(t *testing.T) {
-	l := newLimiter(1, 4)
+// TestLimiterCountsFailures: reads that fail without an answer shrink the limit; those that
+// the worker gives up, and requests that read no object, do not. All are counted off again.
+func TestLimiterCountsFailures(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 20 {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.test/", nil)
-		if err != nil {
-			t.Fatal(err)
+	broken := func(*http.Request) (*http.Response, error) { return nil, errors.New("reset") }
+	for _, test := range []struct {
+		ctx         context.Context
+		method, url string
+		want        int
+	}{
+		{t.Context(), http.MethodGet, "http://s3.test/bucket/key", 48},
+		{cancelled, http.MethodGet, "http://s3.test/bucket/key", 64},
+		{t.Context(), http.MethodGet, "http://s3.test/bucket?list-type=2", 64},
+		{t.Context(), http.MethodGet, "http://s3.test/bucket?versions", 64},
+		{t.Context(), http.MethodDelete, "http://s3.test/bucket/key", 64},
+	} {
+		l := newLimiter(16, 512)
+		for range 64 {
+			r, err := http.NewRequestWithContext(test.ctx, test.method, test.url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.observe(r, broken); err == nil { //nolint:bodyclose // there is none
+				t.Fatal("no error")
+			}
 		}
-		if _, err := l.do(r, func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") }); err == nil {
-			t.Fatal("no error")
+		if got := l.current(); got != test.want || l.inFlight != 0 {
+			t.Errorf("%s %s: the limit is %d, %d in flight, want %d and 0", test.method, test.url, got, l.inFlight, test.want)
 		}
-		inside := func(*http.Request) (*http.Response, error) {
-			l.mu.Lock()
-			l.set(1)
-			l.mu.Unlock()
-			return nil, errors.New("broken")
-		}
-		if _, err := l.do(r, inside); err == nil {
-			t.Fatal("no error")
-		}
-		l.mu.Lock()
-		l.set(4)
-		l.mu.Unlock()
-	}
-	for range 4 {
-		if err := l.acquire(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := l.acquire(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("a fifth slot of four: %v", err)
 	}
 }

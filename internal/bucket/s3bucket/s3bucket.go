@@ -49,8 +49,8 @@ type Options struct {
 	// Concurrency is the number of parallel requests of one Delete, and of idle connections
 	// that are kept; 0 means 1.
 	Concurrency int
-	// Adaptive bounds the requests in flight by a number from MinConcurrency to Concurrency
-	// that follows the store's answers.
+	// Adaptive makes Bucket.Concurrency follow the store's answers, from MinConcurrency to
+	// Concurrency.
 	Adaptive bool
 	// Logger receives the results of Probe; nil means slog.Default.
 	Logger *slog.Logger
@@ -144,7 +144,7 @@ func (b *Bucket) DeleteSize() int {
 	return 1
 }
 
-// MinConcurrency is the fewest requests that an adaptive bucket has in flight.
+// MinConcurrency is the fewest reads that an adaptive bucket asks for.
 const MinConcurrency = 16
 
 // Concurrency implements bucket.Limited.
