@@ -108,7 +108,12 @@ func (m *Mirror) read(ctx context.Context) (*Builder, movie.Mark, error) {
 	b := New()
 	parsed := make(chan []change, 4)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
+	group.Go(func() (err error) {
+		defer func() { // here, a panic would end the process
+			if v := recover(); v != nil {
+				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			}
+		}()
 		for changes := range parsed {
 			if err := b.apply(changes); err != nil {
 				return err
