@@ -156,6 +156,8 @@ func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 
 // replace makes the copy anew. An error of the copy itself is final.
 func (c *Client) replace(ctx context.Context, to Copy) (int64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the export if the copy does not iterate over it
 	revision, movies, err := c.Export(ctx, Filter{})
 	if err != nil {
 		return 0, err

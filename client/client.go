@@ -53,7 +53,7 @@ func New(base string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is no URL of an API, expected one such as http://127.0.0.1:8080", base)
 	}
 	return &Client{base: strings.TrimSuffix(u.String(), "/")}, nil
@@ -107,10 +107,10 @@ func retry[T any](ctx context.Context, c *Client, most uint, attempt func(contex
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 10*time.Second
 	options := []backoff.RetryOption{backoff.WithBackOff(pauses), backoff.WithMaxTries(most), backoff.WithMaxElapsedTime(0)}
-	if c.OnRetry != nil {
-		options = append(options, backoff.WithNotify(c.OnRetry))
-	}
 	var last error
+	if c.OnRetry != nil {
+		options = append(options, backoff.WithNotify(func(_ error, pause time.Duration) { c.OnRetry(last, pause) }))
+	}
 	found, err := backoff.Retry(ctx, func() (T, error) {
 		var found T
 		found, last = attempt(ctx)

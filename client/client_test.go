@@ -280,3 +280,36 @@ func TestMirror(t *testing.T) {
 		t.Errorf("%v after %d requests", err, requests.Load())
 	}
 }
+
+// refusing is a copy that takes nothing.
+type refusing struct{ client.Copy }
+
+func (refusing) Replace(context.Context, int64, iter.Seq2[client.Movie, error]) error {
+	return errors.New("the copy is read-only")
+}
+
+// TestMirrorEndsItsExport: an export that the copy does not read is ended, so that the API can
+// serve another one.
+func TestMirrorEndsItsExport(t *testing.T) {
+	ended := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Catalogue-Revision", "1")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(ended)
+	}))
+	defer s.Close()
+	c, err := client.New(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Mirror(t.Context(), 0, refusing{}); err == nil {
+		t.Error("no error of the copy")
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the export is still open")
+		s.CloseClientConnections()
+	}
+}
