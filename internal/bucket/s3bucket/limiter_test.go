@@ -160,7 +160,7 @@ func TestLimiterCountsFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := l.observe(r, broken); err == nil { //nolint:bodyclose // there is none
+			if _, err := l.observe(r, broken); err == nil {
 				t.Fatal("no error")
 			}
 		}
