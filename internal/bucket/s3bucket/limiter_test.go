@@ -54,22 +54,29 @@ func (s *simulated) send(*http.Request) (*http.Response, error) {
 func (s *simulated) read(t *testing.T, l *limiter) {
 	t.Helper()
 	s.slots = make(chan struct{}, max(s.capacity, 1))
-	var inFlight atomic.Int64
-	var left atomic.Int64
-	left.Store(int64(s.requests))
+	var mu sync.Mutex
+	room := sync.NewCond(&mu)
+	inFlight, left := 0, s.requests
 	var readers sync.WaitGroup
 	for range 512 {
 		readers.Go(func() {
-			for left.Load() > 0 {
-				if inFlight.Add(1) > int64(l.current()) {
-					inFlight.Add(-1)
-					time.Sleep(s.latency / 8)
+			mu.Lock()
+			defer mu.Unlock()
+			for left > 0 {
+				if inFlight >= l.current() {
+					room.Wait()
 					continue
 				}
-				if s.get(t, l) {
-					left.Add(-1)
+				inFlight++
+				left--
+				mu.Unlock()
+				read := s.get(t, l)
+				mu.Lock()
+				inFlight--
+				if !read {
+					left++
 				}
-				inFlight.Add(-1)
+				room.Broadcast()
 			}
 		})
 	}
@@ -99,7 +106,7 @@ func TestLimiter(t *testing.T) {
 	}{
 		"grows while answers come as fast as before": {&simulated{latency: 100 * time.Millisecond, requests: 5000}, 512, 512},
 		"stays where more requests only wait longer": {&simulated{latency: time.Millisecond, capacity: 32, requests: 20_000}, 48, 160},
-		"shrinks where the store refuses":            {&simulated{latency: 50 * time.Millisecond, tenths: 200, requests: 40_000}, 70, 110},
+		"shrinks where the store refuses":            {&simulated{latency: 50 * time.Millisecond, tenths: 200, requests: 40_000}, 60, 140},
 		"never shrinks below the least":              {&simulated{latency: 10 * time.Millisecond, tenths: 20, requests: 500}, 16, 24},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -124,7 +124,11 @@ func TestProbeOfSilentOperations(t *testing.T) {
 				}
 				server.ServeHTTP(w, r)
 			}))
-			b := open(t, Options{limits: limits{try: 200 * time.Millisecond, cleanup: 200 * time.Millisecond}})
+			l := limits{try: 10 * time.Second, cleanup: 200 * time.Millisecond}
+			if name == "hangs" {
+				l.try = time.Second
+			}
+			b := open(t, Options{limits: l})
 			if err := b.Probe(t.Context()); err != nil || b.Way() != test.way {
 				t.Errorf("%s %s: way %q, error %v", test.method, name, b.Way(), err)
 			}
