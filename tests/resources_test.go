@@ -132,6 +132,9 @@ func TestResourcesEnd(t *testing.T) {
 		},
 		"disk of MariaDB": func(t *testing.T) shortage {
 			needMariaDB(t)
+			if os.Getenv("MOVIES_TEST_CUTS") == "" {
+				t.Skip("MOVIES_TEST_CUTS is not set: MariaDB may wait for room longer than the test")
+			}
 			dir := smallDisk(t, 256, 0)
 			data := filepath.Join(t.TempDir(), "s")
 			if err := errors.Join(os.MkdirAll(data, 0o755), os.Mkdir(filepath.Join(dir, "data"), 0o755), os.Symlink(filepath.Join(dir, "data"), filepath.Join(data, "data"))); err != nil {

@@ -198,7 +198,10 @@ func TestMirrorAcrossProcesses(t *testing.T) {
 			t.Skip("no mariadbd to kill")
 		}
 		private := startPrivate(t, "mariadb")
-		testMirror(t, privateDatabase(t, "mariadb", private), func() { private.kill(t) })
+		testMirror(t, privateDatabase(t, "mariadb", private), func() {
+			private.kill(t)
+			private.start(t)
+		})
 	})
 }
 

@@ -53,7 +53,7 @@ function showState(state, words) {
 
 // The section of docs/runbook.md about each part.
 const runbook = {
-  database: "MoviesDatabaseAway", pass: "MoviesPassesFail", index: "The index", workers: "MoviesWorkerSilent",
+  database: "MoviesDatabaseAway", pass: "MoviesPassesFail", index: "MoviesIndexNotLoaded", workers: "MoviesWorkerSilent",
   backlog: "MoviesBacklogLate", stuck: "MoviesObjectsStuck", replica: "MoviesReplicaBehind",
 };
 const slow = 900, silent = 300, behind = 60; // seconds, as in the alerts
