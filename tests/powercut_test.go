@@ -405,14 +405,19 @@ func (u *outage) settle(t *testing.T) (harm string) {
 // once.
 func (u *outage) ripen(t *testing.T) {
 	t.Helper()
-	aside, err := filepath.Glob(filepath.Join(u.folder.dir, ".jpmovies-removing-*"))
+	const aside = ".jpmovies-removing-"
+	err := filepath.WalkDir(u.folder.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(e.Name(), aside) {
+			return err
+		}
+		_, random, _ := strings.Cut(strings.TrimPrefix(e.Name(), aside), "-")
+		if err := os.Rename(path, filepath.Join(filepath.Dir(path), aside+"1000-"+random)); err != nil {
+			return err
+		}
+		return filepath.SkipDir
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for i, name := range aside {
-		if err := os.Rename(name, filepath.Join(u.folder.dir, fmt.Sprintf(".jpmovies-removing-1000-%d", i))); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -574,15 +579,14 @@ func (p *busyProducer) examine(t *testing.T) (harm string) {
 // update is lost whose object has left the bucket, verify finds all tables in agreement, and
 // in the end the catalogue equals the merged updates.
 //
-// Two run by hand only. MariaDB: once, after 27 of some 200 cuts, the server itself reported a
-// corrupted table; whether its recovery or this disk is at fault is unknown. The folder: once,
-// the last drain left an object in the folder, which is not lost; why is unknown.
+// MariaDB runs by hand only: once, after 27 of some 200 cuts, the server itself reported a
+// corrupted table. Whether its recovery or this disk is at fault is unknown.
 func TestPowerCut(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		set  func(*testing.T, ...string) *outage
 		few  int
-	}{{"SQLite", cutSQLite, 50}, {"MariaDB", cutMariaDB, 0}, {"folder", cutFolder, 0}} {
+	}{{"SQLite", cutSQLite, 50}, {"MariaDB", cutMariaDB, 0}, {"folder", cutFolder, 50}} {
 		t.Run(test.name, func(t *testing.T) {
 			n := numberOfCuts(t, test.few)
 			if n == 0 {
