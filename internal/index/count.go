@@ -54,7 +54,10 @@ func (x *Index) countGenres(all set) []int {
 // movies.
 func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	all := x.matching(f)
-	var counts [movie.MaxYear + 1]int
+	var counts []int
+	if n := len(x.years.list); n > 0 {
+		counts = make([]int, x.years.list[n-1]+1)
+	}
 	if 16*all.len() < x.Len() { // few: faster than intersecting with each year
 		all.each(func(id uint32) { counts[x.years.at(id)]++ })
 	} else {

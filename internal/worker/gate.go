@@ -2,7 +2,8 @@ package worker
 
 import "sync"
 
-// gate lets in as many goroutines as a limit says that may change at any time.
+// gate bounds the number of goroutines between enter and leave. Its limit may change at any
+// time.
 type gate struct {
 	limit func() int
 
@@ -18,6 +19,7 @@ func newGate(limit func() int) *gate {
 	return g
 }
 
+// enter waits until there is room.
 func (g *gate) enter() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -29,7 +31,7 @@ func (g *gate) enter() {
 	g.inside++
 }
 
-// leave lets in others: more than one if the limit has grown.
+// leave makes room, and wakes those who wait: more than one if the limit has grown.
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -108,8 +108,7 @@ type Worker struct {
 // New returns a worker that has not started.
 func New(o Options) *Worker {
 	w := &Worker{
-		options: o, logger: o.Logger, tracer: tracer(o.Tracing),
-		proven: make(chan struct{}),
+		options: o, logger: o.Logger, tracer: tracer(o.Tracing), proven: make(chan struct{}),
 	}
 	w.deletes = newDeletes(o.Concurrency, w.readsAtOnce)
 	w.metrics = newMetrics(o.Metrics, w.readsAtOnce)
