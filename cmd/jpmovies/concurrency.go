@@ -7,7 +7,6 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"jpmovies/internal/bucket/s3bucket"
 	"jpmovies/internal/config"
 )
 
@@ -21,8 +20,8 @@ type concurrency struct {
 	adaptive bool // the store's answers allow fewer
 }
 
-// mostAdaptive bounds the objects in flight where the store's answers set their number.
-const mostAdaptive = 512
+// The bounds of the objects in flight where memory and the store's answers set their number.
+const leastAdaptive, mostAdaptive = 16, 512
 
 // folderConcurrency is for a folder, which is no faster with more.
 const folderConcurrency = 64
@@ -38,10 +37,10 @@ func concurrencyOf(c config.Concurrency, folder bool, batch int) concurrency {
 	return concurrency{most: fitting(usableMemory(), batch), adaptive: true}
 }
 
-// fitting returns how many objects in flight fit into memory.
+// fitting returns how many objects in flight fit into memory, within the bounds.
 func fitting(memory int64, batch int) int {
 	objects := (memory - fixedMemory - updateMemory*int64(batch)) / objectMemory
-	return int(min(max(objects, s3bucket.MinConcurrency), mostAdaptive))
+	return int(min(max(objects, leastAdaptive), mostAdaptive))
 }
 
 // usableMemory returns GOMEMLIMIT, or nine tenths of the container's memory if that is less:

@@ -39,9 +39,9 @@ Invalid updates are removed from the bucket and stored in the table rejection.
 With MOVIES_SQS_URL it learns of new objects from the bucket's events in that SQS
 queue, and lists the bucket only every MOVIES_WORKER_RECONCILE (10m).
 
-With MOVIES_WORKER_CONCURRENCY=auto the number of requests to S3 in flight follows
-its answers, from 16 to 512; fewer if the container's memory limit is small. The soft
-limit of the worker's memory follows from it; GOMEMLIMIT sets another one.`,
+With MOVIES_WORKER_CONCURRENCY=auto it reads as many objects at a time as S3 answers
+without refusing or slowing down, from 16 to 512, and as fit into the memory of the
+container or into GOMEMLIMIT.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if dry {

@@ -128,26 +128,28 @@ func (b *bench) drainRow(ctx context.Context, work, fillAt, drainAt string, line
 	if err != nil {
 		return err
 	}
-	turn := func(s subject) (float64, error) {
-		env, err := b.fresh(ctx, s, workName)
-		if err != nil {
-			return 0, err
-		}
-		if err := filled.fill(ctx, lines); err != nil {
-			return 0, err
-		}
-		took, err := b.worker(ctx, s, environment(append(env, drained.env()...)...))
-		if err != nil {
-			return 0, err
-		}
-		return perSecond(len(lines), took), b.mustHave(ctx, workName, len(lines))
-	}
-	figures, err := b.one(ctx, limit, turn)
+	figures, err := b.one(ctx, limit, func(s subject) (float64, error) { return b.drainOnce(ctx, s, filled, drained, lines) })
 	if err != nil {
 		return err
 	}
 	b.table.add(fmt.Sprintf(work, len(lines)), "objects/s", figures, goal)
 	return nil
+}
+
+// drainOnce fills the bucket, lets the worker drain it, and returns the objects per second.
+func (b *bench) drainOnce(ctx context.Context, s subject, filled, drained *store, lines [][]byte) (float64, error) {
+	env, err := b.fresh(ctx, s, workName)
+	if err != nil {
+		return 0, err
+	}
+	if err := filled.fill(ctx, lines); err != nil {
+		return 0, err
+	}
+	took, err := b.worker(ctx, s, environment(append(env, drained.env()...)...))
+	if err != nil {
+		return 0, err
+	}
+	return perSecond(len(lines), took), b.mustHave(ctx, workName, len(lines))
 }
 
 // mustHave fails if the database lacks movies, as the measured work was then not done.

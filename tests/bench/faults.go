@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"                   //nolint:depguard // limits are taken without our code
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"             //nolint:depguard // see above
 	"github.com/aws/aws-sdk-go-v2/service/s3"            //nolint:depguard // see above
 	smithyhttp "github.com/aws/smithy-go/transport/http" //nolint:depguard // see above
+	"golang.org/x/time/rate"
 )
 
 // Rates per 1000 requests: 503 SlowDown, 500, connection resets; and per 1000 responses: cuts.
@@ -44,7 +46,11 @@ func (b *bench) faulty(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	return b.drainRow(ctx, "drain %d, S3 fails half of the requests", endpoint, address, lines, (*store).drainFaulty, atLeast(0.8))
+	err = b.drainRow(ctx, "drain %d, S3 fails half of the requests", endpoint, address, lines, (*store).drainFaulty, atLeast(0.8))
+	if err != nil {
+		return err
+	}
+	return b.throttled(ctx, endpoint, lines)
 }
 
 // newFaults returns a server that fails some requests and cuts some responses of another.
@@ -74,6 +80,51 @@ func newFaults(proxy *httputil.ReverseProxy) http.Handler {
 			proxy.ServeHTTP(w, r)
 		}
 	})
+}
+
+// allowedRate is how many requests a second the throttling S3 allows.
+const allowedRate = 600
+
+// throttled compares the worker with the rate that a slow S3 allows: a read and a delete for
+// each object. It adds the share of refused requests, too.
+func (b *bench) throttled(ctx context.Context, endpoint string, lines [][]byte) error {
+	proxy, err := later(endpoint, 50*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	requests, refused := new(atomic.Int64), new(atomic.Int64)
+	allowed := rate.NewLimiter(allowedRate, allowedRate/20)
+	address, stop, err := listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1); !allowed.Allow() {
+			refused.Add(1)
+			refuse(w, http.StatusServiceUnavailable, "SlowDown")
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	if err != nil {
+		return err
+	}
+	defer stop()
+	filled, drained, _, err := bareDrain(ctx, endpoint, address, lines, nil)
+	if err != nil {
+		return err
+	}
+	limit := func() (float64, error) { return allowedRate / 2, nil }
+	figures, err := b.take(ctx, 2, limit, func(s subject) ([]float64, error) {
+		requests.Store(0)
+		refused.Store(0)
+		speed, err := b.drainOnce(ctx, s, filled, drained, lines)
+		return []float64{speed, 100 * float64(refused.Load()) / float64(requests.Load())}, err
+	})
+	if err != nil {
+		return err
+	}
+	work := fmt.Sprintf("drain %d, S3 answers 50 ms later and allows %d requests/s", len(lines), allowedRate)
+	b.table.add(work, "objects/s", figures[0], atLeast(0.9))
+	figures[1].Limit = nil
+	b.table.add(work+": refused", "%", figures[1], nil)
+	return nil
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {

@@ -69,7 +69,7 @@ func rounds(deletions []deletion) [][]*deletion {
 func (b *Bucket) deleteRound(ctx context.Context, way string, round []*deletion) {
 	var batch []*deletion
 	var group errgroup.Group
-	group.SetLimit(b.concurrency)
+	group.SetLimit(b.Concurrency())
 	for _, d := range round {
 		if way == WayBatch && d.ref.ETag != "" && fitsXML(d.ref.Key) {
 			batch = append(batch, d)

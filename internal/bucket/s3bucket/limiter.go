@@ -6,43 +6,66 @@ import (
 	"time"
 )
 
-// firstLimit is the limit before the first answers.
-const firstLimit = 64
+const (
+	// leastLimit is the limit below which refusals are left to the pauses before retries.
+	leastLimit = 16
+	// firstLimit is the limit before the first answers.
+	firstLimit = 64
+	// tolerated is the share of refusals that every store has at times.
+	tolerated = 0.05
+	// trialPause is how many windows pass after a trial that did not help.
+	trialPause = 32
+)
 
-// limiter finds out how many reads of objects should be in flight, from the store's
-// answers, as TCP does (RFC 5681). It decides each time when it has seen as many reads,
-// begun under the present limit, as that limit is:
+// limiter finds out how many reads of objects should be in flight, from the store's answers.
+// It looks at windows of as many reads, begun under the present limit, as that limit is (64 at
+// least), and tries another limit in the next window:
 //
-//  1. If the store refused or broke off one, or if they took twice as long as the fastest
-//     ones, the limit shrinks by a quarter: more reads would only wait.
-//  2. If about as many were in flight as the limit allows, and they took hardly longer than
-//     the fastest ones, the limit doubles. After its first decrease it grows by a sixteenth.
-//  3. If they are slow at the least limit, too, the store has become slower, and these are
-//     the fastest ones from now on.
+//  1. If the store refuses more reads than tolerated, it tries as few as the store allowed.
+//     This helps if the store then refuses no more than tolerated, or half as many as before:
+//     a store that fails at any rate would only be read more slowly.
+//  2. Else, if about all allowed reads were in flight, it tries twice as many, and a quarter
+//     more once the limit has been found. This helps if the store refuses hardly more, and if
+//     an answer takes longer by less than a third of what the limit grows by: else more reads
+//     only wait.
+//
+// A trial that did not help is undone.
 //
 // The limiter holds up no request: the worker begins no more reads than the limit.
 type limiter struct {
-	least, most int
+	most int
 
 	mu       sync.Mutex
 	limit    int
+	before   int // limit of the window before
 	inFlight int
-	fastest  time.Duration // average time of the fastest answers; 0 if unknown
-	shrunk   bool          // the limit has decreased before
-	recent   recent
+	recent   window
+	previous window
+	found    bool // more have not helped, or the store has refused reads
+
+	untilMore, untilLess int // windows until the next trial of more reads, and of less
 }
 
-// recent is what the limiter has seen since its last decision.
-type recent struct {
+// window counts the reads that began under one limit.
+type window struct {
 	since             time.Time
 	answers, refusals int
 	took              time.Duration // of all answers
 	full              bool          // three quarters of the limit were in flight
 }
 
-func newLimiter(least, most int) *limiter {
-	l := &limiter{least: min(least, most), most: most}
-	l.set(firstLimit)
+// refused returns the share of refusals.
+func (w window) refused() float64 {
+	return float64(w.refusals) / float64(max(w.answers+w.refusals, 1))
+}
+
+// average returns the average time of an answer in seconds.
+func (w window) average() float64 { return w.took.Seconds() / float64(max(w.answers, 1)) }
+
+func newLimiter(most int) *limiter {
+	l := &limiter{most: most}
+	first := min(firstLimit, most)
+	l.set(first, first)
 	return l
 }
 
@@ -94,34 +117,51 @@ func (l *limiter) end(begin time.Time, took time.Duration, refused bool) {
 		l.recent.answers++
 		l.recent.took += took
 	}
-	if l.recent.answers+l.recent.refusals >= l.limit {
+	if l.recent.answers+l.recent.refusals >= max(l.limit, firstLimit) {
 		l.decide()
 	}
 }
 
 func (l *limiter) decide() {
-	average := l.fastest
-	if l.recent.answers > 0 {
-		average = l.recent.took / time.Duration(l.recent.answers)
-		if l.fastest == 0 || l.limit == l.least || average < l.fastest {
-			l.fastest = average
+	seen, next := l.recent, l.limit
+	l.untilMore, l.untilLess = max(l.untilMore-1, 0), max(l.untilLess-1, 0)
+	if !l.helped(seen) {
+		if l.limit > l.before {
+			l.found, l.untilMore = true, trialPause
+		} else {
+			l.untilLess = trialPause
 		}
+		l.set(l.before, l.before)
+		return
 	}
-	next := l.limit
+	refused := seen.refused() > tolerated
 	switch {
-	case l.recent.refusals > 0, average > 2*l.fastest:
-		next, l.shrunk = l.limit*3/4, true
-	case !l.recent.full, average > l.fastest*3/2:
-	case l.shrunk:
-		next = l.limit + l.limit/16
+	case refused && l.untilLess == 0 && l.limit > leastLimit:
+		l.found = true
+		next = max(int(0.9*float64(l.limit)*(1-seen.refused())), leastLimit)
+	case !seen.full, l.untilMore > 0, refused && l.limit >= firstLimit:
+	case l.found:
+		next += next / 4
 	default:
-		next = 2 * l.limit
+		next *= 2
 	}
-	l.set(next)
+	l.previous = seen
+	l.set(min(next, l.most), l.limit)
 }
 
-func (l *limiter) set(limit int) {
-	l.limit, l.recent = min(max(limit, l.least), l.most), recent{since: time.Now()}
+// helped reports whether the window is better than the one before, if its limit is a trial.
+func (l *limiter) helped(seen window) bool {
+	before := l.previous
+	if l.limit < l.before {
+		return seen.refused() <= max(tolerated, before.refused()/2)
+	}
+	growth := float64(l.limit)/float64(l.before) - 1
+	return growth == 0 || seen.refused() <= before.refused()+tolerated && seen.average() <= before.average()*(1+growth/3)
+}
+
+// set begins a window. The limit is on trial if it was another one before.
+func (l *limiter) set(limit, before int) {
+	l.limit, l.before, l.recent = limit, before, window{since: time.Now()}
 }
 
 func (l *limiter) current() int {

@@ -3,84 +3,82 @@ package s3bucket
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
-// simulated is a store that answers after latency, works on capacity requests at a time if
-// that is set, and refuses requests beyond a rate if that is set.
+// simulated is a store that answers after about the latency, works on capacity requests at a
+// time if that is set, and refuses requests beyond a rate if that is set.
 type simulated struct {
-	latency         time.Duration
-	capacity        int
-	tenths          int64 // requests allowed in a tenth of a second
-	requests        int
-	slots           chan struct{}
-	refused         atomic.Int64
-	mu              sync.Mutex
-	tenth, accepted int64
-}
-
-// allows reports whether the rate allows one more request now.
-func (s *simulated) allows() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := time.Now().UnixMilli() / 100; now != s.tenth {
-		s.tenth, s.accepted = now, 0
-	}
-	s.accepted++
-	return s.tenths == 0 || s.accepted <= s.tenths
+	latency  time.Duration
+	capacity int
+	rate     *rate.Limiter
+	fails    float64 // share of requests that are refused at random
+	requests int
+	slots    chan struct{}
+	refused  atomic.Int64
 }
 
 func (s *simulated) send(*http.Request) (*http.Response, error) {
-	if !s.allows() {
+	if s.rate != nil && !s.rate.Allow() || rand.Float64() < s.fails {
 		s.refused.Add(1)
-		time.Sleep(s.latency)
+		s.wait()
 		return &http.Response{StatusCode: http.StatusServiceUnavailable}, nil
 	}
 	if s.capacity > 0 {
 		s.slots <- struct{}{}
 		defer func() { <-s.slots }()
 	}
-	time.Sleep(s.latency)
+	s.wait()
 	return &http.Response{StatusCode: http.StatusOK}, nil
 }
 
+// wait waits for the latency, more or less.
+func (s *simulated) wait() { time.Sleep(s.latency*3/4 + rand.N(s.latency/2)) }
+
 // read sends requests, as many at a time as the limiter says, and again where the store
-// refuses.
-func (s *simulated) read(t *testing.T, l *limiter) {
+// refuses. It returns the average limit of the second half.
+func (s *simulated) read(t *testing.T, l *limiter) (average int) {
 	t.Helper()
 	s.slots = make(chan struct{}, max(s.capacity, 1))
 	var mu sync.Mutex
 	room := sync.NewCond(&mu)
-	inFlight, left := 0, s.requests
-	var readers sync.WaitGroup
-	for range 512 {
-		readers.Go(func() {
+	inFlight, left, sum, n := 0, s.requests, 0, 0
+	var reads sync.WaitGroup
+	defer reads.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	for left+inFlight > 0 {
+		limit := l.current()
+		if left == 0 || inFlight >= limit {
+			room.Wait()
+			continue
+		}
+		inFlight++
+		left--
+		if left < s.requests/2 {
+			sum += limit
+			n++
+		}
+		reads.Go(func() {
+			read := s.get(t, l)
 			mu.Lock()
 			defer mu.Unlock()
-			for left > 0 {
-				if inFlight >= l.current() {
-					room.Wait()
-					continue
-				}
-				inFlight++
-				left--
-				mu.Unlock()
-				read := s.get(t, l)
-				mu.Lock()
-				inFlight--
-				if !read {
-					left++
-				}
-				room.Broadcast()
+			inFlight--
+			if !read {
+				left++
 			}
+			room.Signal()
 		})
 	}
-	readers.Wait()
+	return sum / n
 }
 
 // get reads an object once and reports whether the store did not refuse.
@@ -102,50 +100,52 @@ func (s *simulated) get(t *testing.T, l *limiter) bool {
 func TestLimiter(t *testing.T) {
 	for name, test := range map[string]struct {
 		store       *simulated
-		least, most int // of the limit in the end
+		least, most int // of the limit, on average in the second half
+		refused     int // per cent
 	}{
-		"grows while answers come as fast as before": {&simulated{latency: 100 * time.Millisecond, requests: 5000}, 512, 512},
-		"stays where more requests only wait longer": {&simulated{latency: time.Millisecond, capacity: 32, requests: 20_000}, 48, 160},
-		"shrinks where the store refuses":            {&simulated{latency: 50 * time.Millisecond, tenths: 200, requests: 40_000}, 60, 140},
-		"never shrinks below the least":              {&simulated{latency: 10 * time.Millisecond, tenths: 20, requests: 500}, 16, 24},
+		"grows while answers come as fast as before": {&simulated{latency: 100 * time.Millisecond, requests: 5000}, 512, 512, 0},
+		"stays where more requests only wait longer": {&simulated{latency: time.Millisecond, capacity: 32, requests: 20_000}, 64, 80, 0},
+		"grows to what the store allows":             {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(2000, 2000/20), requests: 40_000}, 85, 125, 5},
+		"shrinks to what the store allows":           {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(600, 600/20), requests: 20_000}, 24, 37, 5},
+		"never shrinks below the least":              {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(330, 330/20), requests: 5000}, 16, 20, 8},
+		"stays where the store fails at any rate":    {&simulated{latency: 50 * time.Millisecond, fails: 0.5, requests: 20_000}, 56, 80, 110},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(16, 512)
-				test.store.read(t, l)
-				if got := l.current(); got < test.least || got > test.most {
+				l := newLimiter(512)
+				got := test.store.read(t, l)
+				t.Logf("the limit is %d, %d refused", got, test.store.refused.Load())
+				if got < test.least || got > test.most {
 					t.Errorf("the limit is %d, want %d to %d", got, test.least, test.most)
 				}
-				refused := 100 * test.store.refused.Load() / int64(test.store.requests)
-				if t.Logf("the limit is %d, %d %% were refused", l.current(), refused); test.store.tenths == 200 && refused > 10 {
-					t.Errorf("%d %% were refused", refused)
+				if refused := 100 * int(test.store.refused.Load()) / test.store.requests; refused > test.refused {
+					t.Errorf("%d %% were refused, want %d at most", refused, test.refused)
 				}
 			})
 		})
 	}
 }
 
-// TestLimiterFollows: the limit shrinks when the store becomes slower under load, and grows
-// again later.
+// TestLimiterFollows: the limit falls back when the store refuses reads, and grows again later.
 func TestLimiterFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(16, 512)
+		l := newLimiter(512)
 		fast := &simulated{latency: 50 * time.Millisecond, requests: 20_000}
-		fast.read(t, l)
-		limited := &simulated{latency: 50 * time.Millisecond, tenths: 100, requests: 5000}
-		limited.read(t, l)
-		if got := l.current(); got > 80 {
-			t.Errorf("the limit is %d where 50 are allowed", got)
+		if got := fast.read(t, l); got != 512 {
+			t.Errorf("the limit is %d where all goes well", got)
 		}
-		fast.read(t, l)
-		if got := l.current(); got < 400 {
+		limited := &simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(1000, 1000/20), requests: 5000}
+		if got := limited.read(t, l); got < 32 || got > 64 {
+			t.Errorf("the limit is %d where the store allows 50", got)
+		}
+		if got := fast.read(t, l); got < 400 {
 			t.Errorf("the limit is %d when all is well again", got)
 		}
 	})
 }
 
-// TestLimiterCountsFailures: reads that fail without an answer shrink the limit; those that
-// the worker gives up, and requests that read no object, do not. All are counted off again.
+// TestLimiterCountsFailures: reads that fail without an answer count as refused; those that the
+// worker gives up, and requests that read no object, do not. All are counted off again.
 func TestLimiterCountsFailures(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -155,14 +155,15 @@ func TestLimiterCountsFailures(t *testing.T) {
 		method, url string
 		want        int
 	}{
-		{t.Context(), http.MethodGet, "http://s3.test/bucket/key", 48},
-		{cancelled, http.MethodGet, "http://s3.test/bucket/key", 64},
-		{t.Context(), http.MethodGet, "http://s3.test/bucket?list-type=2", 64},
-		{t.Context(), http.MethodGet, "http://s3.test/bucket?versions", 64},
-		{t.Context(), http.MethodDelete, "http://s3.test/bucket/key", 64},
+		{t.Context(), http.MethodGet, "http://s3.test/bucket/key", leastLimit},
+		{cancelled, http.MethodGet, "http://s3.test/bucket/key", 512},
+		{t.Context(), http.MethodGet, "http://s3.test/bucket?list-type=2", 512},
+		{t.Context(), http.MethodGet, "http://s3.test/bucket?versions", 512},
+		{t.Context(), http.MethodDelete, "http://s3.test/bucket/key", 512},
 	} {
-		l := newLimiter(16, 512)
-		for range 64 {
+		l := newLimiter(512)
+		l.set(512, 512)
+		for range 512 {
 			r, err := http.NewRequestWithContext(test.ctx, test.method, test.url, nil)
 			if err != nil {
 				t.Fatal(err)

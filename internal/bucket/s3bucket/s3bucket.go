@@ -49,8 +49,7 @@ type Options struct {
 	// Concurrency is the number of parallel requests of one Delete, and of idle connections
 	// that are kept; 0 means 1.
 	Concurrency int
-	// Adaptive makes Bucket.Concurrency follow the store's answers, from MinConcurrency to
-	// Concurrency.
+	// Adaptive makes Bucket.Concurrency follow the store's answers, up to Concurrency.
 	Adaptive bool
 	// Logger receives the results of Probe; nil means slog.Default.
 	Logger *slog.Logger
@@ -115,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	}
 	b.retryer = newRetryer(b.limits)
 	if o.Adaptive {
-		b.limiter = newLimiter(MinConcurrency, b.concurrency)
+		b.limiter = newLimiter(b.concurrency)
 	}
 	if o.PageSize > 0 {
 		b.pageSize = aws.Int32(int32(min(o.PageSize, 1000)))
@@ -143,9 +142,6 @@ func (b *Bucket) DeleteSize() int {
 	}
 	return 1
 }
-
-// MinConcurrency is the fewest reads that an adaptive bucket asks for.
-const MinConcurrency = 16
 
 // Concurrency implements bucket.Limited.
 func (b *Bucket) Concurrency() int {
