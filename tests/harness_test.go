@@ -195,13 +195,14 @@ type site struct {
 	database database.Options
 	db       *catalogue.Catalogue
 	auditor  *audit.Auditor
+	binary   string // the program
 	env      []string
 }
 
 func newSite(t *testing.T, o database.Options, from inbox) *site {
 	t.Helper()
 	db := databasetest.Open(t, o)
-	s := &site{inbox: from, database: o, db: catalogue.New(db), auditor: audit.New(db)}
+	s := &site{inbox: from, database: o, db: catalogue.New(db), auditor: audit.New(db), binary: binary}
 	s.env = append(append(os.Environ(), databaseEnv(o)...), from.env()...)
 	s.env = append(s.env, "MOVIES_ADMIN_ADDR=127.0.0.1:0", "MOVIES_API_ADDR=127.0.0.1:0", "MOVIES_LOG_FORMAT=json", "MOVIES_WORKER_IDLE_MAX=1s")
 	return s
@@ -224,7 +225,7 @@ func (s *site) start(t *testing.T, args ...string) *process {
 
 func (s *site) startWith(t *testing.T, change func(*exec.Cmd), args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(binary, args...), seen: make(chan struct{}, 1), ended: make(chan struct{})}
+	p := &process{Cmd: exec.Command(s.binary, args...), seen: make(chan struct{}, 1), ended: make(chan struct{})}
 	p.Env = s.env
 	out, err := p.StderrPipe()
 	if err != nil {

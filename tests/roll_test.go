@@ -217,7 +217,7 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 	}
 	var broken atomic.Int64
 	feed.OnRetry = func(error, time.Duration) { broken.Add(1) } // a process was killed
-	m := &mirror{T: t}
+	m := &mirror{errorf: t.Errorf}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var following sync.WaitGroup
@@ -247,7 +247,7 @@ func testMirror(t *testing.T, o database.Options, killDatabase func()) {
 	waitFor(t, "the mirror to catch up", func() bool { return m.at(last) })
 	stop()
 	following.Wait()
-	fresh := &mirror{T: t}
+	fresh := &mirror{errorf: t.Errorf}
 	waitFor(t, "an export of the last revision", func() bool {
 		revision, movies, err := feed.Export(t.Context(), client.Filter{})
 		return err == nil && fresh.Replace(t.Context(), revision, movies) == nil && fresh.at(last)
@@ -274,7 +274,7 @@ func (r *replicas) replace(t *testing.T, turn int) {
 
 // mirror is a copy of the catalogue.
 type mirror struct {
-	*testing.T
+	errorf   func(string, ...any)
 	mu       sync.Mutex
 	movies   map[int64]client.Movie
 	revision int64
@@ -301,7 +301,7 @@ func (m *mirror) Apply(_ context.Context, changes []client.Change) error {
 	defer m.mu.Unlock()
 	for _, c := range changes {
 		if c.Revision != m.revision+1 {
-			m.Errorf("revision %d follows %d", c.Revision, m.revision)
+			m.errorf("revision %d follows %d", c.Revision, m.revision)
 		}
 		m.revision = c.Revision
 		delete(m.movies, c.ID)
@@ -313,8 +313,10 @@ func (m *mirror) Apply(_ context.Context, changes []client.Change) error {
 }
 
 // at reports whether the mirror has reached a revision.
-func (m *mirror) at(revision int64) bool {
+func (m *mirror) at(revision int64) bool { return m.now() == revision }
+
+func (m *mirror) now() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.revision == revision
+	return m.revision
 }

@@ -1,15 +1,15 @@
 package simulation
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"jpmovies/tests/mutation"
 )
 
 // mutant is a mistake in the source: the text old of a file becomes the text new.
@@ -133,7 +133,9 @@ func TestMutants(t *testing.T) {
 // TestMutantsFit fails if the source no longer contains the text of a mutant.
 func TestMutantsFit(t *testing.T) {
 	for _, m := range mutants {
-		m.apply(t)
+		if m.file != "" {
+			mutation.Overlay(t, m.file, m.old, m.new)
+		}
 	}
 }
 
@@ -149,7 +151,7 @@ func runMutant(t *testing.T, m mutant) (out string, failed bool) {
 	t.Helper()
 	args := []string{"test", "-count=1", "-timeout=10m", "-run=^TestSeeds$"}
 	if m.file != "" {
-		args = append(args, "-overlay="+overlay(t, m))
+		args = append(args, "-overlay="+mutation.Overlay(t, m.file, m.old, m.new))
 	}
 	command := exec.CommandContext(t.Context(), "go", append(args, ".")...)
 	command.Env = append(os.Environ(), variableMutants+"=")
@@ -159,40 +161,4 @@ func runMutant(t *testing.T, m mutant) (out string, failed bool) {
 		t.Fatal(err)
 	}
 	return string(text), err != nil
-}
-
-// apply returns the file's path and its mutated text.
-func (m mutant) apply(t *testing.T) (path, text string) {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "internal", filepath.FromSlash(m.file)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%s: the text occurs %d times in %s, want once:\n%s", m.name, n, m.file, m.old)
-	}
-	return path, strings.Replace(string(source), m.old, m.new, 1)
-}
-
-// overlay writes the mutated file and returns the file for the compiler's flag -overlay.
-func overlay(t *testing.T, m mutant) string {
-	t.Helper()
-	path, source := m.apply(t)
-	dir := t.TempDir()
-	mutated, list := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json")
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(
-		os.WriteFile(mutated, []byte(source), 0o600),
-		os.WriteFile(list, text, 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }

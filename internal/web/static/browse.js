@@ -32,6 +32,9 @@ async function render(moved) {
   reveal(now.view, moved);
   if (moved || y > 0) scrollTo(0, y);
   settled = true;
+  await ready;
+  const { activeElement } = document; // may be gone
+  if (moved && mine === renders && (activeElement === document.body || !activeElement.checkVisibility())) $("main").focus({ preventScroll: true });
 }
 
 function showList(params, rows) {

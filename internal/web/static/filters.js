@@ -43,7 +43,8 @@ export function panel({ go, all }) {
 
   $("panel").append(section("genre", "Genres"), section("cast", "People"));
 
-  const way = (group) => document.querySelector(`[name=${group}-way]:checked`).value;
+  const wayOf = (group) => document.querySelector(`[name=${group}-way]:checked`);
+  const way = (group) => wayOf(group).value;
 
   function drawGroup(group) {
     const known = counts[group], most = Math.max(1, ...known.map((c) => c.count));
@@ -57,7 +58,7 @@ export function panel({ go, all }) {
     $(group).replaceChildren(...rows.slice(0, maxRows), rows.length === 0 ? el("li.soft", "None") : "");
     $(`${group}-more`).replaceChildren(...rows.slice(maxRows));
     $(`${group}-more`).parentNode.hidden = rows.length <= maxRows;
-    if (focused && document.activeElement === document.body) rows.map((r) => r.firstChild).find((a) => a.dataset.name === focused)?.focus();
+    if (focused && document.activeElement === document.body) (rows.map((r) => r.firstChild).find((a) => a.dataset.name === focused) ?? wayOf(group)).focus();
   }
 
   /** Applies another way to combine. Names chosen as "all" become "any", and the reverse. */

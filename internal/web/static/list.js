@@ -49,9 +49,11 @@ export async function more() {
 const isBusy = () => $("list").getAttribute("aria-busy") === "true";
 
 async function load(mine, fetchPages) {
+  const last = $("list").lastElementChild;
   busy(true);
   try {
     await fetchPages();
+    if (document.activeElement === $("more")) last?.nextElementSibling?.querySelector("a").focus();
     settle();
   } catch (error) {
     if (mine.aborted) return;
@@ -64,10 +66,7 @@ async function load(mine, fetchPages) {
   atEnd.observe($("more"));
 }
 
-function busy(yes) {
-  $("list").setAttribute("aria-busy", yes);
-  $("more").disabled = yes;
-}
+const busy = (yes) => $("list").setAttribute("aria-busy", yes);
 
 function clear() {
   shown = new Map();

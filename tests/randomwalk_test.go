@@ -1,0 +1,150 @@
+package tests
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// consistent is true when the page shows what its address names, and what the API answers to
+// that. Otherwise it says what differs.
+const consistent = `(async () => {
+	const $ = (id) => document.getElementById(id), params = new URLSearchParams(location.search);
+	const view = params.has("movie") ? "movie" : params.has("person") ? "person" : "list";
+	if (document.body.dataset.view !== view) return "the view is " + document.body.dataset.view;
+	if ($("results").hidden !== (view !== "list") || $("page").hidden !== (view === "list")) return "the wrong part is hidden";
+	if (!$("away").hidden) return "away";
+	if (view === "movie") {
+		const movie = await (await fetch("movies/" + params.get("movie"))).json(), title = $("page").querySelector("h2")?.textContent;
+		return title === movie.title || title + " instead of " + movie.title;
+	}
+	if (view === "person") {
+		const title = $("page").querySelector("h2")?.textContent;
+		return title === params.get("person") || title + " instead of " + params.get("person");
+	}
+	if ($("list").getAttribute("aria-busy") !== "false") return "busy";
+	const text = $("q").value; // what was typed or cleared, and not sent, stays
+	if (text !== (params.get("q") ?? "") && text !== window.typed) return "the search box has " + text;
+	if ($("sort").value !== (params.get("sort") ?? "-id")) return "the order is " + $("sort").value;
+	const filters = [...params.keys()].some((name) => name !== "sort");
+	if (filters !== document.querySelectorAll("#chips .chip").length > 0) return "chips";
+	const answer = await fetch("movies?" + params), body = await answer.json();
+	const shown = [...document.querySelectorAll("#list .card[data-id]")].map((card) => Number(card.dataset.id));
+	const want = body.movies.map((movie) => movie.id), total = Number(answer.headers.get("Total-Count"));
+	if (String(shown.slice(0, want.length)) !== String(want)) return "shown " + shown.slice(0, 5) + ", the API has " + want.slice(0, 5);
+	const count = $("count").textContent.replaceAll(",", "");
+	return count.startsWith(String(total)) || total === 0 && shown.length === 0 || count + " instead of " + total;
+})()`
+
+// reachable marks what a visitor can use now, and returns its number.
+const reachable = `(() => {
+	const home = new URL("./", location).href;
+	const all = [...document.querySelectorAll("a[href], button, input[type=radio]")].filter((e) =>
+		e.checkVisibility({ visibilityProperty: true }) && !e.disabled && !e.inert &&
+		(e.tagName !== "A" || (e.hash === "" && e.href.split("?")[0] === home)) &&
+		(!document.querySelector("dialog[open]") || e.closest("dialog[open]")));
+	window.reached = all;
+	return all.length;
+})()`
+
+// visitor does random things on the page.
+type visitor struct {
+	*tab
+	random *rand.Rand
+	front  *proxy // between the browser and the API
+	site   *site
+	done   []string
+}
+
+// step does one thing, and says which.
+func (v *visitor) step() (what string) {
+	switch v.random.IntN(13) {
+	case 0, 1, 2, 3, 4:
+		n := evaluate[int](v.tab, reachable)
+		if n == 0 {
+			return "nothing to click"
+		}
+		i := v.random.IntN(n)
+		what = evaluate[string](v.tab, fmt.Sprintf(`(() => { const e = reached[%d]; return e.id + " " + e.textContent.trim().slice(0, 40) + " " + (e.getAttribute("href") ?? ""); })()`, i))
+		v.script(fmt.Sprintf(`reached[%d].focus(); reached[%d].click()`, i, i)) // as by Enter
+		return "click " + what
+	case 5, 6:
+		words := []string{"noir", "film 7", "ann 3", "drama", "nothing at all", "fil", "a"}[v.random.IntN(7)]
+		if evaluate[bool](v.tab, `document.querySelector("dialog[open]") !== null`) {
+			return "no search in a dialog"
+		}
+		v.script(`document.getElementById("q").focus(); document.getElementById("q").select()`)
+		v.do(chromedp.SendKeys("#q", words))
+		keys := [][]string{{kb.Enter}, {kb.ArrowDown, kb.Enter}, {kb.Escape}, {kb.ArrowDown, kb.ArrowDown, kb.Escape}}[v.random.IntN(4)]
+		v.press(keys...)
+		v.script(`window.typed = document.getElementById("q").value`)
+		return fmt.Sprintf("type %s and %d keys", words, len(keys))
+	case 7:
+		v.script(`if (navigation.currentEntry.index > 0) history.back()`)
+		return "back"
+	case 8:
+		v.script(`history.forward()`)
+		return "forward"
+	case 9:
+		v.script(`scrollTo(0, document.body.scrollHeight)`)
+		return "scroll"
+	case 10:
+		v.do(chromedp.Reload())
+		return "reload"
+	case 11:
+		v.front.set(fault{hole: true})
+		v.front.drop()
+		time.Sleep(time.Duration(v.random.IntN(400)) * time.Millisecond)
+		v.front.set(fault{})
+		v.front.drop() // else what the hole has swallowed is waited for
+		return "offline"
+	}
+	i := v.random.IntN(900)
+	v.site.put(v.T, fmt.Sprintf("%d.json", len(v.done)), fmt.Appendf(nil,
+		`{"title": "Film %d Noir", "year": %d, "cast": ["Ann %d"], "genres": ["Drama"], "deleted": %t}`, i, 1950+i%70, v.random.IntN(40), v.random.IntN(3) == 0))
+	return "update of Film " + strconv.Itoa(i)
+}
+
+// TestRandomWalk does random things on the page: clicks, searches, back and forward, a network
+// that fails, movies that change. After each, the page soon shows what its address names, as
+// the API answers it; the focus is not lost, and the console is quiet.
+func TestRandomWalk(t *testing.T) {
+	steps := 60
+	if text := os.Getenv("MOVIES_TEST_STEPS"); text != "" {
+		var err error
+		if steps, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("MOVIES_TEST_STEPS: %v", err)
+		}
+	}
+	for name, l := range map[string]look{"desktop": desktop, "phone": phone} {
+		t.Run(name, func(t *testing.T) {
+			b := newTab(t, l)
+			defer b.quiet()
+			b.faulty = true
+			s, api := browsed(t)
+			front := newProxy(t, strings.TrimPrefix(api, "http://"))
+			v := &visitor{tab: b, random: rand.New(rand.NewPCG(randomSeed(t), 0)), front: front, site: s}
+			b.open("http://" + front.Addr().String() + "/")
+			b.wait(consistent)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the last steps: %s", strings.Join(v.done[max(0, len(v.done)-15):], "; "))
+				}
+			})
+			for range steps {
+				v.done = append(v.done, v.step())
+				b.wait(consistent)
+				if last := v.done[len(v.done)-1]; strings.HasPrefix(last, "click") && evaluate[bool](b, `document.activeElement === document.body`) {
+					b.Errorf("the focus is lost after: %s", last)
+				}
+			}
+		})
+	}
+}
