@@ -217,12 +217,7 @@ func (p privateServer) kill(t *testing.T) {
 
 // TestKillServers kills the database and the S3 server with -9 while a worker runs.
 func TestKillServers(t *testing.T) {
-	if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("no mariadbd to kill")
-	}
-	if os.Getenv(s3Variable) == "" {
-		t.Skipf("no S3 server: %s is not set", s3Variable)
-	}
+	needServers(t)
 	for _, victim := range []string{"mariadb", "versitygw"} {
 		t.Run(victim, func(t *testing.T) { testKillServer(t, victim, kills(t, 4)) })
 	}

@@ -4,8 +4,6 @@ import (
 	"database/sql"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,9 +69,7 @@ func aged(t *testing.T, url string) (code int, body string, age int) {
 // TestReadReplica: the API reads from a replica and reports its lag, also at the start.
 // Primary and replica may each go away.
 func TestReadReplica(t *testing.T) {
-	if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("no mariadbd to follow another")
-	}
+	needMariaDB(t)
 	r := newReplicated(t)
 	s := newSite(t, databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+r.primary.port+")/"), newFolder(t))
 	s.env = append(s.env, "MOVIES_DB_READ_HOST=127.0.0.1:"+r.replica.port)

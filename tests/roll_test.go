@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,9 +193,7 @@ func TestMirrorAcrossProcesses(t *testing.T) {
 		testMirror(t, databasetest.SQLite(t), func() {})
 	})
 	t.Run("mariadb", func(t *testing.T) {
-		if _, err := exec.LookPath("mariadbd"); err != nil && os.Getenv("CI") == "" {
-			t.Skip("no mariadbd to kill")
-		}
+		needMariaDB(t)
 		private := startPrivate(t, "mariadb")
 		testMirror(t, privateDatabase(t, "mariadb", private), func() {
 			private.kill(t)
@@ -310,6 +307,13 @@ func (m *mirror) Apply(_ context.Context, changes []client.Change) error {
 		}
 	}
 	return nil
+}
+
+// copied returns a copy of the movies.
+func (m *mirror) copied() map[int64]client.Movie {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.movies)
 }
 
 // at reports whether the mirror has reached a revision.

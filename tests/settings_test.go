@@ -37,6 +37,15 @@ func needMariaDB(t *testing.T) {
 	}
 }
 
+// needServers skips a test of private servers where there are none.
+func needServers(t *testing.T) {
+	t.Helper()
+	needMariaDB(t)
+	if os.Getenv(s3Variable) == "" {
+		t.Skipf("no S3 server: %s is not set", s3Variable)
+	}
+}
+
 // TestServerSettings: whatever the server's defaults are, tables are transactional, titles
 // keep every byte, and no title runs as SQL.
 func TestServerSettings(t *testing.T) {

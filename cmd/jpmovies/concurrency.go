@@ -7,6 +7,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
+	"jpmovies/internal/bucket/s3bucket"
 	"jpmovies/internal/config"
 )
 
@@ -20,8 +21,8 @@ type concurrency struct {
 	adaptive bool // the store's answers allow fewer
 }
 
-// The bounds of the objects in flight where memory and the store's answers set their number.
-const leastAdaptive, mostAdaptive = 16, 512
+// mostAdaptive bounds the objects in flight where the store's answers set their number.
+const mostAdaptive = 512
 
 // folderConcurrency is for a folder, which is no faster with more.
 const folderConcurrency = 64
@@ -40,7 +41,7 @@ func concurrencyOf(c config.Concurrency, folder bool, batch int) concurrency {
 // fitting returns how many objects in flight fit into memory, within the bounds.
 func fitting(memory int64, batch int) int {
 	objects := (memory - fixedMemory - updateMemory*int64(batch)) / objectMemory
-	return int(min(max(objects, leastAdaptive), mostAdaptive))
+	return int(min(max(objects, s3bucket.LeastConcurrency), mostAdaptive))
 }
 
 // usableMemory returns GOMEMLIMIT, or nine tenths of the container's memory if that is less:

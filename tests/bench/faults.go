@@ -123,7 +123,7 @@ func (b *bench) throttled(ctx context.Context, endpoint string, lines [][]byte) 
 	work := fmt.Sprintf("drain %d, S3 answers 50 ms later and allows %d requests/s", len(lines), allowedRate)
 	b.table.add(work, "objects/s", figures[0], atLeast(0.9))
 	figures[1].Limit = nil
-	b.table.add(work+": refused", "%", figures[1], nil)
+	b.table.add(work+": refused", "%", figures[1], atMost(5, "%"))
 	return nil
 }
 

@@ -6,30 +6,33 @@ import (
 	"time"
 )
 
+// LeastConcurrency is the least that Bucket.Concurrency returns, if Options.Concurrency is not
+// less.
+const LeastConcurrency = 16
+
 const (
-	// leastLimit is the limit below which refusals are left to the pauses before retries.
-	leastLimit = 16
 	// firstLimit is the limit before the first answers.
 	firstLimit = 64
 	// tolerated is the share of refusals that every store has at times.
 	tolerated = 0.05
-	// trialPause is how many windows pass after a trial that did not help.
+	// trialPause is how many windows pass after a trial that did not help, at most.
 	trialPause = 32
 )
 
 // limiter finds out how many reads of objects should be in flight, from the store's answers.
-// It looks at windows of as many reads, begun under the present limit, as that limit is (64 at
-// least), and tries another limit in the next window:
+// It looks at windows of as many reads as the limit is (64 at least; twice as many once the
+// store has refused one, or the limit has been found), and tries another limit in the next
+// window:
 //
 //  1. If the store refuses more reads than tolerated, it tries as few as the store allowed.
 //     This helps if the store then refuses no more than tolerated, or half as many as before:
 //     a store that fails at any rate would only be read more slowly.
-//  2. Else, if about all allowed reads were in flight, it tries twice as many, and a quarter
-//     more once the limit has been found. This helps if the store refuses hardly more, and if
-//     an answer takes longer by less than a third of what the limit grows by: else more reads
-//     only wait.
+//  2. Else, if about all allowed reads were in flight, it tries twice as many, and a half more
+//     once more have not helped or reads were refused. This helps if the store refuses hardly
+//     more, and if an answer takes longer by less than a third of what the limit grows by: else
+//     more reads only wait.
 //
-// A trial that did not help is undone.
+// A trial that did not help is undone, and repeated later.
 //
 // The limiter holds up no request: the worker begins no more reads than the limit.
 type limiter struct {
@@ -44,11 +47,12 @@ type limiter struct {
 	found    bool // more have not helped, or the store has refused reads
 
 	untilMore, untilLess int // windows until the next trial of more reads, and of less
+	lessPause            int // windows after the next trial of less that does not help
 }
 
-// window counts the reads that began under one limit.
+// window counts the reads that end under one limit.
 type window struct {
-	since             time.Time
+	earlier           int // answers to reads that began under the limit before; not counted
 	answers, refusals int
 	took              time.Duration // of all answers
 	full              bool          // three quarters of the limit were in flight
@@ -63,8 +67,9 @@ func (w window) refused() float64 {
 func (w window) average() float64 { return w.took.Seconds() / float64(max(w.answers, 1)) }
 
 func newLimiter(most int) *limiter {
-	l := &limiter{most: most}
+	l := &limiter{most: most, lessPause: 1}
 	first := min(firstLimit, most)
+	l.limit = first
 	l.set(first, first)
 	return l
 }
@@ -80,11 +85,11 @@ func (l *limiter) observe(r *http.Request, send func(*http.Request) (*http.Respo
 	response, err := send(r)
 	switch {
 	case err != nil && r.Context().Err() != nil: // given up
-		l.end(begin, 0, false)
+		l.end(0, false)
 	case err != nil, response.StatusCode == http.StatusTooManyRequests, response.StatusCode >= http.StatusInternalServerError:
-		l.end(begin, 0, true)
+		l.end(0, true)
 	default:
-		l.end(begin, time.Since(begin), false)
+		l.end(time.Since(begin), false)
 	}
 	return response, err
 }
@@ -104,20 +109,28 @@ func (l *limiter) begin() {
 }
 
 // end records the end of a read: how long its answer took, 0 if there was none.
-func (l *limiter) end(begin time.Time, took time.Duration, refused bool) {
+func (l *limiter) end(took time.Duration, refused bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inFlight--
+	w := &l.recent
 	switch {
-	case begin.Before(l.recent.since):
+	case w.earlier > 0:
+		if took > 0 {
+			w.earlier--
+		}
 		return
 	case refused:
-		l.recent.refusals++
+		w.refusals++
 	case took > 0:
-		l.recent.answers++
-		l.recent.took += took
+		w.answers++
+		w.took += took
 	}
-	if l.recent.answers+l.recent.refusals >= max(l.limit, firstLimit) {
+	enough := max(l.limit, firstLimit)
+	if l.found || w.refusals > 0 { // the differences are small
+		enough *= 2
+	}
+	if w.answers+w.refusals >= enough {
 		l.decide()
 	}
 }
@@ -125,23 +138,26 @@ func (l *limiter) end(begin time.Time, took time.Duration, refused bool) {
 func (l *limiter) decide() {
 	seen, next := l.recent, l.limit
 	l.untilMore, l.untilLess = max(l.untilMore-1, 0), max(l.untilLess-1, 0)
-	if !l.helped(seen) {
-		if l.limit > l.before {
-			l.found, l.untilMore = true, trialPause
-		} else {
-			l.untilLess = trialPause
-		}
+	switch ratio := float64(l.limit) / float64(l.before); {
+	case ratio > 1 && !seen.full: // the worker had no more to read
+		l.set(l.before, l.before)
+		return
+	case ratio > 1 && (seen.refused() > l.previous.refused()+tolerated || seen.average() > l.previous.average()*(1+(ratio-1)/3)):
+		l.found, l.untilMore = true, trialPause
+		l.set(l.before, l.before)
+		return
+	case ratio < 1 && seen.refused() > max(tolerated, l.previous.refused()/2):
+		l.untilLess, l.lessPause = l.lessPause, min(4*l.lessPause, trialPause)
 		l.set(l.before, l.before)
 		return
 	}
-	refused := seen.refused() > tolerated
-	switch {
-	case refused && l.untilLess == 0 && l.limit > leastLimit:
+	switch refused := seen.refused() > tolerated; {
+	case refused && l.untilLess == 0:
 		l.found = true
-		next = max(int(0.9*float64(l.limit)*(1-seen.refused())), leastLimit)
-	case !seen.full, l.untilMore > 0, refused && l.limit >= firstLimit:
+		next = max(int(0.9*float64(l.limit)*(1-seen.refused())), min(LeastConcurrency, l.limit))
+	case refused, !seen.full, l.untilMore > 0:
 	case l.found:
-		next += next / 4
+		next += next / 2
 	default:
 		next *= 2
 	}
@@ -149,19 +165,10 @@ func (l *limiter) decide() {
 	l.set(min(next, l.most), l.limit)
 }
 
-// helped reports whether the window is better than the one before, if its limit is a trial.
-func (l *limiter) helped(seen window) bool {
-	before := l.previous
-	if l.limit < l.before {
-		return seen.refused() <= max(tolerated, before.refused()/2)
-	}
-	growth := float64(l.limit)/float64(l.before) - 1
-	return growth == 0 || seen.refused() <= before.refused()+tolerated && seen.average() <= before.average()*(1+growth/3)
-}
-
 // set begins a window. The limit is on trial if it was another one before.
 func (l *limiter) set(limit, before int) {
-	l.limit, l.before, l.recent = limit, before, window{since: time.Now()}
+	l.recent = window{earlier: l.limit}
+	l.limit, l.before = limit, before
 }
 
 func (l *limiter) current() int {

@@ -40,48 +40,45 @@ func (s *simulated) send(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK}, nil
 }
 
-// wait waits for the latency, more or less.
-func (s *simulated) wait() { time.Sleep(s.latency*3/4 + rand.N(s.latency/2)) }
+// wait waits for the latency, which is sometimes many times longer than the shortest.
+func (s *simulated) wait() {
+	time.Sleep(s.latency/2 + time.Duration(rand.ExpFloat64()*float64(s.latency)/2))
+}
 
-// read sends requests, as many at a time as the limiter says, and again where the store
-// refuses. It returns the average limit of the second half.
+// read reads objects, as many at a time as the limiter says. Each is asked for again, after a
+// pause, until the store does not refuse. It returns the average limit of the second half.
 func (s *simulated) read(t *testing.T, l *limiter) (average int) {
 	t.Helper()
 	s.slots = make(chan struct{}, max(s.capacity, 1))
 	var mu sync.Mutex
 	room := sync.NewCond(&mu)
-	inFlight, left, sum, n := 0, s.requests, 0, 0
+	inside, sum := 0, 0
 	var reads sync.WaitGroup
 	defer reads.Wait()
 	mu.Lock()
 	defer mu.Unlock()
-	for left+inFlight > 0 {
-		limit := l.current()
-		if left == 0 || inFlight >= limit {
+	for left := s.requests; left > 0; left-- {
+		for inside >= l.current() {
 			room.Wait()
-			continue
 		}
-		inFlight++
-		left--
-		if left < s.requests/2 {
-			sum += limit
-			n++
+		inside++
+		if left <= s.requests/2 {
+			sum += l.current()
 		}
 		reads.Go(func() {
-			read := s.get(t, l)
+			for pause := 25 * time.Millisecond; !s.get(t, l); pause = min(2*pause, 20*time.Second) {
+				time.Sleep(rand.N(pause))
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			inFlight--
-			if !read {
-				left++
-			}
+			inside--
 			room.Signal()
 		})
 	}
-	return sum / n
+	return sum / (s.requests / 2)
 }
 
-// get reads an object once and reports whether the store did not refuse.
+// get asks for an object once and reports whether the store did not refuse.
 func (s *simulated) get(t *testing.T, l *limiter) bool {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.test/bucket/key", nil)
@@ -134,7 +131,7 @@ func TestLimiterFollows(t *testing.T) {
 		if got := fast.read(t, l); got != 512 {
 			t.Errorf("the limit is %d where all goes well", got)
 		}
-		limited := &simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(1000, 1000/20), requests: 5000}
+		limited := &simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(1000, 1000/20), requests: 10_000}
 		if got := limited.read(t, l); got < 32 || got > 64 {
 			t.Errorf("the limit is %d where the store allows 50", got)
 		}
@@ -155,7 +152,7 @@ func TestLimiterCountsFailures(t *testing.T) {
 		method, url string
 		want        int
 	}{
-		{t.Context(), http.MethodGet, "http://s3.test/bucket/key", leastLimit},
+		{t.Context(), http.MethodGet, "http://s3.test/bucket/key", LeastConcurrency},
 		{cancelled, http.MethodGet, "http://s3.test/bucket/key", 512},
 		{t.Context(), http.MethodGet, "http://s3.test/bucket?list-type=2", 512},
 		{t.Context(), http.MethodGet, "http://s3.test/bucket?versions", 512},
@@ -163,7 +160,8 @@ func TestLimiterCountsFailures(t *testing.T) {
 	} {
 		l := newLimiter(512)
 		l.set(512, 512)
-		for range 512 {
+		l.recent.earlier = 0
+		for range 1024 {
 			r, err := http.NewRequestWithContext(test.ctx, test.method, test.url, nil)
 			if err != nil {
 				t.Fatal(err)

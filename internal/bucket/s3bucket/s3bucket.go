@@ -46,10 +46,11 @@ type Options struct {
 	// PageSize is the number of objects per listing page, at most 1,000 (ListObjectsV2,
 	// max-keys); 0 leaves it to the server.
 	PageSize int
-	// Concurrency is the number of parallel requests of one Delete, and of idle connections
-	// that are kept; 0 means 1.
+	// Concurrency is the number of idle connections that are kept, and of parallel requests of
+	// one Delete; 0 means 1.
 	Concurrency int
-	// Adaptive makes Bucket.Concurrency follow the store's answers, up to Concurrency.
+	// Adaptive makes Bucket.Concurrency, and with it the parallel requests of one Delete, follow
+	// the store's answers, from LeastConcurrency to Concurrency.
 	Adaptive bool
 	// Logger receives the results of Probe; nil means slog.Default.
 	Logger *slog.Logger

@@ -33,8 +33,8 @@ async function render(moved) {
   if (moved || y > 0) scrollTo(0, y);
   settled = true;
   await ready;
-  const { activeElement } = document; // may be gone
-  if (moved && mine === renders && (activeElement === document.body || !activeElement.checkVisibility())) $("main").focus({ preventScroll: true });
+  const { activeElement: e, body } = document;
+  if (moved && mine === renders && (e === body || !e.checkVisibility())) $("main").focus({ preventScroll: true });
 }
 
 function showList(params, rows) {

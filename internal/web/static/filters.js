@@ -54,11 +54,13 @@ export function panel({ go, all }) {
     const others = known.filter((k) => !chosen.some((c) => c.name === k.name))
       .map((k) => ({ ...k, to: href(edit(params, (p) => p.append(group + way(group), k.name))) }));
     const rows = [...chosen, ...others].map((r) => row({ ...r, most, mark: group === "genre" }));
-    const focused = document.activeElement.dataset.name;
+    const { name } = document.activeElement.dataset;
     $(group).replaceChildren(...rows.slice(0, maxRows), rows.length === 0 ? el("li.soft", "None") : "");
     $(`${group}-more`).replaceChildren(...rows.slice(maxRows));
     $(`${group}-more`).parentNode.hidden = rows.length <= maxRows;
-    if (focused && document.activeElement === document.body) (rows.map((r) => r.firstChild).find((a) => a.dataset.name === focused) ?? wayOf(group)).focus();
+    if (name && document.activeElement === document.body) {
+      (rows.map((r) => r.firstChild).find((a) => a.dataset.name === name && a.checkVisibility()) ?? wayOf(group)).focus();
+    }
   }
 
   /** Applies another way to combine. Names chosen as "all" become "any", and the reverse. */

@@ -1,14 +1,14 @@
-// The list of movies. The next page loads when the end of the list comes into view.
+// The list of movies. The next page loads when its end comes into view.
 import { edit, filters, href, nextOf, suggestionHref } from "./address.js";
 import { ask, insist, turns } from "./api.js";
 import { about, card, flash, row } from "./cards.js";
 import { chips } from "./chips.js";
 import { $, el, movies, number } from "./draw.js";
 
-const patience = 150; // milliseconds until the skeleton is shown
+const patience = 150; // ms until the skeleton is shown
 
 let params = new URLSearchParams();
-let asked = null; // params of the list that is shown or loading, as text
+let asked = null; // params of the list shown or loading, as text
 let shown = new Map(); // id -> card
 let next = null; // address of the next page
 let total = null; // movies that match
@@ -53,8 +53,9 @@ async function load(mine, fetchPages) {
   busy(true);
   try {
     await fetchPages();
-    if (document.activeElement === $("more")) last?.nextElementSibling?.querySelector("a").focus();
+    const used = document.activeElement === $("more");
     settle();
+    if (used && $("more").hidden) last?.nextElementSibling?.querySelector("a").focus();
   } catch (error) {
     if (mine.aborted) return;
     clear();
