@@ -4,6 +4,7 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -195,14 +196,14 @@ type site struct {
 	database database.Options
 	db       *catalogue.Catalogue
 	auditor  *audit.Auditor
-	binary   string // the program
+	binary   string // another program than the one under test, if not empty
 	env      []string
 }
 
 func newSite(t *testing.T, o database.Options, from inbox) *site {
 	t.Helper()
 	db := databasetest.Open(t, o)
-	s := &site{inbox: from, database: o, db: catalogue.New(db), auditor: audit.New(db), binary: binary}
+	s := &site{inbox: from, database: o, db: catalogue.New(db), auditor: audit.New(db)}
 	s.env = append(append(os.Environ(), databaseEnv(o)...), from.env()...)
 	s.env = append(s.env, "MOVIES_ADMIN_ADDR=127.0.0.1:0", "MOVIES_API_ADDR=127.0.0.1:0", "MOVIES_LOG_FORMAT=json", "MOVIES_WORKER_IDLE_MAX=1s")
 	return s
@@ -225,7 +226,7 @@ func (s *site) start(t *testing.T, args ...string) *process {
 
 func (s *site) startWith(t *testing.T, change func(*exec.Cmd), args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(s.binary, args...), seen: make(chan struct{}, 1), ended: make(chan struct{})}
+	p := &process{Cmd: exec.Command(cmp.Or(s.binary, binary), args...), seen: make(chan struct{}, 1), ended: make(chan struct{})}
 	p.Env = s.env
 	out, err := p.StderrPipe()
 	if err != nil {

@@ -191,7 +191,7 @@ func (c *cluster) checkMerge() {
 // servers and networks fail, and checks all that was answered.
 func TestHistories(t *testing.T) {
 	needServers(t)
-	length, longest := time.Minute, 5*time.Second
+	length, longest := 30*time.Second, 5*time.Second
 	if text := os.Getenv(variableHistory); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {

@@ -103,9 +103,10 @@ type shortage struct {
 	bucket   string
 	take     func(t *testing.T, worker int)
 	back     func(t *testing.T, worker int)
-	logged   []string // one of these is in the log
-	unready  bool     // whether /readyz reports it, too
-	objects  int      // in the bucket: so many that some are left when the resource ends
+	tend     func(t *testing.T) // called again and again after that, if not nil
+	logged   []string           // one of these is in the log
+	unready  bool               // whether /readyz reports it, too
+	objects  int                // in the bucket: so many that some are left when the resource ends
 }
 
 // bulky returns objects about many movies, so that the database grows.
@@ -146,9 +147,9 @@ func TestResourcesEnd(t *testing.T) {
 				database: databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+server.port+")/"), bucket: t.TempDir(),
 				take: func(t *testing.T, _ int) { fill(t, dir) }, unready: true,
 				logged: []string{"full", "refused"}, objects: 1000, // a table is full, or the server ends itself
-				back: func(t *testing.T, _ int) {
-					removeBallast(t, dir)
-					if server.ended(t) { // it may end itself on a full disk; a supervisor would restart it
+				back: func(t *testing.T, _ int) { removeBallast(t, dir) },
+				tend: func(t *testing.T) {
+					if server.ended(t) { // on a full disk it may end itself, also later; a supervisor would restart it
 						server.start(t)
 					}
 				},
@@ -205,7 +206,12 @@ func testShortage(t *testing.T, r shortage) {
 	}
 	r.back(t, w.Process.Pid)
 	back := time.Now()
-	waitFor(t, "the bucket to be empty", func() bool { return len(s.keys(t)) == 0 })
+	waitFor(t, "the bucket to be empty", func() bool {
+		if r.tend != nil {
+			r.tend(t)
+		}
+		return len(s.keys(t)) == 0
+	})
 	waitFor(t, "the worker to be ready", func() bool { return status(admin+"/readyz") == http.StatusOK })
 	t.Logf("%d of %d objects were left; they were drained within %s", left, len(objects), time.Since(back).Round(time.Millisecond))
 	if code := w.stop(t); code != 0 {
