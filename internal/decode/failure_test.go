@@ -174,7 +174,7 @@ func breakCompression(t *testing.T, text []byte) {
 	whole := outline(mustRead(t, text))
 	for _, format := range []string{formatGzip, formatZstd} {
 		packed := packings(text)[format]
-		for n := 4; n < len(packed); n += 1 + len(packed)/10 {
+		for n := 4; n < len(packed); n += 1 + len(packed)/20 {
 			if last := checkBroken(t, whole, packed[:n], "truncated "+format); n > len(packed)*9/10 && last == 0 {
 				t.Errorf("%d of %d bytes of %s give nothing", n, len(packed), format)
 			}

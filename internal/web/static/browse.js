@@ -33,6 +33,7 @@ async function render(moved) {
   if (moved || y > 0) scrollTo(0, y);
   settled = true;
   await ready;
+  // What had the focus may be gone.
   const { activeElement: e, body } = document;
   if (moved && mine === renders && (e === body || !e.checkVisibility())) $("main").focus({ preventScroll: true });
 }
@@ -167,7 +168,7 @@ function changed(change) {
   else if (concerns?.(change)) showPage(now, true);
 }
 
-/** Loads the list and the counts again. When the list is hidden, this waits until it is shown. */
+/** Loads list and counts again; when the list is hidden, once it is shown. */
 function refresh() {
   planned = null;
   if (place().view !== "list") return;
@@ -176,7 +177,7 @@ function refresh() {
   counts(place().params, true);
 }
 
-/** Loads everything again, because changes may have been missed. */
+/** Loads all again: changes may have been missed. */
 function lost() {
   list.forget();
   stale = true;
