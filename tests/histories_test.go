@@ -25,6 +25,9 @@ import (
 // 250 ms, and what a loaded machine adds.
 const slack = 2 * time.Second
 
+// users are those whose connections to a server can fail.
+var users = []string{"workers to database", "APIs to database", "workers to bucket"}
+
 // cluster is three workers and three API processes with a database and a bucket. They reach
 // these through proxies. Clients, which do not, record what they see.
 type cluster struct {
@@ -57,7 +60,7 @@ func newCluster(t *testing.T, program string, longest time.Duration) *cluster {
 	c.bucket = newS3Bucket(t).(s3Bucket)
 	c.site = newSite(t, privateDatabase(t, "mariadb", c.database), c.bucket)
 	c.site.binary = program
-	for _, user := range []string{"workers to database", "APIs to database", "workers to bucket"} {
+	for _, user := range users {
 		server := c.database
 		if strings.HasSuffix(user, "bucket") {
 			server = c.store
@@ -100,7 +103,6 @@ func (c *cluster) api(i int) *replica { return c.apis[i].Load() }
 // disturb does one thing that goes wrong in production, waits for it to end, and counts it.
 func (c *cluster) disturb() {
 	i, pause := c.random.IntN(3), c.pause()
-	users := []string{"workers to database", "APIs to database", "workers to bucket"}
 	user := users[c.random.IntN(len(users))]
 	what := ""
 	switch c.random.IntN(12) {

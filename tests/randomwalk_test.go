@@ -40,7 +40,7 @@ const consistent = `(async (updated) => {
 	const cards = [...document.querySelectorAll("#list .card[data-id]")];
 	const want = body.movies.map((movie) => movie.id), total = Number(answer.headers.get("Total-Count"));
 	// A movie that has changed stays in the list, though it may no longer match.
-	const shown = cards.map((card) => Number(card.dataset.id)).filter((id, i) => want.includes(id) || !updated.includes(cards[i].querySelector("h3").textContent.trim()));
+	const shown = cards.map((card) => Number(card.dataset.id)).filter((id, i) => want.includes(id) || !updated.includes(cards[i].querySelector("h3 a").textContent));
 	if (String(shown.filter((id) => want.includes(id))) !== String(want)) return "shown " + shown.slice(0, 5) + ", the API has " + want.slice(0, 5);
 	if (String(shown.slice(0, want.length)) !== String(want)) return "also shown " + shown.filter((id) => !want.includes(id)).slice(0, 5);
 	const count = parseInt($("count").textContent.replaceAll(",", "")) || 0;
