@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,9 +17,9 @@ import (
 // versionServer answers the three operations of a replay as S3's API reference documents
 // them, from the versions of two keys, a page of two at a time.
 type versionServer struct {
-	status string // of the versioning
-	cut    bool   // the next GetObject breaks off
-	gone   string // id of a version that has expired
+	status string      // of the versioning
+	cut    atomic.Bool // the next GetObject breaks off
+	gone   string      // id of a version that has expired
 }
 
 // versionsOf has the key "a" written twice with the same content, and once with another.
@@ -64,8 +65,7 @@ func (s *versionServer) get(w http.ResponseWriter, r *http.Request, id string) {
 		at, _ := time.Parse(time.RFC3339, v.time)
 		w.Header().Set("ETag", v.etag)
 		w.Header().Set("Last-Modified", at.Format(http.TimeFormat))
-		if s.cut {
-			s.cut = false
+		if s.cut.CompareAndSwap(true, false) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(v.body)))
 			_, _ = io.WriteString(w, v.body[:1])
 			panic(http.ErrAbortHandler)
@@ -107,7 +107,7 @@ func TestVersions(t *testing.T) {
 		t.Fatalf("listed %q", got)
 	}
 	for i, id := range []int{1, 2, 3} {
-		server.cut = i == 1
+		server.cut.Store(i == 1)
 		o, body, err := v.Get(t.Context(), fmt.Sprint("a?versionId=", id))
 		if err != nil {
 			t.Fatal(err)
