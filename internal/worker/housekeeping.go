@@ -49,6 +49,8 @@ func (w *Worker) housekeep(ctx context.Context) {
 		w.logger.Info("old rows remain after " + housekeepingTime.String() + "; deleting them in an hour")
 	case err != nil:
 		w.logger.Warn("housekeeping failed; retrying in an hour", "error", err)
+	default:
+		w.metrics.lastHousekeeping.SetToCurrentTime()
 	}
 }
 

@@ -26,6 +26,7 @@ type metrics struct {
 	notUnderstood, givenUp     prometheus.Counter // messages; objects of messages
 	waiting, oldest, lastPass  prometheus.Gauge
 	conditional                prometheus.Gauge
+	lastHousekeeping           prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
@@ -44,7 +45,7 @@ func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
 			Namespace: "movies", Subsystem: "worker", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		})
 	}
-	return &metrics{
+	m := &metrics{
 		read:           counter("objects_read_total", "Objects read to their end."),
 		readFailures:   counter("object_read_failures_total", "Failed reads; the objects stay in the bucket and are retried."),
 		removed:        counter("objects_removed_total", "Objects deleted after their updates were committed."),
@@ -71,7 +72,11 @@ func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
 		oldest:        gauge("oldest_waiting_timestamp_seconds", "LastModified of the oldest waiting object; 0 if none waits."),
 		lastPass:      gauge("last_pass_timestamp_seconds", "End of the last pass."),
 		conditional:   gauge("conditional_deletes", "1 if the store is proven to keep an object that was overwritten after its read; else 0."),
+
+		lastHousekeeping: gauge("last_housekeeping_timestamp_seconds", "When this worker last found no old rows left, or another worker deleting them; at first its start."),
 	}
+	m.lastHousekeeping.SetToCurrentTime()
+	return m
 }
 
 func (m *metrics) committed(b movie.Batch, changes int) {
