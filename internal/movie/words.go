@@ -27,8 +27,8 @@ var letters = map[rune]string{
 const dropped = "'`\u00b4\u02b9\u02bb\u02bc\u02bd\u02c8\u02ca\u02cb\u05f3\u2018\u2019\u201a\u201b\u2032\u2035\ua78c\uff07\uff40" +
 	"\u00ad\u200c\u200d\u2060\ufeff"
 
-// withoutDropped removes the dropped characters. It must run before normalisation, which
-// turns some of them into others.
+// withoutDropped removes the dropped characters. It must run before NFKD, which turns some
+// of them into others.
 func withoutDropped(text string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(dropped, r) {
@@ -54,11 +54,12 @@ func Words(text string) []string {
 			word = word[:0]
 		}
 	}
-	for _, r := range cases.Fold().String(norm.NFKD.String(withoutDropped(text))) {
+	for _, r := range cases.Fold().String(norm.NFKD.String(withoutDropped(norm.NFC.String(text)))) {
+		r = unicode.ToLower(r) // of Cherokee, Fold exchanges the cases
 		switch written := letters[r]; {
 		case written != "":
 			word = append(word, written...)
-		case unicode.Is(unicode.Mn, r):
+		case unicode.Is(unicode.Mn, r), strings.ContainsRune(dropped, r): // ŉ becomes an apostrophe and n
 		case unicode.IsLetter(r), unicode.IsNumber(r), unicode.IsMark(r):
 			word = utf8.AppendRune(word, r)
 		default:

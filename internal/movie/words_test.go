@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 )
 
@@ -14,6 +16,7 @@ func TestWords(t *testing.T) {
 		"Spider-Man":                {"spider", "man"},
 		"Don't Look Up":             {"dont", "look", "up"},
 		"Don\u2019t":                {"dont"},
+		"A\u0374, \u0149, \uab70":   {"a", "n", "\uab70"},
 		"AMÉLIE":                    {"amelie"},
 		"Ame\u0301lie":              {"amelie"},
 		"Straße":                    {"strasse"},
@@ -39,11 +42,33 @@ func TestWordsProperties(t *testing.T) {
 			if w == "" || len(w) > MaxWord || !utf8.ValidString(w) {
 				t.Fatalf("word %q of %q", w, text)
 			}
+			if !slices.Equal(Words(w), []string{w}) {
+				t.Fatalf("%q of %q: folded again it is %q", w, text, Words(w))
+			}
 			if !slices.Contains(Words(strings.ToUpper(w)), w) && len(Words(strings.ToUpper(w))) == 1 && strings.ToLower(strings.ToUpper(w)) == w {
 				t.Fatalf("%q is not found in capitals", w)
 			}
 		}
 	})
+}
+
+// TestEveryLetter: case and composition of a letter make no difference.
+func TestEveryLetter(t *testing.T) {
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S) || unicode.In(r, unicode.Han, unicode.Hangul, unicode.Tangut) {
+			continue
+		}
+		word := "a" + string(r) + "b"
+		want := Words(word)
+		for _, same := range []string{
+			"a" + string(unicode.ToUpper(r)) + "b", "a" + string(unicode.ToLower(r)) + "b", "a" + string(unicode.ToTitle(r)) + "b",
+			norm.NFC.String(word), norm.NFD.String(word), strings.Join(want, " "),
+		} {
+			if got := Words(same); !slices.Equal(got, want) {
+				t.Errorf("%q (%U): %q, but %q: %q", word, r, want, same, got)
+			}
+		}
+	}
 }
 
 func TestHasWords(t *testing.T) {
