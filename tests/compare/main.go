@@ -38,7 +38,7 @@ func main() {
 	case *bucket == "" && flag.NArg() == 2:
 		err = load(flag.Arg(0), flag.Arg(1), *connections, *lasts, *posts)
 	default:
-		err = errors.New("usage: compare [-c N] [-t DURATION] [-post] HOST:PORT PATH <LINES, compare -put BUCKET URL FILE...")
+		err = errors.New("usage: compare [-c N] [-t DURATION] [-post] HOST:PORT PATH <LINES, compare -put BUCKET URL FILES")
 	}
 	if err != nil {
 		log.Fatal(err)
