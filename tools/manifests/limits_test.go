@@ -174,12 +174,7 @@ func TestDatabaseCA(t *testing.T) {
 		}
 		for _, c := range append(pod.InitContainers, pod.Containers...) {
 			containers++
-			named := ""
-			for _, e := range c.Env {
-				if e.Name == "MOVIES_DB_TLS" {
-					named = e.Value
-				}
-			}
+			named := value(c, "MOVIES_DB_TLS")
 			if len(c.VolumeMounts) != 1 || named != c.VolumeMounts[0].MountPath+"/ca.pem" || pod.Volumes[0].ConfigMap.Name != "database-ca" {
 				t.Errorf("%s: MOVIES_DB_TLS is %q, %+v", c.Name, named, c.VolumeMounts)
 			}
@@ -188,4 +183,38 @@ func TestDatabaseCA(t *testing.T) {
 	if containers != 3 {
 		t.Errorf("%d containers, want 3", containers)
 	}
+}
+
+// TestIndexOff: the component switches the index off, and its pods need less memory than those
+// with an index.
+func TestIndexOff(t *testing.T) {
+	api := func(components ...string) corev1.Container {
+		for _, o := range build(t, with(t, components...)) {
+			if d, is := o.(*appsv1.Deployment); is && d.Name == "movies-api" {
+				return d.Spec.Template.Spec.Containers[0]
+			}
+		}
+		t.Fatal("no API")
+		return corev1.Container{}
+	}
+	on, off := api(), api("index-off")
+	if got := value(on, "MOVIES_API_INDEX") + " " + value(off, "MOVIES_API_INDEX"); got != " off" {
+		t.Errorf("MOVIES_API_INDEX without and with the component: %q", got)
+	}
+	if off.Resources.Limits.Memory().Cmp(*on.Resources.Limits.Memory()) >= 0 || off.Resources.Requests.Memory().Cmp(*on.Resources.Requests.Memory()) >= 0 {
+		t.Errorf("memory without an index is not less: %v, with one %v", off.Resources, on.Resources)
+	}
+	if off.Resources.Requests.Cpu().IsZero() || off.StartupProbe != nil {
+		t.Errorf("CPU %v, startup probe %v", off.Resources.Requests.Cpu(), off.StartupProbe)
+	}
+}
+
+// value returns what a container's environment sets directly.
+func value(c corev1.Container, name string) string {
+	for _, e := range c.Env {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return ""
 }
