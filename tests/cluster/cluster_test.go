@@ -309,11 +309,11 @@ type step struct {
 	run  func(*testing.T)
 }
 
-// mainPath lists the steps in which an installation starts, drains and serves, and changes its
-// workers.
+// mainPath lists the steps in which an installation starts, drains and serves, changes its
+// workers, and serves without its index.
 var mainPath = []step{
 	{"secrets missing", secretsMissing}, {"wrong password", wrongPassword}, {"three migrate at once", migrateAtOnce}, {"two shards", sharded},
-	{"real movies", realMovies}, {"one worker instead", oneWorker},
+	{"real movies", realMovies}, {"one worker instead", oneWorker}, {"index off", indexOff},
 }
 
 // TestCluster runs all steps of an installation's life.
@@ -457,6 +457,69 @@ func oneWorker(t *testing.T) {
 	if out, err := tryKubectl(t, "", "get", "statefulset", "movies-worker"); err == nil {
 		t.Errorf("the sharded workers are still there: %s", out)
 	}
+}
+
+// indexOff rolls the API to answers by SQL and back to those of the index, under load. Both
+// give the same pages.
+func indexOff(t *testing.T) {
+	lists := []string{"/movies?genre=Drama&limit=100", "/movies?genre=Test&limit=100", "/movies?year_from=2014&year_to=2015&limit=50"}
+	want := walk(t, lists)
+	for _, off := range []bool{true, false} {
+		l := startLoad(t)
+		began := time.Now()
+		status := http.StatusOK
+		if off {
+			status = http.StatusNotImplemented
+			apply(t, "v1", "index-off")
+		} else {
+			apply(t, "v1")
+		}
+		took := time.Since(began).Round(100 * time.Millisecond)
+		eventually(t, "the old pods to go", func() bool { return len(pods(t, "movies-api")) == 3 })
+		if got := walk(t, lists); !slices.Equal(got, want) {
+			t.Errorf("index off: %t: other pages than before: %d of %d bytes", off, len(strings.Join(got, "")), len(strings.Join(want, "")))
+		}
+		for range 10 { // of several pods
+			got, body := read(t, "/suggest?q=a")
+			if got != status || off && !strings.Contains(body, "MOVIES_API_INDEX=off") {
+				t.Errorf("index off: %t: /suggest: %d %s", off, got, body)
+			}
+		}
+		l.end(t, fmt.Sprintf("index off: %t: roll in %s, %d pages alike", off, took, len(want)))
+	}
+}
+
+// walk returns all pages of lists.
+func walk(t *testing.T, lists []string) (pages []string) {
+	t.Helper()
+	for _, next := range lists {
+		for next != "" {
+			status, body := read(t, next)
+			var page struct {
+				Next string `json:"next_url"`
+			}
+			if err := json.Unmarshal([]byte(body), &page); status != http.StatusOK || err != nil {
+				t.Fatalf("%s: %d %s", next, status, body)
+			}
+			pages = append(pages, body)
+			next = page.Next
+		}
+	}
+	return pages
+}
+
+func read(t *testing.T, path string) (status int, body string) {
+	t.Helper()
+	response, err := client.Get(api(t) + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(content)
 }
 
 // rollAPI rolls the API to a new version and back, under load.
