@@ -81,7 +81,7 @@ func overlay(t *testing.T, version string, components ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	manifests := relative(t, dir, "../../deployment/k8s")
-	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [" + manifests + "/overlays/local]\nimages:\n"
+	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: movies\nresources: [" + manifests + "/overlays/local]\nimages:\n"
 	for _, image := range []string{"movies-api", "movies-worker"} {
 		text += "- {name: " + image + ", newName: registry.local/" + image + ", newTag: " + version + "}\n"
 	}
@@ -211,10 +211,16 @@ type load struct {
 
 func startLoad(t *testing.T) *load {
 	t.Helper()
+	return startClients(t, 8, 60*time.Millisecond)
+}
+
+// startClients is startLoad with so many clients, each of which pauses before each request.
+func startClients(t *testing.T, clients int, pause time.Duration) *load {
+	t.Helper()
 	l := &load{}
 	end := make(chan struct{})
 	var all sync.WaitGroup
-	for range 8 {
+	for range clients {
 		all.Go(func() {
 			kept := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
 			defer kept.CloseIdleConnections()
@@ -222,7 +228,7 @@ func startLoad(t *testing.T) *load {
 				select {
 				case <-end:
 					return
-				case <-time.After(60 * time.Millisecond):
+				case <-time.After(pause):
 				}
 				if n%20 == 19 { // reconnect from time to time
 					kept.CloseIdleConnections()
