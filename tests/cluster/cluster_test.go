@@ -315,11 +315,11 @@ type step struct {
 	run  func(*testing.T)
 }
 
-// mainPath lists the steps in which an installation starts, drains and serves, changes its
-// workers, and serves without its index.
+// mainPath lists the steps in which an installation starts, drains and serves, and changes its
+// workers.
 var mainPath = []step{
 	{"secrets missing", secretsMissing}, {"wrong password", wrongPassword}, {"three migrate at once", migrateAtOnce}, {"two shards", sharded},
-	{"real movies", realMovies}, {"one worker instead", oneWorker}, {"index off", indexOff},
+	{"real movies", realMovies}, {"one worker instead", oneWorker},
 }
 
 // TestCluster runs all steps of an installation's life.
@@ -328,13 +328,13 @@ func TestCluster(t *testing.T) {
 		{"roll the API", rollAPI}, {"roll the worker", rollWorker},
 		{"pod deleted", podDeleted}, {"container killed", containerKilled}, {"out of memory", outOfMemory},
 		{"worker restarted in a drain", workerRestarted}, {"database away", databaseAway}, {"node drained", nodeDrained},
-		{"read-only root", readOnlyRoot}, {"memory under load", memoryUnderLoad},
+		{"read-only root", readOnlyRoot}, {"memory under load", memoryUnderLoad}, {"index off", indexOff},
 	}...))
 }
 
 // TestMainPath runs the part that another kind of database must pass, in a cluster of its own.
 func TestMainPath(t *testing.T) {
-	follow(t, append(slices.Clone(mainPath), step{"worker restarted in a drain", workerRestarted}))
+	follow(t, append(slices.Clone(mainPath), step{"worker restarted in a drain", workerRestarted}, step{"index off", indexOff}))
 }
 
 // follow installs the servers outside the cluster and runs the steps until one fails.
@@ -465,34 +465,24 @@ func oneWorker(t *testing.T) {
 	}
 }
 
-// indexOff rolls the API to answers by SQL and back to those of the index, under load. Both
-// give the same pages.
+// indexOff rolls the API to answers by SQL, under load. They are the same pages.
 func indexOff(t *testing.T) {
 	lists := []string{"/movies?genre=Drama&limit=100", "/movies?genre=Test&limit=100", "/movies?year_from=2014&year_to=2015&limit=50"}
 	want := walk(t, lists)
-	for _, off := range []bool{true, false} {
-		l := startLoad(t)
-		began := time.Now()
-		status := http.StatusOK
-		if off {
-			status = http.StatusNotImplemented
-			apply(t, "v1", "index-off")
-		} else {
-			apply(t, "v1")
-		}
-		took := time.Since(began).Round(100 * time.Millisecond)
-		eventually(t, "the old pods to go", func() bool { return len(pods(t, "movies-api")) == 3 })
-		if got := walk(t, lists); !slices.Equal(got, want) {
-			t.Errorf("index off: %t: other pages than before: %d of %d bytes", off, len(strings.Join(got, "")), len(strings.Join(want, "")))
-		}
-		for range 10 { // of several pods
-			got, body := read(t, "/suggest?q=a")
-			if got != status || off && !strings.Contains(body, "MOVIES_API_INDEX=off") {
-				t.Errorf("index off: %t: /suggest: %d %s", off, got, body)
-			}
-		}
-		l.end(t, fmt.Sprintf("index off: %t: roll in %s, %d pages alike", off, took, len(want)))
+	l := startLoad(t)
+	began := time.Now()
+	apply(t, "v1", "index-off")
+	took := time.Since(began).Round(100 * time.Millisecond)
+	eventually(t, "the old pods to go", func() bool { return len(pods(t, "movies-api")) == 3 })
+	if got := walk(t, lists); !slices.Equal(got, want) {
+		t.Errorf("other pages than before: %d of %d bytes", len(strings.Join(got, "")), len(strings.Join(want, "")))
 	}
+	for range 10 { // of several pods
+		if status, body := read(t, "/suggest?q=a"); status != http.StatusNotImplemented || !strings.Contains(body, "MOVIES_API_INDEX=off") {
+			t.Errorf("/suggest: %d %s", status, body)
+		}
+	}
+	l.end(t, fmt.Sprintf("index off: roll in %s, %d pages alike", took, len(want)))
 }
 
 // walk returns all pages of lists.
