@@ -34,8 +34,8 @@ func (x *Index) Genres(f movie.Filter) (found []Count, movies int) {
 // each genre, whichever takes less time.
 func (x *Index) countGenres(all set) []int {
 	counts := make([]int, x.genres.n)
-	// An intersection with 16,000 movies takes about as long as reading one record.
-	if all.len() < len(counts)*(1+x.Len()/16_384) {
+	// An intersection takes about 10 ns for each movie and for 16,384 ids, a record 1 us.
+	if len(counts)*(all.len()+x.Len()/16_384) > 100*all.len() {
 		all.each(func(id uint32) {
 			_, names := x.records.at(id).open()
 			names.each(func(uint32) {}).each(func(genre uint32) { counts[genre]++ })
@@ -58,19 +58,28 @@ func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	if n := len(x.years.list); n > 0 {
 		counts = make([]int, x.years.list[n-1]+1)
 	}
-	if 16*all.len() < x.Len() { // few: faster than intersecting with each year
-		all.each(func(id uint32) { counts[x.years.at(id)]++ })
-	} else {
+	through, one := x.fewer(all)
+	if one < 0 {
 		for _, year := range x.years.list {
-			counts[year] = x.share(all, x.years.sets.at(uint32(year))) //nolint:gosec // 1 to 9999
+			counts[year] = x.years.sets.at(uint32(year)).len() //nolint:gosec // 1 to 9999
 		}
 	}
+	through.each(func(id uint32) { counts[x.years.at(id)] += one })
 	for _, year := range x.years.list {
 		if n := counts[year]; n > 0 {
 			found = append(found, Count{Year: year, Movies: n})
 		}
 	}
 	return found, all.len()
+}
+
+// fewer returns what counting by movie goes through: the matching movies, each counting one,
+// or, if these are more than half, the others, each counting -1 from the number of all.
+func (x *Index) fewer(all set) (through set, one int) {
+	if 2*all.len() <= x.Len() {
+		return all, 1
+	}
+	return set{many: x.all}.and(all, false), -1
 }
 
 // share returns the number of movies of all that are in s.

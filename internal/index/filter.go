@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/RoaringBitmap/roaring/v2"
-
 	"jpmovies/internal/movie"
 )
 
@@ -93,34 +91,24 @@ func (x *Index) titled(title string) set {
 	return set{few: few}
 }
 
-// between returns the movies of a range of years: the union of the years or, if these have
-// many movies, a scan of the years of all movies.
+// between returns the movies of a range of years: the union of these years or, if they have
+// more than half of the movies, all movies but those of the other years.
 func (x *Index) between(from, to int) set {
-	var sets []set
+	var inside, outside []set
 	total := 0
 	for _, year := range x.years.list {
+		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
 		if from <= year && year <= to {
-			s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
-			sets, total = append(sets, s), total+s.len()
+			inside, total = append(inside, s), total+s.len()
+		} else {
+			outside = append(outside, s)
 		}
 	}
 	switch {
-	case total == x.Len():
+	case len(outside) == 0:
 		return set{many: x.all}
-	case 16*total < x.Len():
-		return union(sets)
+	case 2*total > x.Len():
+		return set{many: x.all}.and(union(outside), false)
 	}
-	bits := make([]uint64, len(x.years.of.pages)*pageSize/64)
-	for i := range bits {
-		if page := x.years.of.pages[i*64/pageSize]; page != nil {
-			for j, year := range page[i*64%pageSize:][:64] {
-				var inside uint64                         // without a branch: years are in no order
-				if year-uint16(from) <= uint16(to-from) { //nolint:gosec // 1 to 9999
-					inside = 1
-				}
-				bits[i] |= inside << j
-			}
-		}
-	}
-	return set{many: roaring.And(roaring.FromDense(bits, false), x.all)}
+	return union(inside)
 }

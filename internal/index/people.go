@@ -91,11 +91,11 @@ func (x *Index) span(all set, name string) (first, last int) {
 
 // counter counts movies by person, for all people or for some.
 type counter struct {
-	all  *[]uint32
+	all  *[]int32
 	some []ranked
 }
 
-var lists = sync.Pool{New: func() any { return new([]uint32) }}
+var lists = sync.Pool{New: func() any { return new([]int32) }}
 
 func (c counter) release() {
 	if c.all != nil {
@@ -143,24 +143,22 @@ func (x *Index) named(words []string) set {
 	return found
 }
 
-// countAll counts the movies of all people. It goes through the matching movies or, if
-// these are more than half, through the others.
+// countAll counts the movies of all people.
 func (x *Index) countAll(all set) counter {
-	list, _ := lists.Get().(*[]uint32)
+	list, _ := lists.Get().(*[]int32)
 	n := int(x.people.n)
 	*list = slices.Grow((*list)[:0], n)[:n]
 	clear(*list)
 	counts := *list
-	one, through := uint32(1), all
-	if 2*all.len() > x.Len() {
+	through, one := x.fewer(all)
+	if one < 0 {
 		for id := range x.people.n {
-			counts[id] = uint32(x.people.sets.at(id).len()) //nolint:gosec // below 2^32
+			counts[id] = int32(x.people.sets.at(id).len()) //nolint:gosec // below 2^32
 		}
-		one, through = ^uint32(0), set{many: x.all}.and(all, false) // -1
 	}
 	through.each(func(id uint32) {
 		_, names := x.records.at(id).open()
-		names.each(func(person uint32) { counts[person] += one })
+		names.each(func(person uint32) { counts[person] += int32(one) }) //nolint:gosec // 1 or -1
 	})
 	return counter{all: list}
 }

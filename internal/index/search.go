@@ -37,7 +37,7 @@ func (x *Index) Search(f movie.Filter, order movie.Sort, start int64, limit int)
 	}
 	switch order {
 	case movie.SortYear, movie.SortLastYear:
-		x.byYear(all, order, at, p)
+		x.byYear(all, f, order, at, p)
 	case movie.SortTitle:
 		x.byTitle(all, at, p)
 	case movie.SortMatch:
@@ -67,15 +67,12 @@ func (p *page) add(id uint32) bool {
 
 // take adds the movies of a set below an id, the highest first; 0 begins at the highest.
 // It reports whether there is room for more.
-func (p *page) take(s set, below uint64) bool { return p.takeBoth(s, s, below) }
-
-// takeBoth adds the movies that are in both sets, as take does.
-func (p *page) takeBoth(s, other set, below uint64) bool {
+func (p *page) take(s set, below uint64) bool {
 	if below == 0 {
 		below = math.MaxUint32 + 1
 	}
 	for id := s.before(below); id >= 0; id = s.before(uint64(id)) {
-		if other.contains(uint32(id)) && !p.add(uint32(id)) { //nolint:gosec // from the set
+		if !p.add(uint32(id)) { //nolint:gosec // from the set
 			return false
 		}
 	}
@@ -85,7 +82,7 @@ func (p *page) takeBoth(s, other set, below uint64) bool {
 // mostSorted is the most movies that are sorted; more movies are collected year by year.
 const mostSorted = 2048
 
-func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
+func (x *Index) byYear(all set, f movie.Filter, order movie.Sort, start uint32, p *page) {
 	later := func(a, b int) int {
 		if order == movie.SortLastYear {
 			a, b = b, a
@@ -105,18 +102,14 @@ func (x *Index) byYear(all set, order movie.Sort, start uint32, p *page) {
 	list := slices.Clone(x.years.list)
 	slices.SortFunc(list, later)
 	for _, year := range list {
-		if first != 0 && later(year, first) < 0 {
-			continue
-		}
-		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
-		if !s.meets(all) {
+		if first != 0 && later(year, first) < 0 || !f.HasYear(year) {
 			continue
 		}
 		begin := uint64(0)
 		if year == first {
 			begin = below
 		}
-		if !p.takeBoth(s, all, begin) {
+		if !p.take(all.and(x.years.sets.at(uint32(year)), true), begin) { //nolint:gosec // 1 to 9999
 			return
 		}
 	}
@@ -135,18 +128,15 @@ func (p *page) sorted(all set, compare func(a, b uint32) int, start uint32) {
 	}
 }
 
-// mostWalked is the most titles that are looked at before the matching movies are sorted.
-const mostWalked = 4096
-
-// byTitle walks over the titles until enough movies match. That takes long for movies
-// whose titles are alike: these are sorted, as small sets are.
+// byTitle walks over the titles until enough movies match. If these are not among as many
+// titles as there are matching movies, it sorts the movies, as it does small sets.
 func (x *Index) byTitle(all set, start uint32, p *page) {
-	if walked := 0; all.len() > mostSorted {
+	if walked, most := 0, all.len(); most > mostSorted {
 		x.titles.walk(start, func(id uint32) bool {
 			walked++
-			return walked <= mostWalked && (!all.contains(id) || p.add(id))
+			return walked <= most && (!all.contains(id) || p.add(id))
 		})
-		if walked <= mostWalked {
+		if walked <= most {
 			return
 		}
 		p.ids, p.more = nil, false

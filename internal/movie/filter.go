@@ -26,15 +26,16 @@ type Filter struct {
 // Matches reports whether a movie matches. It defines what each condition means.
 func (f Filter) Matches(id int64, m Movie) bool {
 	switch {
-	case len(f.IDs) > 0 && !slices.Contains(f.IDs, id),
-		f.Title != "" && f.Title != m.Title,
-		f.Year != 0 && f.Year != m.Year,
-		m.Year < f.YearFrom,
-		f.YearTo != 0 && m.Year > f.YearTo:
+	case len(f.IDs) > 0 && !slices.Contains(f.IDs, id), f.Title != "" && f.Title != m.Title, !f.HasYear(m.Year):
 		return false
 	}
 	return matchNames(m.Cast, f.Cast, f.CastAny, f.CastNot) && matchNames(m.Genres, f.Genres, f.GenresAny, f.GenresNot) &&
 		hasWords(m.Title, f.Words)
+}
+
+// HasYear reports whether movies of a year can match.
+func (f Filter) HasYear(year int) bool {
+	return (f.Year == 0 || f.Year == year) && year >= f.YearFrom && (f.YearTo == 0 || year <= f.YearTo)
 }
 
 // Simple reports whether a page of SQL can answer the filter: it has no condition that
