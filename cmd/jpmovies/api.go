@@ -66,7 +66,9 @@ func runAPI(ctx context.Context) error {
 	if err := config.Parse(&c); err != nil {
 		return err
 	}
-	logger := newLogger(c.Log, stderr)
+	lines := telemetry.NewLines(stderr)
+	defer lines.Flush()
+	logger := newLogger(c.Log, lines)
 	tracing, flush, err := telemetry.Tracing(ctx, "jpmovies-api", version(), logger)
 	if err != nil {
 		return err

@@ -2,20 +2,22 @@
 package telemetry
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Logger returns a logger that writes to out as text or JSON. Lines logged within a span
-// have its trace_id and span_id.
+// have its trace_id and span_id. If out is [Lines], they are flushed after a warning.
 func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if json {
-		return slog.New(spanHandler{slog.NewJSONHandler(out, options)})
+		return slog.New(handler{slog.NewJSONHandler(out, options), out})
 	}
 	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey { // a person reads it
@@ -23,7 +25,29 @@ func Logger(out io.Writer, level slog.Level, json bool) *slog.Logger {
 		}
 		return a
 	}
-	return slog.New(spanHandler{slog.NewTextHandler(out, options)})
+	return slog.New(handler{slog.NewTextHandler(out, options), out})
+}
+
+// handler adds the ids of the span, and flushes lines after a warning.
+type handler struct {
+	slog.Handler
+	out io.Writer
+}
+
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	}
+	err := h.Handler.Handle(ctx, r)
+	if lines, ok := h.out.(*Lines); ok && r.Level >= slog.LevelWarn {
+		lines.Flush()
+	}
+	return err
+}
+
+func (h handler) WithAttrs(a []slog.Attr) slog.Handler { return handler{h.Handler.WithAttrs(a), h.out} }
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.out}
 }
 
 // Metrics returns a registry with the metrics of the process, the Go runtime and the

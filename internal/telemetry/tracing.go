@@ -108,20 +108,3 @@ func (l *errorLog) Handle(err error) {
 		l.logger.Warn("spans are lost", "error", err)
 	}
 }
-
-// spanHandler adds the ids of the span to lines logged within it.
-type spanHandler struct{ slog.Handler }
-
-func (h spanHandler) Handle(ctx context.Context, r slog.Record) error {
-	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
-		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h spanHandler) WithAttrs(a []slog.Attr) slog.Handler {
-	return spanHandler{h.Handler.WithAttrs(a)}
-}
-func (h spanHandler) WithGroup(name string) slog.Handler {
-	return spanHandler{h.Handler.WithGroup(name)}
-}
