@@ -184,7 +184,8 @@ func TestIndexEqualsModel(t *testing.T) {
 	}
 }
 
-// TestLargeIndexEqualsModel queries results that are too large to be sorted or listed.
+// TestLargeIndexEqualsModel queries results that are too large to be sorted or listed, with
+// genres that are more than most movies of a result.
 func TestLargeIndexEqualsModel(t *testing.T) {
 	const movies = 16_000
 	r := rand.New(rand.NewPCG(7, 0))
@@ -193,6 +194,13 @@ func TestLargeIndexEqualsModel(t *testing.T) {
 	for id := range int64(movies) {
 		if r.IntN(8) > 0 {
 			putOrHide(t, r, b, m, id+1)
+		}
+		if shown, visible := m.movies[id+1]; visible {
+			shown.Genres = append(shown.Genres, fmt.Sprint("Rare ", r.IntN(300)))
+			m.movies[id+1] = shown
+			if err := b.Put(id+1, shown); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	x, err := b.Commit(movies)
@@ -204,6 +212,35 @@ func TestLargeIndexEqualsModel(t *testing.T) {
 	}
 	for range 20 {
 		checkCounts(t, r, x, m)
+	}
+}
+
+// TestLateTitles: a page by title finds movies that all come late in the order of titles.
+func TestLateTitles(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 0))
+	m := &model{map[int64]movie.Movie{}, map[int64]movie.Identity{}}
+	b := index.New()
+	const early, late = 6000, 3000
+	for id := int64(1); id <= early+late; id++ {
+		film := movie.Movie{Identity: movie.Identity{Title: fmt.Sprint("a ", r.IntN(early)), Year: 1 + r.IntN(12)}, Genres: []string{"early"}}
+		if id > early {
+			film.Title, film.Genres[0] = fmt.Sprint("z ", r.IntN(late)), "late"
+		}
+		m.movies[id], m.known[id] = film, film.Identity
+		if err := b.Put(id, film); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x, err := b.Commit(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []int64{0, 1, early, early + 1, early + late} {
+		f := movie.Filter{Genres: []string{"late"}}
+		found, err := x.Search(f, movie.SortTitle, start, 20)
+		if diff := gocmp.Diff(m.search(f, movie.SortTitle, start, 20), found); err != nil || diff != "" {
+			t.Errorf("from %d: %v -want +got %s", start, err, diff)
+		}
 	}
 }
 

@@ -109,7 +109,11 @@ func (x *Index) byYear(all set, f movie.Filter, order movie.Sort, start uint32, 
 		if year == first {
 			begin = below
 		}
-		if !p.take(all.and(x.years.sets.at(uint32(year)), true), begin) { //nolint:gosec // 1 to 9999
+		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
+		if all.many != x.all {
+			s = all.and(s, true)
+		}
+		if !p.take(s, begin) {
 			return
 		}
 	}
@@ -128,8 +132,8 @@ func (p *page) sorted(all set, compare func(a, b uint32) int, start uint32) {
 	}
 }
 
-// byTitle walks over the titles until enough movies match. If these are not among as many
-// titles as there are matching movies, it sorts the movies, as it does small sets.
+// byTitle walks over the titles until the page is full. After as many titles as movies match,
+// it gives up and sorts the matching movies, as it does small sets at once.
 func (x *Index) byTitle(all set, start uint32, p *page) {
 	if walked, most := 0, all.len(); most > mostSorted {
 		x.titles.walk(start, func(id uint32) bool {
