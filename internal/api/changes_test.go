@@ -138,7 +138,7 @@ func TestChangesPruned(t *testing.T) {
 			apply(t, db, movie.Update{Identity: m.Identity, Stamp: movie.Stamp{Time: movie.Time{Sec: int64(i + 1)}}})
 		}
 		url := serve(t, db, logless)
-		if err := db.Prune(t.Context(), time.Now(), time.Now().Add(time.Hour)); err != nil {
+		if _, err := db.Prune(t.Context(), time.Now(), time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range samples[:2] {

@@ -139,7 +139,7 @@ func TestIngestLogIsBounded(t *testing.T) {
 		checkOutcome(t, db, longest.Objects[0].Key, "applied\n\"2\" 1-1: 1 updates, 1 changes, 0 rejections; 61@61")
 
 		// Prune keeps log entries as long as changes.
-		if err := db.Prune(t.Context(), now, now.Add(-24*time.Hour)); err != nil {
+		if _, err := db.Prune(t.Context(), now, now.Add(-24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(trace(t, db, "large").Applied); n != 4 {
@@ -147,7 +147,7 @@ func TestIngestLogIsBounded(t *testing.T) {
 		}
 		kept := now
 		now = now.Add(2 * time.Hour) // the lease has expired
-		if err := db.Prune(t.Context(), kept, kept); err != nil {
+		if _, err := db.Prune(t.Context(), kept, kept); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(trace(t, db, "large").Applied); n != 2 {

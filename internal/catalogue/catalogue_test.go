@@ -360,18 +360,18 @@ func TestPrune(t *testing.T) {
 		}
 		now = now.Add(time.Hour)
 		apply(t, db, cataloguetest.Update(9999, "new", 2000, nil, nil))
-		if err := db.Prune(t.Context(), now.Add(-2*time.Hour), now.Add(-2*time.Hour)); err != nil {
-			t.Fatal(err)
+		if done, err := db.Prune(t.Context(), now.Add(-2*time.Hour), now.Add(-2*time.Hour)); err != nil || !done {
+			t.Fatal(done, err)
 		}
 		raw := databasetest.Raw(t, o)
 		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"2500"})
-		if err := db.Prune(t.Context(), now.Add(-time.Minute), now.Add(-time.Minute)); err != nil {
-			t.Fatal(err)
+		if done, err := db.Prune(t.Context(), now.Add(-time.Minute), now.Add(-time.Minute)); err != nil || done {
+			t.Fatal(done, err)
 		}
 		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"2500"}) // the last prune was too recent
 		now = now.Add(time.Hour)
-		if err := db.Prune(t.Context(), now.Add(-time.Hour), now.Add(-time.Hour)); err != nil {
-			t.Fatal(err)
+		if done, err := db.Prune(t.Context(), now.Add(-time.Hour), now.Add(-time.Hour)); err != nil || !done {
+			t.Fatal(done, err)
 		}
 		checkRows(t, raw, "SELECT COUNT(*) FROM rejection", 1, []string{"0"})
 		checkRows(t, raw, "SELECT revision FROM change_log", 1, []string{"2501"})
@@ -394,17 +394,17 @@ func TestPruneMakesNoHoles(t *testing.T) {
 		}
 		before := time.UnixMilli(1_000_000_000 + 10_500)
 		now = before.Add(24 * time.Hour)
-		if err := db.Prune(t.Context(), before, before); err != nil {
+		if _, err := db.Prune(t.Context(), before, before); err != nil {
 			t.Fatal(err)
 		}
 		checkRows(t, databasetest.Raw(t, o), "SELECT COUNT(*), MIN(revision), MAX(revision) FROM change_log", 3, []string{"8|13|20"})
 		// A process whose clock is a year ahead does not keep others from pruning.
 		now = now.AddDate(1, 0, 0)
-		if err := db.Prune(t.Context(), before, before); err != nil {
+		if _, err := db.Prune(t.Context(), before, before); err != nil {
 			t.Fatal(err)
 		}
 		now = now.AddDate(-1, 0, 0)
-		if err := db.Prune(t.Context(), now, now); err != nil {
+		if _, err := db.Prune(t.Context(), now, now); err != nil {
 			t.Fatal(err)
 		}
 		checkRows(t, databasetest.Raw(t, o), "SELECT COUNT(*) FROM change_log", 1, []string{"0"})

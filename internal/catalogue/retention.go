@@ -20,11 +20,12 @@ const (
 
 // Prune deletes rejections and changes older than the given times, until none is left or
 // ctx is done. The ingest log is kept as long as changes are, in whole days. Prune does
-// nothing while another process prunes, or has just done so.
-func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
+// nothing while another process prunes, or has just done so; done reports that none is
+// left.
+func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) (done bool, err error) {
 	claimed, err := c.claimPruning(ctx)
 	if err != nil || !claimed {
-		return err
+		return false, err
 	}
 	err = c.pruneAll(ctx, rejections, changes)
 	next := pruneEvery
@@ -36,7 +37,7 @@ func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) er
 	if extended := c.extendPruning(context.WithoutCancel(ctx), next); err == nil {
 		err = extended
 	}
-	return err
+	return err == nil, err
 }
 
 func (c *Catalogue) pruneAll(ctx context.Context, rejections, changes time.Time) error {

@@ -10,8 +10,9 @@ import (
 // Housekeeper deletes old rows. It does its own retries.
 type Housekeeper interface {
 	// Prune deletes rejections and changes older than the times given, unless another
-	// worker is doing it. It continues until none remains or ctx is done.
-	Prune(ctx context.Context, rejections, changes time.Time) error
+	// worker is doing it or has just done so. It continues until none remains or ctx is
+	// done; done reports that it has deleted all.
+	Prune(ctx context.Context, rejections, changes time.Time) (done bool, err error)
 }
 
 const (
@@ -42,15 +43,16 @@ func (w *Worker) housekeep(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, housekeepingTime)
 	defer cancel()
 	now := time.Now()
-	err := w.options.Housekeeping.Prune(limited, now.Add(-w.options.KeepRejections), now.Add(-w.options.KeepChanges))
+	done, err := w.options.Housekeeping.Prune(limited, now.Add(-w.options.KeepRejections), now.Add(-w.options.KeepChanges))
+	if done {
+		w.metrics.lastHousekeeping.SetToCurrentTime()
+	}
 	switch err := errors.Join(durabilityErr, err); {
 	case ctx.Err() != nil:
 	case errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil:
 		w.logger.Info("old rows remain after " + housekeepingTime.String() + "; deleting them in an hour")
 	case err != nil:
 		w.logger.Warn("housekeeping failed; retrying in an hour", "error", err)
-	default:
-		w.metrics.lastHousekeeping.SetToCurrentTime()
 	}
 }
 

@@ -73,7 +73,7 @@ func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
 		lastPass:      gauge("last_pass_timestamp_seconds", "End of the last pass."),
 		conditional:   gauge("conditional_deletes", "1 if the store is proven to keep an object that was overwritten after its read; else 0."),
 
-		lastHousekeeping: gauge("last_housekeeping_timestamp_seconds", "When this worker last found no old rows left, or another worker deleting them; at first its start."),
+		lastHousekeeping: gauge("last_housekeeping_timestamp_seconds", "When this worker last deleted all old rows; at first its start."),
 	}
 	m.lastHousekeeping.SetToCurrentTime()
 	return m

@@ -56,15 +56,15 @@ func (c processCatalogue) Report(ctx context.Context, status report.Worker) erro
 
 // Prune ends the lease of the last pruning, so that every process prunes and not only the first
 // one, which starts with an empty database.
-func (c processCatalogue) Prune(ctx context.Context, rejections, changes time.Time) error {
+func (c processCatalogue) Prune(ctx context.Context, rejections, changes time.Time) (done bool, err error) {
 	if err := c.ended(ctx); err != nil {
-		return err
+		return false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
 	if _, err := c.raw.ExecContext(ctx, "UPDATE catalogue SET next_pruning = 0"); err != nil {
-		return err
+		return false, err
 	}
 	return c.db.Prune(ctx, rejections, changes)
 }
