@@ -34,8 +34,8 @@ func format(magic []byte) string {
 
 // textReader decompresses an object. It keeps its decompressors for the next object, so
 // their results must not depend on the objects before: gzip is the standard library's,
-// because klauspost's takes the codes of an earlier object for those that a corrupt one
-// lacks.
+// because klauspost's reader keeps Huffman codes over Reset and uses them where a corrupt
+// object has none.
 type textReader struct {
 	reader   objectReader
 	buffered *bufio.Reader

@@ -37,7 +37,7 @@ type question struct {
 	goal goal
 }
 
-// goal is in milliseconds, for up to a million movies and for more than ten million.
+// goal is in milliseconds, for less than 10,000,000 movies and for more.
 type goal struct{ million, ten float64 }
 
 // ask builds a path with a query from names and values.
@@ -60,6 +60,9 @@ var questions = []question{
 	}, listing},
 	{"page of two genres that never meet", func(_ sample, n int) string {
 		return ask("/movies", "genre", leftGenre, "genre", rightGenre, "limit", strconv.Itoa(1+n%100))
+	}, listing},
+	{"page of all, the latest first", func(_ sample, n int) string {
+		return ask("/movies", "sort", "-year", "limit", strconv.Itoa(1+n%100))
 	}, listing},
 	{"page of a person", func(m sample, _ int) string { return ask("/movies", "cast", m.someone()) }, listing},
 	{"page of a genre and 30 years, the latest first", func(m sample, n int) string {
@@ -113,11 +116,11 @@ func (b *bench) questions(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w\nwhat ours has logged: %s", q.name, err, apis[0].complaints())
 		}
-		goal := q.goal.million
+		most := q.goal.million
 		if b.served >= 10_000_000 {
-			goal = q.goal.ten
+			most = q.goal.ten
 		}
-		b.table.add(q.name+", p99", "ms", figures, atMost(goal, "ms"))
+		b.table.add(q.name+", p99", "ms", figures, atMost(most, "ms"))
 	}
 	return nil
 }
