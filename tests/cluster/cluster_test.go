@@ -465,46 +465,50 @@ func oneWorker(t *testing.T) {
 	}
 }
 
-// indexOff rolls the API to answers by SQL, under load. They are the same pages.
+// indexOff rolls the API to answers by SQL, under load. They show the same movies.
 func indexOff(t *testing.T) {
 	lists := []string{"/movies?genre=Drama&limit=100", "/movies?genre=Test&limit=100", "/movies?year_from=2014&year_to=2015&limit=50"}
 	want := walk(t, lists)
-	if len(want) < len(lists) || strings.Contains(strings.Join(want, ""), `"movies": [],`) {
-		t.Fatalf("too few movies: %q", want)
-	}
 	l := startLoad(t)
 	began := time.Now()
 	apply(t, "v1", "index-off")
 	took := time.Since(began).Round(100 * time.Millisecond)
 	eventually(t, "the old pods to go", func() bool { return len(pods(t, "movies-api")) == 3 })
 	if got := walk(t, lists); !slices.Equal(got, want) {
-		t.Errorf("other pages than before: %d of %d bytes", len(strings.Join(got, "")), len(strings.Join(want, "")))
+		t.Errorf("other movies than before: %d instead of %d", len(got), len(want))
 	}
 	for range 10 { // of several pods
 		if status, body := read(t, "/suggest?q=a"); status != http.StatusNotImplemented || !strings.Contains(body, "MOVIES_API_INDEX=off") {
 			t.Errorf("/suggest: %d %s", status, body)
 		}
 	}
-	l.end(t, fmt.Sprintf("index off: roll in %s, %d pages alike", took, len(want)))
+	l.end(t, fmt.Sprintf("index off: roll in %s, %d movies alike", took, len(want)))
 }
 
-// walk returns all pages of lists.
-func walk(t *testing.T, lists []string) (pages []string) {
+// walk returns the movies of lists. A page of SQL may be short, even empty, and have a next one.
+func walk(t *testing.T, lists []string) (movies []string) {
 	t.Helper()
 	for _, next := range lists {
+		before := len(movies)
 		for next != "" {
 			status, body := read(t, next)
 			var page struct {
-				Next string `json:"next_url"`
+				Movies []json.RawMessage `json:"movies"`
+				Next   string            `json:"next_url"`
 			}
 			if err := json.Unmarshal([]byte(body), &page); status != http.StatusOK || err != nil {
 				t.Fatalf("%s: %d %s", next, status, body)
 			}
-			pages = append(pages, body)
+			for _, m := range page.Movies {
+				movies = append(movies, string(m))
+			}
 			next = page.Next
 		}
+		if len(movies) == before {
+			t.Fatalf("no movies in one of %q", lists)
+		}
 	}
-	return pages
+	return movies
 }
 
 func read(t *testing.T, path string) (status int, body string) {
