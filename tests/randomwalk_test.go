@@ -132,7 +132,7 @@ func (v *visitor) step() (what string) {
 // that fails, movies that change. After each, the page soon shows what its address names, as
 // the API answers it; the focus is not lost, and the console is quiet.
 func TestRandomWalk(t *testing.T) {
-	steps := 25
+	steps := 40
 	if text := os.Getenv("MOVIES_TEST_STEPS"); text != "" {
 		var err error
 		if steps, err = strconv.Atoi(text); err != nil {

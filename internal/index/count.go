@@ -84,6 +84,14 @@ func (x *Index) fewer(all set) (through set, one int) {
 	return set{many: x.all}.and(all, false), -1
 }
 
+// within returns the movies of s that are in all.
+func (x *Index) within(all, s set) set {
+	if all.many == x.all {
+		return s
+	}
+	return s.and(all, true)
+}
+
 // share returns the number of movies of all that are in s.
 func (x *Index) share(all, s set) int {
 	if all.many == x.all {

@@ -60,10 +60,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 
 // span returns the first and the last year of a person's matching movies.
 func (x *Index) span(all set, name string) (first, last int) {
-	movies := x.people.set(name)
-	if all.many != x.all {
-		movies = movies.and(all, true)
-	}
+	movies := x.within(all, x.people.set(name))
 	if movies.len() <= mostSorted {
 		movies.each(func(id uint32) {
 			year := x.years.at(id)

@@ -109,11 +109,7 @@ func (x *Index) byYear(all set, f movie.Filter, order movie.Sort, start uint32, 
 		if year == first {
 			begin = below
 		}
-		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
-		if all.many != x.all {
-			s = all.and(s, true)
-		}
-		if !p.take(s, begin) {
+		if !p.take(x.within(all, x.years.sets.at(uint32(year))), begin) { //nolint:gosec // 1 to 9999
 			return
 		}
 	}

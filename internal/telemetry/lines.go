@@ -7,8 +7,8 @@ import (
 )
 
 // Lines writes log lines together: with a system call for each, a busy server spends a
-// tenth of its time on writing its access log. A line waits for linesDelay at most; [Logger] lets
-// no warning wait. Lines is safe for concurrent use.
+// tenth of its time on writing its access log. A line waits for linesDelay at most; [Logger]
+// lets no warning wait. Lines is safe for concurrent use.
 type Lines struct {
 	out   io.Writer
 	mutex sync.Mutex

@@ -12,7 +12,7 @@ import (
 	"jpmovies/internal/telemetry"
 )
 
-// lineWriter keeps what each Write brings; the first fails if full.
+// lineWriter records each Write. If it is full, the first one fails.
 type lineWriter struct {
 	writes []string
 	full   bool
@@ -41,7 +41,6 @@ func TestLines(t *testing.T) {
 			l.Info("b")
 			time.Sleep(150 * time.Millisecond)
 			l.Info("c")
-			time.Sleep(150 * time.Millisecond)
 			time.Sleep(time.Hour)
 		}, []int{2, 1}},
 		"a warning does not wait": {func(l *slog.Logger, _ *telemetry.Lines) {

@@ -66,8 +66,8 @@ func (b *bench) cached(ctx context.Context, env []string, loads []load) error {
 		}
 		same := func() string { return request }
 		figures, err := b.one(ctx,
-			func() (float64, error) { return hammer(ctx, addr, same, status) },
-			func(s subject) (float64, error) { return hammer(ctx, of(apis, s).addr, same, status) })
+			func() (float64, error) { return b.hammer(ctx, addr, same, status) },
+			func(s subject) (float64, error) { return b.hammer(ctx, of(apis, s).addr, same, status) })
 		if err != nil {
 			return fmt.Errorf("%s: %w\nwhat ours has logged: %s", l.work, err, apis[0].complaints())
 		}
@@ -148,8 +148,8 @@ func (b *bench) uncached(ctx context.Context) error {
 	for i, work := range []string{"API, one movie, not cached", "API, a page of 25, not cached"} {
 		request := func() string { return get(loads[2*(int(n.Add(1))%len(ids))+i].path) }
 		figures, err := b.one(ctx,
-			func() (float64, error) { return hammer(ctx, addr, request, http.StatusOK) },
-			func(s subject) (float64, error) { return hammer(ctx, of(apis, s).addr, request, http.StatusOK) })
+			func() (float64, error) { return b.hammer(ctx, addr, request, http.StatusOK) },
+			func(s subject) (float64, error) { return b.hammer(ctx, of(apis, s).addr, request, http.StatusOK) })
 		if err != nil {
 			return err
 		}

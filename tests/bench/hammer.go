@@ -16,16 +16,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Load on an API: the number of kept connections, and the time of one turn.
-const (
-	connections = 32
-	loadTime    = time.Second
-)
+// connections is the number of kept connections to an API under load.
+const connections = 32
 
 // hammer sends requests as fast as answers come, and returns answers per second. A client of
 // net/http would need more CPU than the server. This one writes a ready-made request and skips
 // the answer.
-func hammer(ctx context.Context, addr string, request func() string, status int) (float64, error) {
+func (b *bench) hammer(ctx context.Context, addr string, request func() string, status int) (float64, error) {
 	var answers atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
@@ -37,7 +34,7 @@ func hammer(ctx context.Context, addr string, request func() string, status int)
 			}
 			defer func() { _ = c.Close() }() // every answer was read
 			for n := int64(0); ; n++ {
-				if time.Since(began) >= loadTime || ctx.Err() != nil {
+				if time.Since(began) >= b.turn || ctx.Err() != nil {
 					answers.Add(n)
 					return ctx.Err()
 				}

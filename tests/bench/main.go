@@ -19,20 +19,22 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // size is the amount of work in a run.
 type size struct {
-	objects int // one-movie objects in the bucket
-	movies  int // movies in the files of bulk
-	served  int // movies in the catalogue that the API serves, without the loners
+	objects int           // one-movie objects in the bucket
+	movies  int           // movies in the files of bulk
+	served  int           // movies in the catalogue that the API serves, without the loners
+	turn    time.Duration // how long an API is under load at a time
 }
 
 var sizes = map[string]size{
-	"tiny":        {200, 2_000, 2_000}, // shows that the benchmark runs; its figures mean nothing
-	"small":       {2_000, 20_000, 20_000},
-	"million":     {20_000, 200_000, 1_000_000},
-	"ten_million": {100_000, 200_000, 10_000_000},
+	"tiny":        {200, 2_000, 2_000, 100 * time.Millisecond}, // shows that the benchmark runs; its figures mean nothing
+	"small":       {2_000, 20_000, 20_000, time.Second},
+	"million":     {20_000, 200_000, 1_000_000, time.Second},
+	"ten_million": {100_000, 200_000, 10_000_000, time.Second},
 }
 
 // subject is a binary under test: ours, or the base to compare with.
