@@ -314,9 +314,11 @@ func (p *process) exit(t *testing.T) int {
 	return p.ProcessState.ExitCode()
 }
 
-// stop sends SIGTERM and returns the exit code.
+// stop sends SIGTERM and returns the exit code. It waits for the process to start: before
+// that line, the signal ends it at once.
 func (p *process) stop(t *testing.T) int {
 	t.Helper()
+	p.logs(t, " starts")
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}

@@ -153,13 +153,13 @@ const adminDrain = time.Second
 func runWithAdmin(ctx context.Context, name string, c config.Process, logger *slog.Logger, admin http.Handler,
 	work func(context.Context) error,
 ) error {
+	signalled, cancel := interruptible(ctx, name, logger)
+	defer cancel()
 	listener, err := server.Listen(ctx, c.AdminAddr)
 	if err != nil {
 		return fmt.Errorf("MOVIES_ADMIN_ADDR: %w", err)
 	}
 	logger.Info(name+" starts", "admin", listener.Addr().String(), "version", version())
-	signalled, cancel := interruptible(ctx, name, logger)
-	defer cancel()
 	ended, end := context.WithCancel(ctx)
 	var group errgroup.Group
 	group.Go(func() error {
