@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -40,48 +41,62 @@ func (x *Index) Change() *Builder {
 
 // Put sets a visible movie. Title and year of an id never change.
 func (b *Builder) Put(id int64, m movie.Movie) error {
-	n, err := number(id)
-	if err != nil {
-		return err
-	}
-	cast, genres := b.numberPeople(m.Cast), numberAll(b.genres, m.Genres)
-	var oldCast, oldGenres []uint32
-	if b.all.Contains(n) {
-		oldCast, oldGenres = b.records.at(n).names()
-	} else {
-		b.show(n, m.Identity)
-	}
-	difference(oldCast, cast, func(person uint32) { b.people.remove(person, n) }, func(person uint32) { b.people.add(person, n) })
-	difference(oldGenres, genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
-	b.records.set(n, makeRecord(m.Title, cast, genres))
-	return nil
+	return b.apply(change{id: id, movie: m})
 }
 
 // Hide hides a movie, or adds a hidden one, after which a page may still begin.
 func (b *Builder) Hide(id int64, identity movie.Identity) error {
-	n, err := number(id)
-	if err != nil {
-		return err
-	}
-	if b.all.Contains(n) {
-		cast, genres := b.records.at(n).names()
-		difference(cast, nil, func(person uint32) { b.people.remove(person, n) }, nil)
-		difference(genres, nil, func(genre uint32) { b.genres.remove(genre, n) }, nil)
-		b.all.Remove(n)
-		b.years.remove(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
-		for _, word := range distinct(movie.Words(identity.Title)) {
-			b.words.remove(word, n)
+	return b.apply(change{id: id, movie: movie.Movie{Identity: identity}, hidden: true})
+}
+
+// change is a movie as it is now; of a hidden one only its identity.
+type change struct {
+	id     int64
+	movie  movie.Movie
+	hidden bool
+}
+
+func (b *Builder) apply(changes ...change) error {
+	return errors.Join(b.setTitles(changes), b.setNames(changes))
+}
+
+// setTitles and setNames apply the two halves of changes. They use different fields of the
+// Builder, so each may have a goroutine of its own.
+func (b *Builder) setTitles(changes []change) error {
+	for _, c := range changes {
+		n, err := number(c.id)
+		if err != nil {
+			return err
 		}
-		b.hidden = append(b.hidden, n)
+		if c.hidden {
+			b.hide(n, c.movie.Identity)
+		} else {
+			b.show(n, c.movie.Identity)
+		}
 	}
-	b.records.set(n, makeRecord(identity.Title, nil, nil))
-	b.identify(n, identity.Year, movie.Words(identity.Title))
 	return nil
 }
 
-// show makes a movie visible, except for its names.
+func (b *Builder) setNames(changes []change) error {
+	for _, c := range changes {
+		n, err := number(c.id)
+		if err != nil {
+			return err
+		}
+		cast, genres := b.numberPeople(c.movie.Cast), numberAll(b.genres, c.movie.Genres)
+		oldCast, oldGenres := b.records.at(n).names()
+		difference(oldCast, cast, func(person uint32) { b.people.remove(person, n) }, func(person uint32) { b.people.add(person, n) })
+		difference(oldGenres, genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
+		b.records.set(n, makeRecord(c.movie.Title, cast, genres))
+	}
+	return nil
+}
+
+// show makes a movie visible.
 func (b *Builder) show(n uint32, identity movie.Identity) {
-	b.all.Add(n)
+	if !b.all.CheckedAdd(n) {
+		return
+	}
 	words := movie.Words(identity.Title)
 	b.identify(n, identity.Year, words)
 	b.years.add(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
@@ -89,6 +104,20 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 		b.words.add(word, n)
 	}
 	b.shown = append(b.shown, n)
+}
+
+// hide makes a movie invisible.
+func (b *Builder) hide(n uint32, identity movie.Identity) {
+	words := movie.Words(identity.Title)
+	b.identify(n, identity.Year, words)
+	if !b.all.CheckedRemove(n) {
+		return
+	}
+	b.years.remove(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
+	for _, word := range distinct(words) {
+		b.words.remove(word, n)
+	}
+	b.hidden = append(b.hidden, n)
 }
 
 // identify sets what orders a movie, visible or not.
@@ -100,15 +129,13 @@ func (b *Builder) identify(n uint32, year int, titleWords []string) {
 // Commit returns the version that holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
 	x := &Index{revision: revision, records: b.records.commit(), all: b.all, years: yearsOf(b.years.commit(), b.yearOf.vector), titles: b.from.titles.copy()}
-	x.words.prefixes, x.peopleWords.prefixes = b.words.prefixes, b.peopleWords.prefixes
-	for _, d := range []struct {
-		to   *dictionary
-		from *dictionaryWriter
-	}{{&x.words.dictionary, b.words.dictionaryWriter}, {&x.people, b.people}, {&x.peopleWords.dictionary, b.peopleWords.dictionaryWriter}, {&x.genres, b.genres}} {
-		var err error
-		if *d.to, err = d.from.commit(); err != nil {
-			return nil, err
-		}
+	var errs [4]error
+	x.words, errs[0] = b.words.commit()
+	x.people, errs[1] = b.people.commit()
+	x.peopleWords, errs[2] = b.peopleWords.commit()
+	x.genres, errs[3] = b.genres.commit()
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
 	}
 	x.titles.titles.Store(&titles{x.records, b.beginnings.vector})
 	if b.from.revision == 0 && x.titles.tree.Len() == 0 {

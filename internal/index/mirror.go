@@ -72,7 +72,7 @@ func (m *Mirror) Follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return b.apply(changes)
+		return b.apply(changes...)
 	})
 	switch {
 	case errors.Is(err, movie.ErrPruned), errors.Is(err, movie.ErrReplaced):
@@ -106,32 +106,42 @@ func (m *Mirror) load(ctx context.Context) error {
 // read builds an index of all movies, while it reads and parses the next ones.
 func (m *Mirror) read(ctx context.Context) (*Builder, movie.Mark, error) {
 	b := New()
-	parsed := make(chan []change, 4)
+	titles, names := make(chan []change, 4), make(chan []change, 4)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		defer func() { // here, a panic would end the process
-			if v := recover(); v != nil {
-				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+	each := func(parsed <-chan []change, apply func([]change) error) {
+		group.Go(func() (err error) {
+			defer func() { // here, a panic would end the process
+				if v := recover(); v != nil {
+					err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+				}
+			}()
+			for changes := range parsed {
+				if err := apply(changes); err != nil {
+					return err
+				}
 			}
-		}()
-		for changes := range parsed {
-			if err := b.apply(changes); err != nil {
-				return err
-			}
-			m.loaded.Add(int64(len(changes)))
-		}
-		return nil
+			return nil
+		})
+	}
+	each(titles, b.setTitles)
+	each(names, func(changes []change) error {
+		m.loaded.Add(int64(len(changes)))
+		return b.setNames(changes)
 	})
-	mark, err := m.parseAll(ctx, parsed)
+	mark, err := m.parseAll(ctx, titles, names)
 	if failed := group.Wait(); failed != nil { // this is why parseAll was cancelled
 		err = failed
 	}
 	return b, mark, err
 }
 
-// parseAll sends all movies, and closes the channel.
-func (m *Mirror) parseAll(ctx context.Context, parsed chan<- []change) (mark movie.Mark, err error) {
-	defer close(parsed)
+// parseAll sends all movies to each channel, and closes the channels.
+func (m *Mirror) parseAll(ctx context.Context, parsed ...chan<- []change) (mark movie.Mark, err error) {
+	defer func() {
+		for _, to := range parsed {
+			close(to)
+		}
+	}()
 	begin := func(at movie.Mark, movies int64) error {
 		mark = at
 		m.expected.Store(movies)
@@ -142,12 +152,14 @@ func (m *Mirror) parseAll(ctx context.Context, parsed chan<- []change) (mark mov
 		if err != nil {
 			return err
 		}
-		select {
-		case parsed <- changes:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+		for _, to := range parsed {
+			select {
+			case to <- changes:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
+		return nil
 	})
 	return mark, err
 }
@@ -160,13 +172,6 @@ func (m *Mirror) commit(b *Builder, mark movie.Mark) error {
 	m.mark = mark
 	m.current.Store(next)
 	return nil
-}
-
-// change is a movie as it is now; of a hidden one only its identity.
-type change struct {
-	id     int64
-	movie  movie.Movie
-	hidden bool
 }
 
 func parse(states []movie.State) ([]change, error) {
@@ -182,19 +187,4 @@ func parse(states []movie.State) ([]change, error) {
 		}
 	}
 	return changes, nil
-}
-
-func (b *Builder) apply(changes []change) error {
-	for _, c := range changes {
-		var err error
-		if c.hidden {
-			err = b.Hide(c.id, c.movie.Identity)
-		} else {
-			err = b.Put(c.id, c.movie)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -179,8 +179,13 @@ func (s set) with(id uint32) set {
 			s.few = slices.Insert(s.few, at, id)
 		}
 	}
+	return s.stored()
+}
+
+// stored returns the set in the form that takes the least memory.
+func (s set) stored() set {
 	if s.many == nil && len(s.few) > mostFew {
-		s = set{many: roaring.BitmapOf(s.few...)}
+		return set{many: roaring.BitmapOf(s.few...)}
 	}
 	return s
 }

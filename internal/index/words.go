@@ -43,7 +43,8 @@ func shortPrefixes(word string) []string {
 	return prefixes
 }
 
-// wordsWriter builds the next version of words.
+// wordsWriter builds the next version of words. While it loads the first, it leaves the
+// prefixes to commit.
 type wordsWriter struct {
 	*dictionaryWriter
 	prefixes *btree.Map[string, set]
@@ -56,6 +57,9 @@ func (w words) change() *wordsWriter {
 
 func (w *wordsWriter) add(word string, id uint32) {
 	w.dictionaryWriter.add(w.number(word), id)
+	if w.loading != nil {
+		return
+	}
 	for _, prefix := range shortPrefixes(word) {
 		w.prefixes.Set(prefix, w.ownPrefix(prefix).with(id))
 	}
@@ -63,9 +67,32 @@ func (w *wordsWriter) add(word string, id uint32) {
 
 func (w *wordsWriter) remove(word string, id uint32) {
 	w.dictionaryWriter.remove(w.number(word), id)
+	if w.loading != nil {
+		return
+	}
 	for _, prefix := range shortPrefixes(word) {
 		w.prefixes.Set(prefix, w.ownPrefix(prefix).without(id))
 	}
+}
+
+func (w *wordsWriter) commit() (words, error) {
+	loading := w.loading != nil
+	d, err := w.dictionaryWriter.commit()
+	if err != nil {
+		return words{}, err
+	}
+	if loading {
+		begin := make(map[string][]set)
+		for n := range d.n {
+			for _, prefix := range shortPrefixes(d.texts.at(n)) {
+				begin[prefix] = append(begin[prefix], d.sets.at(n))
+			}
+		}
+		for prefix, sets := range begin {
+			w.prefixes.Set(prefix, union(sets).stored())
+		}
+	}
+	return words{d, w.prefixes}, nil
 }
 
 // ownPrefix returns the set of a prefix, which may be changed.
