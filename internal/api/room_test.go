@@ -2,10 +2,12 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,3 +95,59 @@ type statusWriter struct {
 func (w *statusWriter) Header() http.Header         { return w.header }
 func (w *statusWriter) WriteHeader(status int)      { w.status = status }
 func (w *statusWriter) Write(b []byte) (int, error) { return len(b), nil }
+
+// quitter is a client of a stream that disconnects at some time.
+type quitter struct {
+	statusWriter
+	gone atomic.Bool
+}
+
+func (q *quitter) Write(b []byte) (int, error) {
+	if q.gone.Load() {
+		return 0, errors.New("gone")
+	}
+	return len(b), nil
+}
+
+func (q *quitter) Flush() {}
+
+// TestStreamsGiveRoomBack: streams that end, in the middle of a large event or idle after one,
+// leave as much room for large answers as there was.
+func TestStreamsGiveRoomBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := hugeStock(t, 1)
+		a, end := startWith(t, api.Options{Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20})
+		stream := func(since int, during func(*quitter)) {
+			q, ended := &quitter{statusWriter: statusWriter{header: http.Header{}}}, make(chan any)
+			ctx, leave := context.WithCancel(context.Background())
+			defer leave()
+			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprint("/changes?since=", since), nil)
+			r.Header.Set("Accept", "text/event-stream")
+			go func() {
+				defer func() { ended <- recover() }()
+				a.ServeHTTP(q, r)
+			}()
+			synctest.Wait()
+			during(q)
+			leave()
+			if why := <-ended; why != http.ErrAbortHandler { //nolint:errorlint // panics with the value itself
+				t.Fatal(why)
+			}
+		}
+		for range 60 { // more than the room, one after the other
+			stream(len(s.feed), func(q *quitter) {
+				q.gone.Store(true)
+				huge := movie.Movie{Identity: movie.Identity{Title: strings.Repeat("x", 1<<20), Year: 2000}}
+				s.put(int64(256*len(s.feed)+2), &huge) // in different pages of the index
+				time.Sleep(time.Second)
+			})
+		}
+		for range 3 {
+			stream(len(s.feed)-1, func(*quitter) {})
+		}
+		if got := record(t, a, http.MethodGet, "/movies?limit=1"); got.status != http.StatusOK {
+			t.Errorf("a large answer afterwards: %d", got.status)
+		}
+		end()
+	})
+}

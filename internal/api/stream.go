@@ -38,7 +38,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 	if err := f.read(); err != nil {
 		return err
 	}
-	defer f.release()
+	defer func() { f.release() }() // of the events that are pending then
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	// A proxy that transforms or buffers a stream delays its events.
