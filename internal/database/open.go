@@ -83,9 +83,12 @@ const (
 	// answerTimeout bounds the wait for an answer, in case the peer is gone. No statement
 	// takes longer, except in migrations.
 	answerTimeout = 30 * time.Second
-	// sessionTimeout, in seconds, makes the server end the session of a lost client, with
-	// its locks. It is longer than connectionIdle, so pooled connections are not ended.
-	sessionTimeout = "60"
+	// sessionTimeout makes the server end the session of a lost client, with its locks. It
+	// is longer than connectionIdle, so pooled connections are not ended.
+	sessionTimeout = time.Minute
+	// exportTimeout is the same for exports, whose clients may read slowly what the server
+	// has sent. They hold no locks.
+	exportTimeout = time.Hour
 )
 
 // Open opens a database. It does not contact a server, so that a process can start before
@@ -107,18 +110,18 @@ func Open(o Options) (*DB, error) {
 
 func (db *DB) openServer(o Options) (err error) {
 	db.dialect = &mysqlDialect
-	if db.server, db.write, err = openPool(o); err != nil {
+	if db.server, db.write, err = openPool(o, sessionTimeout); err != nil {
 		return err
 	}
 	db.read = db.write
 	if o.ReplicaHost != "" {
 		o.Host, o.Port, db.replicated = o.ReplicaHost, o.ReplicaPort, true
-		if _, db.read, err = openPool(o); err != nil {
+		if _, db.read, err = openPool(o, sessionTimeout); err != nil {
 			return err
 		}
 	}
 	o.Connections = max(o.Exports, 1)
-	_, exports, err := openPool(o)
+	_, exports, err := openPool(o, exportTimeout)
 	if err != nil {
 		return err
 	}
@@ -126,9 +129,10 @@ func (db *DB) openServer(o Options) (err error) {
 	return nil
 }
 
-// openPool opens the pool of connections to a server.
-func openPool(o Options) (*mysql.Config, *sql.DB, error) {
-	config, err := serverConfig(o)
+// openPool opens a pool of connections to a server, which ends a session that is idle for
+// longer than a time.
+func openPool(o Options, idle time.Duration) (*mysql.Config, *sql.DB, error) {
+	config, err := serverConfig(o, idle)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,7 +151,7 @@ func openPool(o Options) (*mysql.Config, *sql.DB, error) {
 	return config, pool, nil
 }
 
-func serverConfig(o Options) (*mysql.Config, error) {
+func serverConfig(o Options, idle time.Duration) (*mysql.Config, error) {
 	config := mysql.NewConfig()
 	config.User, config.Passwd, config.DBName = o.User, o.Password, o.Name
 	config.Net, config.Addr = "tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
@@ -174,7 +178,7 @@ func serverConfig(o Options) (*mysql.Config, error) {
 		"autocommit":               "1",
 		"sql_safe_updates":         "0",
 		"innodb_lock_wait_timeout": "10",
-		"wait_timeout":             sessionTimeout,
+		"wait_timeout":             strconv.Itoa(int(idle.Seconds())),
 		"net_write_timeout":        "600", // an export waits for its client between two rows
 	}
 	switch o.TLS {

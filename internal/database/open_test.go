@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestTemporaryTablesInMemory: temporary tables stay in memory, because the image has no folder
@@ -26,7 +27,7 @@ func TestTemporaryTablesInMemory(t *testing.T) {
 // TestUnhurried: a connection for full scans has no read timeout.
 func TestUnhurried(t *testing.T) {
 	for unhurried, limited := range map[bool]bool{true: false, false: true} {
-		config, err := serverConfig(Options{User: "u", Host: "h", Port: 1, Unhurried: unhurried})
+		config, err := serverConfig(Options{User: "u", Host: "h", Port: 1, Unhurried: unhurried}, time.Minute)
 		if err != nil || (config.ReadTimeout > 0) != limited {
 			t.Errorf("unhurried %v: answers are awaited for %s, %v", unhurried, config.ReadTimeout, err)
 		}
