@@ -29,7 +29,9 @@ var ErrNotVersioned = errors.New("the bucket keeps no versions: enable versionin
 // concurrent use.
 //
 // A version is listed as key?versionId=id, because several may have one key. Get returns
-// the object's own key, which the stamps of its updates contain.
+// the object's own key, which the stamps of its updates contain. Versions with one key and
+// one LastModified give equal stamps, of which the later commit wins, so each is listed
+// after the older one is done.
 type Versions struct {
 	bucket       *Bucket
 	since, until time.Time
@@ -37,6 +39,7 @@ type Versions struct {
 
 	mu      sync.Mutex
 	pending map[string]version      // by listed key
+	last    string                  // listed key of the last version of the last page
 	read    map[bucket.Ref][]string // listed keys of pending versions that Get has opened
 	gone    int
 }
@@ -44,7 +47,14 @@ type Versions struct {
 type version struct {
 	key, id string
 	bucket.Object
+	waits bool   // for an older version
+	newer string // listed key of the version that waits for this one
 }
+
+var _ bucket.Limited = (*Versions)(nil)
+
+// Concurrency implements bucket.Limited.
+func (v *Versions) Concurrency() int { return v.bucket.Concurrency() }
 
 // Versions returns the versions with LastModified from since to until, both included; a
 // zero time is no bound. ErrNotVersioned if versioning was never enabled.
@@ -83,7 +93,7 @@ func (v *Versions) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 				yield(nil, fmt.Errorf("list versions of bucket %q: %w", v.bucket.name, err))
 				return
 			}
-			page := v.add(out.Versions)
+			page := v.add(out.Versions, !aws.ToBool(out.IsTruncated))
 			v.next.KeyMarker, v.next.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 			if !aws.ToBool(out.IsTruncated) {
 				v.next = nil
@@ -144,25 +154,51 @@ func decoded(out *s3.ListObjectVersionsOutput, err error) (*s3.ListObjectVersion
 	return out, nil
 }
 
-// add notes the versions between since and until and returns them as they are listed.
-func (v *Versions) add(found []types.ObjectVersion) []bucket.Object {
+// add notes the versions of a page that are between since and until, and returns those that
+// wait for no other. A listing has the newest version of a key first, so only the next one
+// shows whether a version waits; end says that none follows.
+func (v *Versions) add(found []types.ObjectVersion, end bool) (page []bucket.Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var page []bucket.Object
 	for _, f := range found {
 		at := aws.ToTime(f.LastModified)
 		if at.Before(v.since) || !v.until.IsZero() && at.After(v.until) {
 			continue
 		}
-		one := version{key: aws.ToString(f.Key), id: aws.ToString(f.VersionId)}
+		one := version{key: aws.ToString(f.Key), id: aws.ToString(f.VersionId), waits: true}
 		one.Object = bucket.Object{
 			Ref:  bucket.Ref{Key: one.key + "?versionId=" + one.id, ETag: strong(aws.ToString(f.ETag))},
 			Size: aws.ToInt64(f.Size), LastModified: at,
 		}
-		v.pending[one.Key] = one
-		page = append(page, one.Object)
+		if last := v.pending[v.last]; last.key == one.key && last.LastModified.Equal(at) {
+			one.newer = v.last
+		} else {
+			page = v.free(page, v.last)
+		}
+		v.pending[one.Key], v.last = one, one.Key
+	}
+	if end {
+		page = v.free(page, v.last)
 	}
 	return page
+}
+
+// free ends the wait of a version, if there is one, and appends it to a page.
+func (v *Versions) free(page []bucket.Object, listed string) []bucket.Object {
+	one, found := v.pending[listed]
+	if !found {
+		return page
+	}
+	one.waits = false
+	v.pending[listed] = one
+	return append(page, one.Object)
+}
+
+// forget removes a version, and ends the wait of the one that waits for it.
+func (v *Versions) forget(listed string) {
+	newer := v.pending[listed].newer
+	delete(v.pending, listed)
+	_ = v.free(nil, newer)
 }
 
 func (v *Versions) rest() []bucket.Object {
@@ -170,7 +206,9 @@ func (v *Versions) rest() []bucket.Object {
 	defer v.mu.Unlock()
 	var rest []bucket.Object
 	for _, one := range v.pending {
-		rest = append(rest, one.Object)
+		if !one.waits {
+			rest = append(rest, one.Object)
+		}
 	}
 	return rest
 }
@@ -189,9 +227,9 @@ func (v *Versions) Get(ctx context.Context, listed string) (bucket.Object, io.Re
 	switch {
 	case errors.Is(err, bucket.ErrNotFound):
 		v.gone++
-		delete(v.pending, listed)
+		v.forget(listed)
 	case err == nil && bucket.Ignored(object):
-		delete(v.pending, listed)
+		v.forget(listed)
 	case err == nil && !slices.Contains(v.read[object.Ref], listed):
 		v.read[object.Ref] = append(v.read[object.Ref], listed)
 	}
@@ -211,7 +249,7 @@ func (v *Versions) Delete(_ context.Context, refs []bucket.Ref) []error {
 			continue
 		}
 		oldest := slices.MinFunc(keys, func(a, b string) int { return v.pending[a].LastModified.Compare(v.pending[b].LastModified) })
-		delete(v.pending, oldest)
+		v.forget(oldest)
 		if v.read[ref] = slices.DeleteFunc(keys, func(key string) bool { return key == oldest }); len(v.read[ref]) == 0 {
 			delete(v.read, ref)
 		}

@@ -15,15 +15,19 @@ import (
 )
 
 // versionServer answers the three operations of a replay as S3's API reference documents
-// them, from the versions of two keys, a page of two at a time.
+// them, a page of two versions at a time.
 type versionServer struct {
-	status string      // of the versioning
-	cut    atomic.Bool // the next GetObject breaks off
-	gone   string      // id of a version that has expired
+	status   string // of the versioning
+	versions []stored
+	cut      atomic.Bool // the next GetObject breaks off
+	gone     string      // id of a version that has expired
 }
 
-// versionsOf has the key "a" written twice with the same content, and once with another.
-var versionsOf = []struct{ key, id, etag, time, body string }{
+// stored is a version of a key, written at a time.
+type stored struct{ key, id, etag, time, body string }
+
+// someVersions has the key "a" written twice with the same content, and once with another.
+var someVersions = []stored{
 	{"a", "3", `"x"`, "2026-01-03T00:00:00.000Z", "same"},
 	{"a", "2", `"y"`, "2026-01-02T00:00:00.000Z", "other"},
 	{"a", "1", `"x"`, "2026-01-01T00:00:00.000Z", "same"},
@@ -45,20 +49,20 @@ func (s *versionServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *versionServer) list(w io.Writer, after string) {
 	from := 0
 	if after != "" {
-		from = 1 + slices.IndexFunc(versionsOf, func(v struct{ key, id, etag, time, body string }) bool { return v.id == after })
+		from = 1 + slices.IndexFunc(s.versions, func(v stored) bool { return v.id == after })
 	}
-	to := min(from+2, len(versionsOf))
-	_, _ = fmt.Fprintf(w, "<ListVersionsResult><Name>b</Name><IsTruncated>%t</IsTruncated>", to < len(versionsOf))
-	for _, v := range versionsOf[from:to] {
+	to := min(from+2, len(s.versions))
+	_, _ = fmt.Fprintf(w, "<ListVersionsResult><Name>b</Name><IsTruncated>%t</IsTruncated>", to < len(s.versions))
+	for _, v := range s.versions[from:to] {
 		_, _ = fmt.Fprintf(w, "<Version><Key>%s</Key><VersionId>%s</VersionId><ETag>%s</ETag><Size>%d</Size><LastModified>%s</LastModified></Version>", v.key, v.id, v.etag, len(v.body), v.time)
 	}
-	last := versionsOf[to-1]
+	last := s.versions[to-1]
 	_, _ = fmt.Fprintf(w, "<DeleteMarker><Key>a</Key><VersionId>9</VersionId><LastModified>2026-01-05T00:00:00.000Z</LastModified></DeleteMarker>"+
 		"<NextKeyMarker>%s</NextKeyMarker><NextVersionIdMarker>%s</NextVersionIdMarker></ListVersionsResult>", last.key, last.id)
 }
 
 func (s *versionServer) get(w http.ResponseWriter, r *http.Request, id string) {
-	for _, v := range versionsOf {
+	for _, v := range s.versions {
 		if v.id != id || s.gone == id {
 			continue
 		}
@@ -96,7 +100,7 @@ func listed(t *testing.T, v *Versions) (keys []string) {
 // TestVersions: each version is listed once and read with its own key, ETag and time; what
 // is not deleted is listed again.
 func TestVersions(t *testing.T) {
-	server := &versionServer{status: enabled}
+	server := &versionServer{status: enabled, versions: someVersions}
 	serve(t, server)
 	v, err := open(t, Options{}).Versions(t.Context(), time.Time{}, time.Time{})
 	if err != nil {
@@ -113,7 +117,7 @@ func TestVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		content, err := io.ReadAll(body)
-		want := versionsOf[3-id]
+		want := someVersions[3-id]
 		if err != nil || string(content) != want.body || o.Key != "a" || o.ETag != want.etag || o.LastModified.Format(time.RFC3339) != "2026-01-0"+fmt.Sprint(id)+"T00:00:00Z" {
 			t.Errorf("version %d: %+v %q %v", id, o, content, err)
 		}
@@ -136,7 +140,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestVersionsOfATime(t *testing.T) {
-	serve(t, &versionServer{status: "<Status>Suspended</Status>"})
+	serve(t, &versionServer{status: "<Status>Suspended</Status>", versions: someVersions})
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
 	for _, test := range []struct {
 		since, until time.Time
@@ -154,6 +158,38 @@ func TestVersionsOfATime(t *testing.T) {
 	}
 }
 
+// TestVersionsOfASecond: versions with one key and one LastModified are listed one after the
+// other, the oldest first, also those of two pages, and where one has gone.
+func TestVersionsOfASecond(t *testing.T) {
+	const second, later = "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
+	server := &versionServer{status: enabled, gone: "2", versions: []stored{
+		{"a", "5", `"v"`, later, "5"}, {"a", "4", `"w"`, second, "4"}, {"a", "3", `"x"`, second, "3"}, {"a", "2", `"y"`, second, "2"}, {"a", "1", `"z"`, second, "1"},
+		{"b", "6", `"z"`, second, "6"},
+	}}
+	serve(t, server)
+	v, err := open(t, Options{}).Versions(t.Context(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a1 a5 b6", "a2", "a3", "a4", ""} {
+		keys := listed(t, v)
+		for _, key := range keys {
+			o, body, err := v.Get(t.Context(), key)
+			if errors.Is(err, bucket.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = body.Close()
+			v.Delete(t.Context(), []bucket.Ref{o.Ref})
+		}
+		if got := strings.ReplaceAll(strings.Join(keys, " "), "?versionId=", ""); got != want {
+			t.Errorf("listed %q, want %q", got, want)
+		}
+	}
+}
+
 func TestNotVersioned(t *testing.T) {
 	serve(t, &versionServer{})
 	if _, err := open(t, Options{}).Versions(t.Context(), time.Time{}, time.Time{}); !errors.Is(err, ErrNotVersioned) {
@@ -164,7 +200,7 @@ func TestNotVersioned(t *testing.T) {
 // TestVersionsAfterFailures: a listing goes on where it failed, a response that is none is
 // an error, and a listing may have other ETags than the versions.
 func TestVersionsAfterFailures(t *testing.T) {
-	inner := &versionServer{status: enabled}
+	inner := &versionServer{status: enabled, versions: someVersions}
 	answer := ""
 	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		second := r.URL.Query().Get("version-id-marker") != ""
@@ -199,7 +235,7 @@ func TestVersionsAfterFailures(t *testing.T) {
 	for i, answered := range []string{"denied", "<html>maintenance</html>", ""} {
 		answer = answered
 		keys, err := list()
-		want := [][]string{{"a?versionId=2", "a?versionId=3"}, nil, {"a?versionId=1", "b?versionId=null"}}[i]
+		want := [][]string{{"a?versionId=3"}, nil, {"a?versionId=1", "a?versionId=2", "b?versionId=null"}}[i] // 2 may have had an older one of its time
 		if !slices.Equal(keys, want) || (err != nil) != (answered != "") {
 			t.Errorf("listing %d: %q, %v", i, keys, err)
 		}
