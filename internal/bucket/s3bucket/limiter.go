@@ -11,8 +11,8 @@ import (
 const LeastConcurrency = 16
 
 const (
-	// firstLimit is the limit before the first answers.
-	firstLimit = 64
+	// startLimit is the limit at which the start ends.
+	startLimit = 64
 	// tolerated is the share of refusals that every store has at times.
 	tolerated = 0.05
 	// trialPause is how many windows pass after a trial that did not help, at most.
@@ -20,9 +20,14 @@ const (
 )
 
 // limiter finds out how many reads of objects should be in flight, from the store's answers.
-// It looks at windows of as many reads as the limit is (64 at least; twice as many once the
-// store has refused one, or the limit has been found), and tries another limit in the next
-// window:
+//
+// In the start each answer raises the limit by one, up to startLimit, as in TCP's slow start.
+// It ends when the store has answered there, or when it refuses a read, which halves the
+// limit.
+//
+// Then the limiter looks at windows of as many reads as the limit is (64 at least; twice as
+// many once the store has refused one, or the limit has been found), and tries another limit
+// in the next window:
 //
 //  1. If the store refuses more reads than tolerated, it tries as few as the store allowed.
 //     This helps if the store then refuses no more than tolerated, or half as many as before:
@@ -30,15 +35,17 @@ const (
 //  2. Else, if about all allowed reads were in flight, it tries twice as many, and a half more
 //     once more have not helped or reads were refused. This helps if the store refuses hardly
 //     more, and if an answer takes longer by less than a third of what the limit grows by: else
-//     more reads only wait.
+//     more reads only wait. If the store refuses many at any rate, the limit does not pass
+//     startLimit.
 //
-// A trial that did not help is undone, and repeated later.
+// A trial that did not help is undone, at once if the store refuses many, and repeated later.
 //
 // The limiter holds up no request: the worker begins no more reads than the limit.
 type limiter struct {
-	most int
+	least, most int
 
 	mu       sync.Mutex
+	starting bool
 	limit    int
 	before   int // limit of the window before
 	inFlight int
@@ -52,7 +59,7 @@ type limiter struct {
 
 // window counts the reads that end under one limit.
 type window struct {
-	earlier           int // answers to reads that began under the limit before; not counted
+	earlier           int // reads that began under the limit before; not counted
 	answers, refusals int
 	took              time.Duration // of all answers
 	full              bool          // three quarters of the limit were in flight
@@ -67,11 +74,8 @@ func (w window) refused() float64 {
 func (w window) average() float64 { return w.took.Seconds() / float64(max(w.answers, 1)) }
 
 func newLimiter(most int) *limiter {
-	l := &limiter{most: most, lessPause: 1}
-	first := min(firstLimit, most)
-	l.limit = first
-	l.set(first, first)
-	return l
+	least := min(LeastConcurrency, most)
+	return &limiter{least: least, most: most, limit: least, before: least, starting: true, lessPause: 1}
 }
 
 // observe sends a request, and learns from the answer if it is a read of an object. A nil
@@ -115,8 +119,11 @@ func (l *limiter) end(took time.Duration, refused bool) {
 	l.inFlight--
 	w := &l.recent
 	switch {
+	case l.starting:
+		l.start(took > 0, refused)
+		return
 	case w.earlier > 0:
-		if took > 0 {
+		if took > 0 || refused {
 			w.earlier--
 		}
 		return
@@ -126,12 +133,30 @@ func (l *limiter) end(took time.Duration, refused bool) {
 		w.answers++
 		w.took += took
 	}
-	enough := max(l.limit, firstLimit)
+	enough := max(l.limit, startLimit)
 	if l.found || w.refusals > 0 { // the differences are small
 		enough *= 2
 	}
-	if w.answers+w.refusals >= enough {
+	onTrial := l.limit > l.before
+	if w.answers+w.refusals >= enough || onTrial && float64(w.refusals) > l.refusable()*float64(enough) {
 		l.decide()
+	}
+}
+
+func (l *limiter) start(answered, refused bool) {
+	if answered {
+		l.recent.answers++
+	}
+	end := min(startLimit, l.most)
+	switch l.starting = !refused && l.recent.answers < 2*end; {
+	case refused:
+		l.found = true
+		half := max(l.limit/2, l.least)
+		l.set(half, half)
+	case l.starting:
+		l.limit = min(l.least+l.recent.answers, end)
+	default:
+		l.set(end, end)
 	}
 }
 
@@ -142,7 +167,7 @@ func (l *limiter) decide() {
 	case ratio > 1 && !seen.full: // the worker had no more to read
 		l.set(l.before, l.before)
 		return
-	case ratio > 1 && (seen.refused() > l.previous.refused()+tolerated || seen.average() > l.previous.average()*(1+(ratio-1)/3)):
+	case ratio > 1 && (seen.refused() > l.refusable() || seen.average() > l.previous.average()*(1+(ratio-1)/3)):
 		l.found, l.untilMore = true, trialPause
 		l.set(l.before, l.before)
 		return
@@ -151,23 +176,33 @@ func (l *limiter) decide() {
 		l.set(l.before, l.before)
 		return
 	}
-	switch refused := seen.refused() > tolerated; {
-	case refused && l.untilLess == 0:
+	refused := seen.refused() > tolerated
+	switch {
+	case refused && l.untilLess == 0 && l.limit > l.least:
 		l.found = true
-		next = max(int(0.9*float64(l.limit)*(1-seen.refused())), min(LeastConcurrency, l.limit))
-	case refused, !seen.full, l.untilMore > 0:
+		next = max(int(0.9*float64(l.limit)*(1-seen.refused())), l.least)
+	case !seen.full, l.untilMore > 0, refused && l.limit >= startLimit:
 	case l.found:
 		next += next / 2
 	default:
 		next *= 2
 	}
+	if refused && next > l.limit {
+		next = min(next, startLimit)
+	}
 	l.previous = seen
 	l.set(min(next, l.most), l.limit)
 }
 
+// refusable returns the share of reads that the store may refuse where a trial of more helps.
+func (l *limiter) refusable() float64 { return l.previous.refused() + tolerated }
+
 // set begins a window. The limit is on trial if it was another one before.
 func (l *limiter) set(limit, before int) {
-	l.recent = window{earlier: l.limit}
+	l.recent = window{}
+	if limit != l.limit {
+		l.recent.earlier = l.limit
+	}
 	l.limit, l.before = limit, before
 }
 

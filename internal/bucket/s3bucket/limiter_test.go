@@ -104,8 +104,9 @@ func TestLimiter(t *testing.T) {
 		"stays where more requests only wait longer": {&simulated{latency: time.Millisecond, capacity: 32, requests: 20_000}, 64, 80, 0},
 		"grows to what the store allows":             {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(2000, 2000/20), requests: 40_000}, 85, 125, 5},
 		"shrinks to what the store allows":           {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(600, 600/20), requests: 20_000}, 24, 37, 5},
+		"hardly asks for more at the start":          {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(600, 600/20), requests: 2000}, 16, 37, 8},
 		"never shrinks below the least":              {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(330, 330/20), requests: 5000}, 16, 20, 8},
-		"stays where the store fails at any rate":    {&simulated{latency: 50 * time.Millisecond, fails: 0.5, requests: 20_000}, 56, 80, 110},
+		"stays where the store fails at any rate":    {&simulated{latency: 50 * time.Millisecond, fails: 0.5, requests: 20_000}, 40, 64, 110},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -159,6 +160,7 @@ func TestLimiterCountsFailures(t *testing.T) {
 		{t.Context(), http.MethodDelete, "http://s3.test/bucket/key", 512},
 	} {
 		l := newLimiter(512)
+		l.starting = false
 		l.set(512, 512)
 		l.recent.earlier = 0
 		for range 1024 {
@@ -173,5 +175,27 @@ func TestLimiterCountsFailures(t *testing.T) {
 		if got := l.current(); got != test.want || l.inFlight != 0 {
 			t.Errorf("%s %s: the limit is %d, %d in flight, want %d and 0", test.method, test.url, got, l.inFlight, test.want)
 		}
+	}
+}
+
+// TestLimiterCollapse: the limit falls again where a store that serves some reads at a time
+// refuses all of more.
+func TestLimiterCollapse(t *testing.T) {
+	l := newLimiter(512)
+	for range 10_000 {
+		n := l.current()
+		for range n {
+			l.begin()
+		}
+		for range n {
+			if n <= 100 {
+				l.end(20*time.Millisecond, false)
+			} else {
+				l.end(0, true)
+			}
+		}
+	}
+	if got := l.current(); got > 100 {
+		t.Errorf("the limit is %d where a store serves 100", got)
 	}
 }
