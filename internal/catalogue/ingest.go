@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,11 +176,11 @@ func (c *Catalogue) insertIngest() database.Insertion {
 	return database.Insertion{Head: "INSERT INTO ingest (applied_day, object_key, object_time, part, outcome)", Columns: 5, Tail: c.db.OnDuplicate("applied_day, object_key, object_time, part")}
 }
 
-// maxIngests bounds the entries that Ingests returns, and maxDays the days on which it
-// looks for them.
+// maxIngests bounds the entries that Ingests returns. It looks for them on daysAtOnce days
+// at a time.
 const (
 	maxIngests = 25
-	maxDays    = 1000
+	daysAtOnce = 100
 )
 
 // Ingests returns the newest entries of the ingest log for a key.
@@ -191,17 +192,27 @@ func (c *Catalogue) Ingests(ctx context.Context, key string) ([]report.Ingest, e
 	return entries, nil
 }
 
-// ingests looks the key up on each kept day.
+// ingests looks the key up on each kept day, the latest first.
 func (c *Catalogue) ingests(ctx context.Context, key string) ([]report.Ingest, error) {
 	all := []report.Ingest{}
-	days, err := loggedDays(ctx, c.db.Reader(), maxDays)
-	if err != nil || len(days) == 0 {
-		return all, err
+	for before := int64(math.MaxInt64); len(all) < maxIngests; {
+		days, err := loggedDays(ctx, c.db.Reader(), before)
+		if err != nil || len(days) == 0 {
+			return all, err
+		}
+		found, err := c.ingestsOf(ctx, key, days, maxIngests-len(all))
+		if err != nil {
+			return nil, err
+		}
+		all, before = append(all, found...), days[len(days)-1]
 	}
-	args := append([]any{key}, days...)
+	return all, nil
+}
+
+func (c *Catalogue) ingestsOf(ctx context.Context, key string, days []int64, most int) (found []report.Ingest, err error) {
 	query := "SELECT object_time, part, outcome FROM ingest" + c.db.Force("PRIMARY") +
 		" WHERE object_key = ? AND applied_day IN " + database.Tuples(1, len(days)) + " ORDER BY applied_day DESC, object_time DESC, part DESC LIMIT ?"
-	rows, err := c.db.Reader().QueryContext(ctx, query, append(args, maxIngests)...)
+	rows, err := c.db.Reader().QueryContext(ctx, query, slices.Concat([]any{key}, anys(days), []any{most})...)
 	if err != nil {
 		return nil, err
 	}
@@ -220,21 +231,24 @@ func (c *Catalogue) ingests(ctx context.Context, key string) ([]report.Ingest, e
 			return nil, err
 		}
 		i.ObjectTime = at.Time()
-		all = append(all, i)
+		found = append(found, i)
 	}
-	return all, rows.Err()
+	return found, rows.Err()
 }
 
-// loggedDays returns the last days of the ingest log, the latest first, at most most.
-func loggedDays(ctx context.Context, q database.Querier, most int) ([]any, error) {
-	var first, last sql.NullInt64
-	err := q.QueryRowContext(ctx, "SELECT (SELECT MIN(applied_day) FROM ingest), (SELECT MAX(applied_day) FROM ingest)").Scan(&first, &last)
-	if err != nil || !first.Valid {
-		return nil, err
-	}
-	var days []any
-	for day := last.Int64; day >= first.Int64 && len(days) < most; day-- {
-		days = append(days, day)
+// loggedDays returns the last days before one of which the ingest log has entries, the
+// latest first. It asks for one after the other: days without entries, which are many after
+// a wrong clock, cost nothing.
+func loggedDays(ctx context.Context, q database.Querier, before int64) (days []int64, err error) {
+	for len(days) < daysAtOnce {
+		var day sql.NullInt64
+		if err := q.QueryRowContext(ctx, "SELECT MAX(applied_day) FROM ingest WHERE applied_day < ?", before).Scan(&day); err != nil {
+			return nil, err
+		}
+		if !day.Valid {
+			break
+		}
+		days, before = append(days, day.Int64), day.Int64
 	}
 	return days, nil
 }

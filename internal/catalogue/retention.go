@@ -16,7 +16,17 @@ const (
 	pruneRows  = 500
 	pruneLease = time.Minute // after which another process may take over
 	pruneEvery = time.Hour   // pause after a complete run
+	// releaseTimeout bounds the release of the lease after ctx is done; else it ends by
+	// itself.
+	releaseTimeout = 2 * time.Second
 )
+
+// clockAhead is longer than clocks of healthy machines differ, and than pruneEvery. A stored
+// time further ahead is of a wrong clock.
+const clockAhead = 2 * time.Hour
+
+// wrongFrom returns the least time, in milliseconds, that is of a wrong clock.
+func (c *Catalogue) wrongFrom() int64 { return c.db.Now().Add(clockAhead).UnixMilli() }
 
 // Prune deletes rejections and changes older than the given times, until none is left or
 // ctx is done. The ingest log is kept as long as changes are, in whole days. Prune does
@@ -34,7 +44,9 @@ func (c *Catalogue) Prune(ctx context.Context, rejections, changes time.Time) (d
 	}
 	// Release the lease also when ctx is done, so that another process need not wait for
 	// its end.
-	if extended := c.extendPruning(context.WithoutCancel(ctx), next); err == nil {
+	releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if extended := c.extendPruning(releasing, next); err == nil {
 		err = extended
 	}
 	return err == nil, err
@@ -79,13 +91,12 @@ func (c *Catalogue) pruneAll(ctx context.Context, rejections, changes time.Time)
 	return nil
 }
 
-// claimPruning takes the lease if nobody holds it. It ignores a lease further ahead than
-// any can be: that process had a wrong clock.
+// claimPruning takes the lease if nobody holds it. It ignores a lease of a wrong clock.
 func (c *Catalogue) claimPruning(ctx context.Context) (claimed bool, err error) {
 	err = c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
 		now := c.db.Now()
-		result, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1 AND (next_pruning <= ? OR next_pruning > ?)",
-			now.Add(pruneLease).UnixMilli(), now.UnixMilli(), now.Add(2*pruneEvery).UnixMilli())
+		result, err := tx.ExecContext(ctx, "UPDATE catalogue SET next_pruning = ? WHERE id = 1 AND (next_pruning <= ? OR next_pruning >= ?)",
+			now.Add(pruneLease).UnixMilli(), now.UnixMilli(), c.wrongFrom())
 		if err != nil {
 			return err
 		}
@@ -121,7 +132,8 @@ func (c *Catalogue) pruneRejections(ctx context.Context, tx *sql.Tx, before time
 }
 
 // pruneChanges deletes from the oldest revision up to the first that is not old, so
-// that workers whose clocks differ make no holes in the log.
+// that workers whose clocks differ make no holes in the log. A time of a wrong clock counts
+// as old: it would keep all later changes.
 func (c *Catalogue) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
 	rows, err := tx.QueryContext(ctx, "SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT ?", pruneRows)
 	if err != nil {
@@ -134,7 +146,7 @@ func (c *Catalogue) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Ti
 		if err := rows.Scan(&revision, &changedAt); err != nil {
 			return 0, err
 		}
-		if changedAt >= before.UnixMilli() {
+		if changedAt >= before.UnixMilli() && changedAt < c.wrongFrom() {
 			break
 		}
 		n, last = n+1, revision

@@ -39,7 +39,8 @@ func (c *Catalogue) Revision(ctx context.Context) (revision int64, err error) {
 	return revision, nil
 }
 
-// Status returns the freshness of the catalogue.
+// Status returns the freshness of the catalogue. A time of a wrong clock is returned as
+// never.
 func (c *Catalogue) Status(ctx context.Context) (report.Status, error) {
 	var s report.Status
 	err := c.db.Reader().QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&s.Revision, &s.Movies)
@@ -59,7 +60,7 @@ func (c *Catalogue) Status(ctx context.Context) (report.Status, error) {
 		if err := rows.Scan(&w.Shard, &pass, &commit, &w.ObjectsWaiting, &oldest); err != nil {
 			return report.Status{}, fmt.Errorf("read status: %w", err)
 		}
-		w.LastPass, w.LastCommit = fromMilli(pass), fromMilli(commit)
+		w.LastPass, w.LastCommit = c.past(pass), c.past(commit)
 		if oldest.Valid {
 			at := time.UnixMilli(oldest.Int64).UTC()
 			w.OldestWaiting = &at
@@ -70,4 +71,12 @@ func (c *Catalogue) Status(ctx context.Context) (report.Status, error) {
 		return report.Status{}, fmt.Errorf("read status: %w", err)
 	}
 	return s, nil
+}
+
+// past returns a stored time, zero if it is of a wrong clock.
+func (c *Catalogue) past(milli int64) time.Time {
+	if milli >= c.wrongFrom() {
+		return time.Time{}
+	}
+	return fromMilli(milli)
 }

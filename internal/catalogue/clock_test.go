@@ -1,0 +1,110 @@
+package catalogue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"jpmovies/internal/catalogue/cataloguetest"
+	"jpmovies/internal/database"
+	"jpmovies/internal/database/databasetest"
+	"jpmovies/internal/movie"
+	"jpmovies/internal/report"
+)
+
+// TestWrongClock: a process whose clock is years ahead does not hide what others write, before
+// and after, from the ingest log and the status, and does not keep the change log.
+func TestWrongClock(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		o.Now = func() time.Time { return now }
+		c := cataloguetest.Open(t, o)
+		apply := func(key string) {
+			t.Helper()
+			u := cataloguetest.Update(1, key, 2000, nil, nil)
+			u.Stamp.Key = key
+			if _, err := c.Apply(t.Context(), movie.Batch{Objects: []movie.Object{{Key: key, ETag: "e", Time: u.Stamp.Time}}, Updates: []movie.Update{u}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reported := func(shard string, waiting int) {
+			t.Helper()
+			if err := c.Report(t.Context(), report.Worker{Shard: shard, LastPass: now, LastCommit: now, ObjectsWaiting: waiting}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		apply("before")
+		now = now.AddDate(5, 0, 0)
+		apply("wrong clock")
+		reported("", 7)
+		now = now.AddDate(-5, 0, 0).Add(time.Minute)
+		apply("after")
+		reported("0/2", 500)
+		for _, key := range []string{"before", "wrong clock", "after"} {
+			if found, err := c.Ingests(t.Context(), key); len(found) != 1 || err != nil {
+				t.Errorf("%q was applied: %v %v", key, found, err)
+			}
+		}
+		s, err := c.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if current := report.Current(s.Workers); len(current) != 1 || current[0].ObjectsWaiting != 500 {
+			t.Errorf("current workers: %+v", current)
+		}
+		for _, w := range s.Workers {
+			if w.LastPass.After(now) || w.LastCommit.After(now) {
+				t.Errorf("a time of the wrong clock: %+v", w)
+			}
+		}
+		for day := range 60 {
+			now = now.AddDate(0, 0, 1)
+			apply(fmt.Sprint("day ", day))
+		}
+		done, err := c.Prune(t.Context(), now.AddDate(0, 0, -30), now.AddDate(0, 0, -30))
+		changes, listed := c.Changes(t.Context(), 33, 1000)
+		if !done || err != nil || listed != nil || len(changes) != 30 {
+			t.Errorf("pruned: %v %v; %d changes after revision 33 are kept, want 30: %v", done, err, len(changes), listed)
+		}
+	})
+}
+
+// TestStopWhilePruning: the end of a process does not wait for a database that is busy, to
+// release the lease of the pruning.
+func TestStopWhilePruning(t *testing.T) {
+	o := databasetest.SQLite(t)
+	c := cataloguetest.Open(t, o)
+	const rejections = 5000 // of which each step deletes 500
+	var b movie.Batch
+	for i := range int64(rejections) {
+		b.Rejections = append(b.Rejections, movie.Rejection{Key: "key", Position: i})
+	}
+	if _, err := c.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	raw := databasetest.Raw(t, o)
+	raw.SetMaxOpenConns(1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := c.Prune(ctx, time.Now().Add(time.Hour), time.Now())
+		ended <- err
+	}()
+	for left := rejections; left == rejections; {
+		if err := raw.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM rejection").Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+	}
+	databasetest.Exec(t, raw, "BEGIN IMMEDIATE")
+	stop()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("all were deleted before the stop")
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("Prune outlives its context by 15 s")
+	}
+	databasetest.Exec(t, raw, "ROLLBACK")
+}
