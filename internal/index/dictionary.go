@@ -18,11 +18,12 @@ import (
 // automaton that takes little memory and finds prefixes and misspelt words. An FST cannot
 // be changed, so new texts are kept in a map beside it until they are many.
 type dictionary struct {
-	n     uint32 // number of texts
-	texts vector[string]
-	sets  vector[set]
-	base  *vellum.FST // nil when empty
-	fresh *btree.Map[string, uint32]
+	n      uint32 // number of texts
+	unused uint32 // texts that had no movies (or people) when the FST was built
+	texts  vector[string]
+	sets   vector[set]
+	base   *vellum.FST // nil when empty
+	fresh  *btree.Map[string, uint32]
 }
 
 // find returns the number of a text.
@@ -181,8 +182,12 @@ func (w *dictionaryWriter) commit() (dictionary, error) {
 // rebuild builds an FST of all texts.
 func (w *dictionaryWriter) rebuild() error {
 	order := make([]uint32, w.n)
+	w.unused = 0
 	for i := range order {
 		order[i] = uint32(i)
+		if w.sets.at(uint32(i)).len() == 0 {
+			w.unused++
+		}
 	}
 	slices.SortFunc(order, func(a, b uint32) int { return strings.Compare(w.texts.at(a), w.texts.at(b)) })
 	var out bytes.Buffer

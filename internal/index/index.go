@@ -45,6 +45,17 @@ func (x *Index) Revision() int64 { return x.revision }
 // Len returns the number of visible movies.
 func (x *Index) Len() int { return int(x.all.GetCardinality()) } //nolint:gosec // ids are below 2^32
 
+// wasteful reports whether most texts of a large dictionary are unused: the movies that had
+// them have changed. A dictionary only grows, so a load makes it smaller.
+func (x *Index) wasteful() bool {
+	for _, d := range []*dictionary{&x.words.dictionary, &x.people, &x.peopleWords.dictionary, &x.genres} {
+		if d.unused > max(mostFresh, d.n/2) {
+			return true
+		}
+	}
+	return false
+}
+
 // Movie returns a visible movie.
 func (x *Index) Movie(id int64) (m movie.Movie, found bool) {
 	if !x.visible(id) {

@@ -57,11 +57,12 @@ func (m *Mirror) Progress() Progress {
 }
 
 // Follow updates the index to the source's revision. It loads all movies when there is no
-// index yet, when the catalogue was restored from a copy or replaced, and when changes
-// that it needs are no longer kept. An error leaves the index as it was.
+// index yet, when the catalogue was restored from a copy or replaced, when changes that it
+// needs are no longer kept, and when most of its names are of no movie any more. An error
+// leaves the index as it was.
 func (m *Mirror) Follow(ctx context.Context) error {
 	before := m.current.Load()
-	if before == nil {
+	if before == nil || before.wasteful() {
 		return m.load(ctx)
 	}
 	b := before.Change()

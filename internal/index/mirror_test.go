@@ -19,6 +19,7 @@ type source struct {
 	log    []movie.Mark // one for each revision
 	kept   int          // the log is pruned up to this place
 	fault  func() error
+	loads  int // snapshots
 }
 
 var errFault = errors.New("fault")
@@ -44,6 +45,7 @@ func (s *source) give(ids []int64, each func([]movie.State) error) error {
 }
 
 func (s *source) Snapshot(_ context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
+	s.loads++
 	if err := errors.Join(s.fault(), begin(s.mark(), int64(len(s.states)))); err != nil {
 		return err
 	}
@@ -137,5 +139,29 @@ func checkVersion(t *testing.T, x *index.Index, states map[int64]movie.State, re
 		if found != (known && !state.Hidden) || string(fields) != string(state.Fields) {
 			t.Errorf("movie %d is %q at revision %d, want %q", id, fields, revision, state.Fields)
 		}
+	}
+}
+
+// TestMirrorForgets: a catalogue whose movies change for ever does not make the index grow for
+// ever: it is loaded again when most of its names are of no movie any more.
+func TestMirrorForgets(t *testing.T) {
+	s := &source{states: map[int64]movie.State{}, fault: func() error { return nil }}
+	m := index.NewMirror(s)
+	const steps = 40
+	for step := range steps {
+		for id := range int64(1000) {
+			film := movie.Movie{Identity: movie.Identity{Title: "A", Year: 2000}, Cast: []string{fmt.Sprint("Seen by ", step, " ", id)}}
+			s.states[id+1] = movie.State{ID: id + 1, Identity: film.Identity, Fields: film.AppendFields(nil)}
+			s.log = append(s.log, movie.Mark{Revision: int64(len(s.log) + 1), Movie: id + 1, ChangedAt: 1})
+		}
+		if err := m.Follow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := m.Index().People(movie.Filter{}, nil, "", 1); err != nil || found.Total != 1000 {
+			t.Fatalf("step %d: %d people, want 1000: %v", step, found.Total, err)
+		}
+	}
+	if s.loads < 2 || s.loads > steps/5 {
+		t.Errorf("%d loads in %d steps", s.loads, steps)
 	}
 }
