@@ -117,13 +117,18 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins, objects []*obj
 		r := b.Rejections[0]
 		i := slices.IndexFunc(objects, func(o *objectInFlight) bool { return o.Ref == bucket.Ref{Key: r.Key, ETag: r.ObjectETag} })
 		p.hold(objects[i], r.Position, refusal)
-	default:
+	case n == 1:
 		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
+	default: // objects without updates
+		for _, object := range objects {
+			p.hold(object, 0, refusal)
+		}
 	}
 	return nil
 }
 
 // hold keeps an object in the bucket, for an operator to change the database server.
+// Position 0 is no update, but the object's entry in the ingest log.
 func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.RefusedError) {
 	object.failed.Store(true)
 	p.fail(fmt.Errorf("update %d of %q stays in the bucket: %w", position, object.Key, refusal.Reason), func(c *counts) { c.CommitFailed++ })

@@ -73,6 +73,24 @@ func decodeAll(t *testing.T, body []byte) (updates []movie.Update) {
 	return updates
 }
 
+// TestRefusedWithoutUpdates: objects without updates, whose entries in the ingest log the
+// database refuses, stay and are named in the error.
+func TestRefusedWithoutUpdates(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	db.fault = func(_ movie.Batch, applied bool) error {
+		if applied {
+			return nil
+		}
+		return &movie.RefusedError{Reason: errors.New("no entry")}
+	}
+	store.Put("one", []byte("[]"))
+	store.Put("two", []byte("[]"))
+	err := newTestWorker(store, db).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `"one"`) || !strings.Contains(err.Error(), `"two"`) || !strings.Contains(err.Error(), "no entry") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestNamesTooLong: an object whose key or ETag is too long for the database stays and is
 // named in the error; the other objects are applied.
 func TestNamesTooLong(t *testing.T) {

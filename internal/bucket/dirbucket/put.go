@@ -3,6 +3,7 @@ package dirbucket
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -28,8 +29,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	if err := root.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
-	partial := filepath.Join(filepath.Dir(name), ".put-"+filepath.Base(name))
-	defer func() { _ = root.Remove(partial) }() // else it would stay, hidden
+	partial := filepath.Join(filepath.Dir(name), ".put-"+rand.Text()) // others may put the same key
+	defer func() { _ = root.Remove(partial) }()                       // else it would stay, hidden
 	if err := writeNew(root, partial, body); err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}

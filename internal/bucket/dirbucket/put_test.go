@@ -1,11 +1,15 @@
 package dirbucket
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -38,5 +42,29 @@ func TestPut(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(dir, "a", "b"))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// TestPutAtOnce: of several puts of a key at the same time one succeeds, and its object is whole.
+// A name may be as long as the system allows.
+func TestPutAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, Options{})
+	key := strings.Repeat("k", 250) + ".json"
+	var puts sync.WaitGroup
+	var put atomic.Int64 // size of what was put
+	for i := range 20 {
+		body := bytes.Repeat([]byte{'x'}, 100_000+i)
+		puts.Go(func() {
+			switch err := b.Put(t.Context(), key, body); {
+			case err == nil && put.CompareAndSwap(0, int64(len(body))), errors.Is(err, fs.ErrExist):
+			default:
+				t.Errorf("put: %v", err)
+			}
+		})
+	}
+	puts.Wait()
+	if info, err := os.Stat(filepath.Join(dir, key)); err != nil || info.Size() != put.Load() {
+		t.Errorf("%v, want %d bytes: %v", info, put.Load(), err)
 	}
 }

@@ -77,7 +77,7 @@ func (b *Bucket) Probe(ctx context.Context) error {
 		if errs[i] != nil {
 			b.logFailedTry(ways[i], errs[i])
 		}
-		if proofs[i] {
+		if proofs[i] || errs[i] != nil && b.Way() == ways[i] { // a failed try disproves nothing
 			best = ways[i]
 		}
 	}

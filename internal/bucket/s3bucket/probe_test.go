@@ -77,6 +77,26 @@ func TestProbeLetsTheDrainBegin(t *testing.T) {
 	}
 }
 
+// TestFailedProbeKeepsTheProvenWay: a later probe that fails does not make deletes unsafe.
+func TestFailedProbeKeepsTheProvenWay(t *testing.T) {
+	for _, proven := range []struct{ denied, way string }{{"DeleteObjects", WaySingle}, {"DeleteObject", WayBatch}} {
+		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: refuseOn(proven.denied, "AccessDenied")}
+		serve(t, server)
+		b := open(t, Options{})
+		if err := b.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		server.Refuse = refuseOn("PutObject", "AccessDenied")
+		b.reprobes.bringForward()
+		for range b.List(t.Context()) {
+			break
+		}
+		if b.Way() != proven.way {
+			t.Errorf("way %q after a failed probe, want %q", b.Way(), proven.way)
+		}
+	}
+}
+
 // unsupportedCode reports whether the code says that the server will never support the request.
 func unsupportedCode(code string) bool { return code == "InvalidRequest" }
 
