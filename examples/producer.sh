@@ -5,8 +5,11 @@
 #   echo '{"title": "My film", "year": 2026}' >film.json
 #   MOVIES_BUCKET_DIR=jpmovies-demo/inbox examples/producer.sh film.json
 set -eu
+n=0
 for file in "$@"; do
-  key=$(date -u +%Y%m%dT%H%M%SZ)-$(basename "$file") # a key of its own, so that it overwrites nothing
+  n=$((n + 1))
+  # A key of its own, so that it overwrites nothing. Of updates of one second the greater key wins.
+  key=$(date -u +%Y%m%dT%H%M%SZ)-$$-$(printf %06d $n)-$(basename "$file")
   if [ -n "${MOVIES_BUCKET_DIR:-}" ]; then
     # First under a hidden name, so that no worker reads a part.
     cp "$file" "$MOVIES_BUCKET_DIR/.$key"

@@ -58,13 +58,19 @@ func (s *site) drained(t *testing.T) string {
 }
 
 func TestExampleProducerSh(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "two.ndjson")
-	if err := os.WriteFile(file, []byte(twoFilms), 0o600); err != nil {
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "film.json"), filepath.Join(dir, "other", "film.json")} // of one name
+	if err := os.Mkdir(filepath.Dir(files[1]), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	for i, film := range strings.SplitAfter(strings.TrimSpace(twoFilms), "\n") {
+		if err := os.WriteFile(files[i], []byte(film), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Run("folder", func(t *testing.T) {
 		s := newSite(t, databasetest.SQLite(t), newFolder(t))
-		output(t, s.env, "", examples+"producer.sh", file)
+		output(t, s.env, "", examples+"producer.sh", files[0], files[1])
 		if got := s.drained(t); got != "One, Two" {
 			t.Error(got)
 		}
@@ -72,7 +78,7 @@ func TestExampleProducerSh(t *testing.T) {
 	t.Run("s3", func(t *testing.T) {
 		s := newSite(t, databasetest.SQLite(t), newS3Bucket(t))
 		needs(t, "aws", "--version")
-		output(t, s.env, "", examples+"producer.sh", file)
+		output(t, s.env, "", examples+"producer.sh", files[0], files[1])
 		if got := s.drained(t); got != "One, Two" {
 			t.Error(got)
 		}
