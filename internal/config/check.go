@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,6 +170,40 @@ func (w *Worker) check(wrong report) {
 	if w.QueueURL != "" && w.BucketDir != "" {
 		wrong("MOVIES_SQS_URL", "is set and so is MOVIES_BUCKET_DIR; a folder sends no messages")
 	}
+	if w.BucketDir == "" {
+		return
+	}
+	authority := w.DBTLS
+	if slices.Contains([]string{"off", "on", "skip-verify"}, authority) { // no file
+		authority = ""
+	}
+	for variable, file := range map[string]string{"MOVIES_DB_FILE": w.DBFile, "MOVIES_DB_PASS_FILE": w.DBPasswordFile, "MOVIES_DB_TLS": authority} {
+		if file != "" && lies(file, w.BucketDir) {
+			wrong(variable, "is %q, in the folder MOVIES_BUCKET_DIR, whose files the worker reads and deletes; expected a file elsewhere", file)
+		}
+	}
+}
+
+// lies reports whether a file lies below a folder, by its name or where links lead.
+func lies(file, folder string) bool {
+	for _, name := range []string{filepath.Join(resolved(filepath.Dir(file)), filepath.Base(file)), resolved(file)} {
+		if below, err := filepath.Rel(resolved(folder), name); err == nil && filepath.IsLocal(below) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolved returns an absolute name without links, or with them if nothing has the name.
+func resolved(name string) string {
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return name
+	}
+	if target, err := filepath.EvalSymlinks(absolute); err == nil {
+		return target
+	}
+	return absolute
 }
 
 // maxExports bounds MOVIES_API_EXPORTS: each export holds a database connection.

@@ -227,6 +227,39 @@ func TestWrong(t *testing.T) {
 }
 
 // TestAPIAddr: both subcommands that serve check the address.
+// TestFilesInBucket: the worker, which deletes the files of its bucket, accepts no file of its
+// own in it.
+func TestFilesInBucket(t *testing.T) {
+	dir := t.TempDir()
+	inbox := filepath.Join(dir, "inbox")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(inbox, "below"), 0o700), os.Symlink(inbox, filepath.Join(dir, "link")),
+		os.WriteFile(filepath.Join(inbox, "real"), nil, 0o600), os.Symlink(filepath.Join(inbox, "real"), filepath.Join(dir, "to-real")),
+		os.Symlink(filepath.Join(dir, "outside"), filepath.Join(inbox, "to-outside")), os.WriteFile(filepath.Join(dir, "outside"), nil, 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(inbox)
+	for file, accepted := range map[string]bool{
+		"movies.sqlite": false, "below/movies.sqlite": false, "../link/movies.sqlite": false, "../to-real": false, "to-outside": false, filepath.Join(inbox, "movies.sqlite"): false,
+		"../movies.sqlite": true, "../outside": true, "../inbox.sqlite": true, filepath.Join(dir, "movies.sqlite"): true,
+	} {
+		for _, folder := range []string{".", inbox, "../link"} {
+			set(t, map[string]string{"MOVIES_DB_FILE": file, "MOVIES_BUCKET_DIR": folder})
+			err := config.Parse(&config.Worker{})
+			if (err == nil) != accepted || err != nil && !strings.Contains(err.Error(), "MOVIES_DB_FILE") {
+				t.Errorf("%s beside %s: %v", file, folder, err)
+			}
+		}
+	}
+	set(t, map[string]string{"MOVIES_DB_USER": "movies", "MOVIES_DB_PASS_FILE": "real", "MOVIES_DB_TLS": "real", "MOVIES_BUCKET_DIR": "."})
+	if err := config.Parse(&config.Worker{}); err == nil || !strings.Contains(err.Error(), "MOVIES_DB_PASS_FILE") || !strings.Contains(err.Error(), "MOVIES_DB_TLS") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAPIAddr(t *testing.T) {
 	for _, addr := range []string{"8080", "127.0.0.1", "127.0.0.1:80:80", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1:x"} {
 		set(t, map[string]string{"MOVIES_DB_USER": "u", "MOVIES_API_ADDR": addr})
