@@ -42,6 +42,23 @@ func TestKillImport(t *testing.T) {
 	})
 }
 
+// TestImportNamesIgnoredFields: an import names each field that it ignores, whether or not it
+// is nearly one that has a meaning, and says nothing of passes.
+func TestImportNamesIgnoredFields(t *testing.T) {
+	s := newSite(t, databasetest.SQLite(t), newFolder(t))
+	path := filepath.Join(t.TempDir(), "one.json")
+	if err := os.WriteFile(path, []byte(`{"title": "One", "year": 2001, "href": "x", "actors": ["A"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := s.start(t, "import", path)
+	if code := p.exit(t); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if log := p.log(); !strings.Contains(log, `"href"`) || !strings.Contains(log, `"actors"`) || strings.Contains(log, "pass:") {
+		t.Errorf("the log is %s", log)
+	}
+}
+
 // another returns a fresh database on the same engine.
 func another(t *testing.T, o database.Options) database.Options {
 	t.Helper()

@@ -60,10 +60,7 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	if l.bar != nil {
 		log = l.bar
 	}
-	logger, passes := newLogger(l.log, log), l.log
-	if passes.LogLevel == slog.LevelInfo {
-		passes.LogLevel = slog.LevelWarn // the line of a pass would say that objects were removed
-	}
+	logger := newLogger(l.log, log)
 	db, err := openDatabase(l.database, false, logger)
 	if err != nil {
 		return done, err
@@ -80,7 +77,8 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	limitMemory(l.reads, loadBatch)
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: done, Concurrency: l.reads.most, Batch: loadBatch, Prepare: db.CheckSchema,
-		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Logger: newLogger(passes, log), Metrics: telemetry.Metrics(version()),
+		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Metrics: telemetry.Metrics(version()),
+		Logger: logger, PassLevel: slog.LevelDebug, // its line would say that objects were removed
 	})
 	ctx, cancel := interruptible(ctx, l.name, logger)
 	defer cancel()

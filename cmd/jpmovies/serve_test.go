@@ -184,7 +184,7 @@ func TestNotMigrated(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings := []string{"MOVIES_DB_FILE=" + file, "MOVIES_BUCKET_DIR=" + dir}
+	settings := []string{"MOVIES_DB_FILE=" + file, "MOVIES_BUCKET_DIR=" + t.TempDir()}
 	const advice = "run jpmovies migrate"
 	// One after the other: if two processes open an empty file for the first time, one may
 	// briefly report that it is locked.

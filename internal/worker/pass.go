@@ -213,5 +213,5 @@ func (p *pass) log(idle time.Duration) {
 	if idle > 0 {
 		attrs = append(attrs, slog.String("sleep", idle.String()))
 	}
-	p.worker.logger.LogAttrs(p.hard, slog.LevelInfo, fmt.Sprintf("pass: %d updates from %d objects", c.Updates, c.Removed), attrs...)
+	p.worker.logger.LogAttrs(p.hard, p.worker.options.PassLevel, fmt.Sprintf("pass: %d updates from %d objects", c.Updates, c.Removed), attrs...)
 }
