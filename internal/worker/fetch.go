@@ -157,14 +157,14 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 		}
 		full := next
 		next = part{from: from}
-		if err := send(p.hard, parts, full); err != nil || p.stop.Err() == nil {
+		if err := send(p.hard, parts, full); err != nil || !p.aborted() {
 			return err
 		}
-		return errStopping
+		return errCatalogueAway // the rest cannot be committed either
 	})
 	from.span.decoded(updates, rejections, err)
 	switch {
-	case errors.Is(err, errStopping):
+	case errors.Is(err, errCatalogueAway):
 	case err != nil:
 		p.failRead(ctx, from.Key, err)
 	default:
@@ -201,10 +201,6 @@ func (p *pass) gone(o candidate, span *objectSpan) {
 	p.settle(o.messages)
 	span.end(endGone, nil)
 }
-
-// errStopping ends the read of a large object at shutdown: the parts already sent are
-// committed, the object stays, and the next worker reads all of it.
-var errStopping = errors.New("the worker is stopping")
 
 // failRead records that an object could not be read. A file that is still being written
 // is no failure.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/movie"
 )
 
 // TestStopFinishesObjectsInFlight: after the signal the worker takes nothing new, and commits
@@ -94,39 +95,49 @@ func TestStopTakesNoLargeObjectThatWaits(t *testing.T) {
 	})
 }
 
-// TestStopInterruptsAnObjectOfManyUpdates: a large object does not delay the shutdown. It
-// stays, and another worker applies all of it.
-func TestStopInterruptsAnObjectOfManyUpdates(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store, db := &buckettest.Memory{}, newFakeCatalogue()
-		var content []byte
-		for i := range 20 * partItems {
-			content = append(content, film(fmt.Sprint(i), "x")...)
-		}
-		store.Put("large", content)
-		ctx, stop := context.WithCancel(t.Context())
-		store.Fault = func(op buckettest.Op) error {
-			if op.Kind == buckettest.Get && op.Applied {
-				stop()
-			}
-			return nil
-		}
-		if err := newTestWorker(store, db).Run(ctx); err != nil {
-			t.Errorf("run: %v", err)
-		}
-		if n := len(db.shows()); n < 1 || n > 2*partItems {
-			t.Errorf("%d movies were committed after the signal, want the first part", n)
-		}
-		if !slices.Equal(store.Keys(), []string{"large"}) {
-			t.Errorf("left: %q", store.Keys())
-		}
-		store.Fault = nil
-		if err := newTestWorker(store, db).Once(t.Context()); err != nil {
-			t.Errorf("once: %v", err)
-		}
-		if n := len(db.shows()); n != 20*partItems {
-			t.Errorf("%d movies, want %d", n, 20*partItems)
-		}
-		checkEmpty(t, store)
-	})
+// TestStopDuringALargeObject: after the signal a large object is finished. If that takes
+// longer than the shutdown timeout, it stays and is counted, and the next worker applies all
+// of it.
+func TestStopDuringALargeObject(t *testing.T) {
+	const parts = 20
+	for name, commit := range map[string]time.Duration{"in time": time.Millisecond, "late": time.Minute / 5} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, db := &buckettest.Memory{}, newFakeCatalogue()
+				var content []byte
+				for i := range parts * partItems {
+					content = append(content, film(fmt.Sprint(i), "x")...)
+				}
+				store.Put("large", content)
+				ctx, stop := context.WithCancel(t.Context())
+				err := newTestWorker(store, db, func(o *Options) { o.Batch, o.Catalogue = partItems, slowCatalogue{db, stop, commit} }).Run(ctx)
+				if name == "late" {
+					if n := len(db.shows()); !errors.Is(err, ErrStoppedLate) || !strings.Contains(err.Error(), "1 object") || n == parts*partItems || !slices.Equal(store.Keys(), []string{"large"}) {
+						t.Errorf("run: %v; %d movies; left: %q", err, n, store.Keys())
+					}
+					err = newTestWorker(store, db).Once(t.Context())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				if n := len(db.shows()); n != parts*partItems {
+					t.Errorf("%d movies, want %d", n, parts*partItems)
+				}
+				checkEmpty(t, store)
+			})
+		})
+	}
+}
+
+// slowCatalogue takes time for each commit, and stops the worker.
+type slowCatalogue struct {
+	*fakeCatalogue
+	stop   func()
+	commit time.Duration
+}
+
+func (c slowCatalogue) Apply(ctx context.Context, b movie.Batch) (int, error) {
+	c.stop()
+	time.Sleep(c.commit)
+	return c.fakeCatalogue.Apply(ctx, b)
 }
