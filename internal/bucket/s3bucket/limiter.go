@@ -22,7 +22,7 @@ const (
 // limiter finds out how many reads of objects should be in flight, from the store's answers.
 //
 // In the start each answer raises the limit by one, up to startLimit, as in TCP's slow start.
-// It ends when the store has answered there, or when it refuses a read, which halves the
+// It ends early when a store that has hardly refused any read refuses one, which halves the
 // limit.
 //
 // Then the limiter looks at windows of as many reads as the limit is (64 at least; twice as
@@ -144,19 +144,23 @@ func (l *limiter) end(took time.Duration, refused bool) {
 }
 
 func (l *limiter) start(answered, refused bool) {
-	if answered {
-		l.recent.answers++
-	}
-	end := min(startLimit, l.most)
-	switch l.starting = !refused && l.recent.answers < 2*end; {
+	w, end := &l.recent, min(startLimit, l.most)
+	calm := w.answers >= l.least && 10*w.refusals <= w.answers
+	switch {
 	case refused:
-		l.found = true
+		w.refusals++
+	case answered:
+		w.answers++
+		l.limit = min(l.least+w.answers, end)
+	}
+	switch {
+	case refused && calm:
+		l.starting, l.found = false, true
 		half := max(l.limit/2, l.least)
 		l.set(half, half)
-	case l.starting:
-		l.limit = min(l.least+l.recent.answers, end)
-	default:
-		l.set(end, end)
+	case l.limit == end:
+		l.starting, l.previous = false, *w
+		l.set(end, max(end/2, l.least)) // the end is on trial
 	}
 }
 
@@ -167,7 +171,7 @@ func (l *limiter) decide() {
 	case ratio > 1 && !seen.full: // the worker had no more to read
 		l.set(l.before, l.before)
 		return
-	case ratio > 1 && (seen.refused() > l.refusable() || seen.average() > l.previous.average()*(1+(ratio-1)/3)):
+	case ratio > 1 && (seen.refused() > l.refusable() || l.previous.took > 0 && seen.average() > l.previous.average()*(1+(ratio-1)/3)):
 		l.found, l.untilMore = true, trialPause
 		l.set(l.before, l.before)
 		return
