@@ -45,11 +45,12 @@ func (x *Index) Revision() int64 { return x.revision }
 // Len returns the number of visible movies.
 func (x *Index) Len() int { return int(x.all.GetCardinality()) } //nolint:gosec // ids are below 2^32
 
-// wasteful reports whether most texts of a large dictionary are unused: the movies that had
-// them have changed. A dictionary only grows, so a load makes it smaller.
+// wasteful reports whether most texts of a dictionary, and more than there are movies, are
+// unused: the movies that had them have changed. A dictionary only grows, so a load makes it
+// smaller. Fewer are not worth the memory of a second index.
 func (x *Index) wasteful() bool {
 	for _, d := range []*dictionary{&x.words.dictionary, &x.people, &x.peopleWords.dictionary, &x.genres} {
-		if d.unused > max(mostFresh, d.n/2) {
+		if int(d.unused) > max(mostFresh, x.Len()) && d.unused > d.n/2 {
 			return true
 		}
 	}

@@ -58,7 +58,7 @@ func (m *Mirror) Progress() Progress {
 
 // Follow updates the index to the source's revision. It loads all movies when there is no
 // index yet, when the catalogue was restored from a copy or replaced, when changes that it
-// needs are no longer kept, and when most of its names are of no movie any more. An error
+// needs are no longer kept, and when most names in it are of no movie any more. An error
 // leaves the index as it was.
 func (m *Mirror) Follow(ctx context.Context) error {
 	before := m.current.Load()
