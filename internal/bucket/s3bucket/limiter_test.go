@@ -104,9 +104,9 @@ func TestLimiter(t *testing.T) {
 		"stays where more requests only wait longer": {&simulated{latency: time.Millisecond, capacity: 32, requests: 20_000}, 64, 80, 0},
 		"grows to what the store allows":             {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(2000, 2000/20), requests: 40_000}, 85, 125, 5},
 		"shrinks to what the store allows":           {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(600, 600/20), requests: 20_000}, 24, 37, 5},
-		"hardly asks for more at the start":          {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(600, 600/20), requests: 2000}, 16, 37, 8},
+		"hardly asks for more at the start":          {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(600, 600/20), requests: 2000}, 16, 37, 5},
 		"never shrinks below the least":              {&simulated{latency: 50 * time.Millisecond, rate: rate.NewLimiter(330, 330/20), requests: 5000}, 16, 20, 8},
-		"stays where the store fails at any rate":    {&simulated{latency: 50 * time.Millisecond, fails: 0.5, requests: 20_000}, 40, 64, 110},
+		"stays where the store fails at any rate":    {&simulated{latency: 50 * time.Millisecond, fails: 0.5, requests: 20_000}, 56, 80, 110},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
