@@ -128,10 +128,14 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins, objects []*obj
 }
 
 // hold keeps an object in the bucket, for an operator to change the database server.
-// Position 0 is no update, but the object's entry in the ingest log.
+// The position is that of the refused update, 0 if the object has none.
 func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.RefusedError) {
 	object.failed.Store(true)
-	p.fail(fmt.Errorf("update %d of %q stays in the bucket: %w", position, object.Key, refusal.Reason), func(c *counts) { c.CommitFailed++ })
+	what := fmt.Sprintf("%q", object.Key)
+	if position > 0 {
+		what = fmt.Sprintf("update %d of %q", position, object.Key)
+	}
+	p.fail(fmt.Errorf("%s stays in the bucket: %w", what, refusal.Reason), func(c *counts) { c.CommitFailed++ })
 }
 
 // maxRejectionLines is how many rejections of one batch are logged.
