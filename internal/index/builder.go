@@ -57,7 +57,10 @@ type change struct {
 }
 
 func (b *Builder) apply(changes ...change) error {
-	return errors.Join(b.setTitles(changes), b.setNames(changes))
+	if err := b.setTitles(changes); err != nil {
+		return err
+	}
+	return b.setNames(changes)
 }
 
 // setTitles and setNames apply the two halves of changes. They use different fields of the
