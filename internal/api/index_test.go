@@ -272,6 +272,7 @@ func TestSameAnswers(t *testing.T) {
 		history := map[string][]movie.Movie{"0": nil} // by revision
 		var mu sync.Mutex
 		answers := [2][]labelled{}
+		at := [2]map[string]int{{}, {}} // number of answers by revision
 		ctx, stop := context.WithCancel(t.Context())
 		var asking sync.WaitGroup
 		for i := range answers {
@@ -281,7 +282,9 @@ func TestSameAnswers(t *testing.T) {
 					path := asked[n%len(asked)]
 					got := record(t, a, http.MethodGet, path)
 					mu.Lock()
-					answers[i] = append(answers[i], labelled{path, got.header.Get("Catalogue-Revision"), string(got.body)})
+					answer := labelled{path, got.header.Get("Catalogue-Revision"), string(got.body)}
+					answers[i] = append(answers[i], answer)
+					at[i][answer.revision]++
 					mu.Unlock()
 				}
 			})
@@ -313,8 +316,22 @@ func TestSameAnswers(t *testing.T) {
 					visible = append(visible, r.Movie())
 				}
 			}
-			history[strconv.FormatInt(revision, 10)] = visible
-			time.Sleep(staleness) // gives the APIs time to see this revision
+			label := strconv.FormatInt(revision, 10)
+			history[label] = visible
+			if i%6 > 0 {
+				time.Sleep(staleness)
+				continue
+			}
+			allAsked := func() bool { // of both APIs, at this revision
+				mu.Lock()
+				defer mu.Unlock()
+				return min(at[0][label], at[1][label]) >= len(asked)
+			}
+			for began := time.Now(); !allAsked(); time.Sleep(time.Millisecond) {
+				if time.Since(began) > time.Minute {
+					t.Fatalf("the APIs do not come to revision %d", revision)
+				}
+			}
 		}
 		stop()
 		asking.Wait()
