@@ -15,8 +15,9 @@ import (
 // in the version that Commit returns, and in none before.
 type Builder struct {
 	from       *Index
-	records    recordsWriter
+	titleTexts packedWriter         // see titles
 	beginnings vectorWriter[uint64] // see titles
+	names      packedWriter
 	all        *roaring.Bitmap
 	years      setsWriter
 	yearOf     vectorWriter[uint16]
@@ -33,8 +34,9 @@ func New() *Builder {
 
 // Change returns a builder of the next version.
 func (x *Index) Change() *Builder {
+	known := x.titles.titles.Load()
 	return &Builder{
-		from: x, records: x.records.change(), beginnings: x.titles.titles.Load().beginnings.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
+		from: x, titleTexts: known.texts.change(), beginnings: known.beginnings.change(), names: x.names.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
 		yearOf: x.years.of.change(), words: x.words.change(), peopleWords: x.peopleWords.change(), people: x.people.change(), genres: x.genres.change(),
 	}
 }
@@ -87,10 +89,10 @@ func (b *Builder) setNames(changes []change) error {
 			return err
 		}
 		cast, genres := b.numberPeople(c.movie.Cast), numberAll(b.genres, c.movie.Genres)
-		oldCast, oldGenres := b.records.at(n).names()
-		difference(oldCast, cast, func(person uint32) { b.people.remove(person, n) }, func(person uint32) { b.people.add(person, n) })
-		difference(oldGenres, genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
-		b.records.set(n, makeRecord(c.movie.Title, cast, genres))
+		oldGenres, oldCast := names(b.names.at(n)).lists()
+		difference(oldCast.all(), cast, func(person uint32) { b.people.remove(person, n) }, func(person uint32) { b.people.add(person, n) })
+		difference(oldGenres.all(), genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
+		b.names.set(n, string(makeNames(genres, cast)))
 	}
 	return nil
 }
@@ -101,7 +103,7 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 		return
 	}
 	words := movie.Words(identity.Title)
-	b.identify(n, identity.Year, words)
+	b.identify(n, identity, words)
 	b.years.add(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
 	for _, word := range distinct(words) {
 		b.words.add(word, n)
@@ -112,7 +114,7 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 // hide makes a movie invisible.
 func (b *Builder) hide(n uint32, identity movie.Identity) {
 	words := movie.Words(identity.Title)
-	b.identify(n, identity.Year, words)
+	b.identify(n, identity, words)
 	if !b.all.CheckedRemove(n) {
 		return
 	}
@@ -124,14 +126,18 @@ func (b *Builder) hide(n uint32, identity movie.Identity) {
 }
 
 // identify sets what orders a movie, visible or not.
-func (b *Builder) identify(n uint32, year int, titleWords []string) {
+func (b *Builder) identify(n uint32, identity movie.Identity, titleWords []string) {
+	if b.yearOf.at(n) > 0 { // known; it never changes
+		return
+	}
+	b.titleTexts.set(n, identity.Title)
 	b.beginnings.set(n, beginningOf(titleWords))
-	b.yearOf.set(n, uint16(year)) //nolint:gosec // 1 to 9999
+	b.yearOf.set(n, uint16(identity.Year)) //nolint:gosec // 1 to 9999
 }
 
 // Commit returns the version that holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
-	x := &Index{revision: revision, records: b.records.commit(), all: b.all, years: yearsOf(b.years.commit(), b.yearOf.vector), titles: b.from.titles.copy()}
+	x := &Index{revision: revision, names: b.names.commit(), all: b.all, years: yearsOf(b.years.commit(), b.yearOf.vector), titles: b.from.titles.copy()}
 	var errs [4]error
 	x.words, errs[0] = b.words.commit()
 	x.people, errs[1] = b.people.commit()
@@ -140,7 +146,7 @@ func (b *Builder) Commit(revision int64) (*Index, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	x.titles.titles.Store(&titles{x.records, b.beginnings.vector})
+	x.titles.titles.Store(&titles{b.titleTexts.commit(), b.beginnings.vector})
 	if b.from.revision == 0 && x.titles.tree.Len() == 0 {
 		x.titles.load(set{many: b.all})
 		return x, nil
@@ -224,12 +230,4 @@ func difference(before, after []uint32, goes, comes func(uint32)) {
 			comes(id)
 		}
 	}
-}
-
-// names returns the numbers of the cast and of the genres.
-func (r record) names() (cast, genres []uint32) {
-	_, lists := r.open()
-	lists = lists.each(func(id uint32) { cast = append(cast, id) })
-	lists.each(func(id uint32) { genres = append(genres, id) })
-	return cast, genres
 }

@@ -20,7 +20,7 @@ import (
 type dictionary struct {
 	n      uint32 // number of texts
 	unused uint32 // texts that had no movies (or people) when the FST was built
-	texts  vector[string]
+	texts  packed
 	sets   vector[set]
 	base   *vellum.FST // nil when empty
 	fresh  *btree.Map[string, uint32]
@@ -100,31 +100,29 @@ func (d *dictionary) like(a *automaton) iter.Seq[uint32] {
 }
 
 // readAll reads the texts of a list of numbers.
-func (d *dictionary) readAll(list ids) ([]string, ids) {
+func (d *dictionary) readAll(list ids) []string {
 	texts := []string{}
-	list = list.each(func(id uint32) { texts = append(texts, d.texts.at(id)) })
-	return texts, list
+	list.each(func(id uint32) { texts = append(texts, d.texts.at(id)) })
+	return texts
 }
 
 // appendAll appends the texts of a list of numbers as a JSON array.
-func (d *dictionary) appendAll(dst []byte, list ids) ([]byte, ids) {
-	n, list := list.cut()
+func (d *dictionary) appendAll(dst []byte, list ids) []byte {
 	dst = append(dst, '[')
-	for i := range n {
-		var id uint32
-		id, list = list.cut()
-		if i > 0 {
+	begin := len(dst)
+	list.each(func(id uint32) {
+		if len(dst) > begin {
 			dst = append(dst, `, `...)
 		}
 		dst = movie.AppendQuoted(dst, d.texts.at(id))
-	}
-	return append(dst, ']'), list
+	})
+	return append(dst, ']')
 }
 
 // dictionaryWriter builds the next version of a dictionary.
 type dictionaryWriter struct {
 	dictionary
-	textsWriter vectorWriter[string]
+	textsWriter packedWriter
 	setsWriter
 	loading map[string]uint32 // all texts, while there is no base
 }
@@ -169,7 +167,7 @@ const (
 )
 
 func (w *dictionaryWriter) commit() (dictionary, error) {
-	w.texts, w.sets = w.textsWriter.vector, w.setsWriter.commit()
+	w.texts, w.sets = w.textsWriter.commit(), w.setsWriter.commit()
 	if w.loading == nil && w.fresh.Len() <= max(mostFresh, int(w.n)/freshShare) {
 		return w.dictionary, nil
 	}

@@ -86,7 +86,7 @@ func (x *Index) those(ids []int64) set {
 
 // titled returns the movies with exactly that title.
 func (x *Index) titled(title string) set {
-	few := slices.DeleteFunc(x.titles.withKey(movie.TitleKey(title)), func(id uint32) bool { return x.records.at(id).title() != title })
+	few := slices.DeleteFunc(x.titles.withKey(movie.TitleKey(title)), func(id uint32) bool { return x.titles.title(id) != title })
 	slices.Sort(few)
 	return set{few: few}
 }

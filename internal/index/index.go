@@ -2,13 +2,13 @@
 // single movies, counts, people and suggestions without a database. Exports, histories and
 // changes come from package catalogue.
 //
-//	records     id -> title, ids of names              (the source of answers)
 //	words       word of a title -> movies              (q)
 //	people      name -> movies                         (cast)
 //	peopleWords word of a name -> people               (people, suggestions)
 //	genres      name -> movies
 //	years       year -> movies, id -> year
-//	titles      movies in the order of their titles
+//	titles      id -> title, movies in the order of their titles
+//	names       id -> numbers of genres and cast
 //
 // An [Index] is immutable. A [Builder] builds the next version from it, and both share
 // what did not change. So readers need no locks, and a reader that holds an Index sees
@@ -30,7 +30,7 @@ var ErrID = errors.New("the index holds ids up to 4294967294; set MOVIES_API_IND
 // Index is the catalogue at one revision. It is safe for concurrent use.
 type Index struct {
 	revision int64
-	records  records // by id; also of hidden movies
+	names    packed // by id
 	all      *roaring.Bitmap
 	years    years
 
@@ -62,11 +62,10 @@ func (x *Index) Movie(id int64) (m movie.Movie, found bool) {
 	if !x.visible(id) {
 		return movie.Movie{}, false
 	}
-	r := x.records.at(uint32(id)) //nolint:gosec // visible ids are
-	title, names := r.open()
-	m.Title, m.Year = title, x.years.at(uint32(id)) //nolint:gosec // visible ids are
-	m.Cast, names = x.people.readAll(names)
-	m.Genres, _ = x.genres.readAll(names)
+	n := uint32(id) //nolint:gosec // visible ids are
+	genres, cast := x.namesOf(n)
+	m.Title, m.Year = x.titles.title(n), x.years.at(n)
+	m.Cast, m.Genres = x.people.readAll(cast), x.genres.readAll(genres)
 	return m, true
 }
 
@@ -76,12 +75,15 @@ func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
 	if !x.visible(id) {
 		return dst, false
 	}
-	title, names := x.records.at(uint32(id)).open()                //nolint:gosec // visible ids are
-	dst = movie.AppendIdentity(dst, title, x.years.at(uint32(id))) //nolint:gosec // visible ids are
-	dst, names = x.people.appendAll(append(dst, `, "cast": `...), names)
-	dst, _ = x.genres.appendAll(append(dst, `, "genres": `...), names)
-	return dst, true
+	n := uint32(id) //nolint:gosec // visible ids are
+	genres, cast := x.namesOf(n)
+	dst = movie.AppendIdentity(dst, x.titles.title(n), x.years.at(n))
+	dst = x.people.appendAll(append(dst, `, "cast": `...), cast)
+	return x.genres.appendAll(append(dst, `, "genres": `...), genres), true
 }
+
+// namesOf returns the numbers of a movie's genres and cast.
+func (x *Index) namesOf(id uint32) (genres, cast ids) { return names(x.names.at(id)).lists() }
 
 // years holds the movies of each year, and the year of each movie.
 type years struct {

@@ -154,10 +154,19 @@ func (x *Index) countAll(all set) counter {
 		}
 	}
 	through.each(func(id uint32) {
-		_, names := x.records.at(id).open()
-		names.each(func(person uint32) { counts[person] += int32(one) }) //nolint:gosec // 1 or -1
+		_, cast := x.namesOf(id)
+		cast.each(func(person uint32) { counts[person] += int32(one) }) //nolint:gosec // 1 or -1
 	})
 	return counter{all: list}
+}
+
+// fewer returns the movies to count one by one: the matching ones, 1 each; or, if these are
+// more than half, the others, -1 each, which the caller adds to the counts of all movies.
+func (x *Index) fewer(all set) (through set, one int) {
+	if 2*all.len() <= x.Len() {
+		return all, 1
+	}
+	return set{many: x.all}.and(all, false), -1
 }
 
 // ranking collects the people with the most movies after a start.

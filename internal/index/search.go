@@ -30,7 +30,7 @@ func (x *Index) Search(f movie.Filter, order movie.Sort, start int64, limit int)
 	p := &page{limit: limit}
 	var at uint32 // the position of start
 	if start > 0 && order != movie.SortNewest {
-		if start > math.MaxUint32 || x.records.at(uint32(start)) == "" {
+		if start > math.MaxUint32 || x.years.at(uint32(start)) == 0 {
 			return Found{}, ErrStart
 		}
 		at = uint32(start)
@@ -149,7 +149,7 @@ func (x *Index) byMatch(all set, f movie.Filter, start uint32, p *page) {
 	classes := x.matchClasses(all, f)
 	first := movie.MatchSame
 	if start > 0 {
-		first = f.Match(x.records.at(start).title())
+		first = f.Match(x.titles.title(start))
 	}
 	for i, class := range classes[first:] {
 		below := uint64(0)
@@ -172,7 +172,7 @@ func (x *Index) matchClasses(all set, f movie.Filter) [movie.MatchPrefix + 1]set
 // same returns the movies whose titles have exactly the words of the filter.
 func (x *Index) same(all set, f movie.Filter) set {
 	few := slices.DeleteFunc(x.titles.withKey(joined(f.Words)), func(id uint32) bool {
-		return !all.contains(id) || f.Match(x.records.at(id).title()) != movie.MatchSame
+		return !all.contains(id) || f.Match(x.titles.title(id)) != movie.MatchSame
 	})
 	slices.Sort(few)
 	return set{few: few}

@@ -132,8 +132,8 @@ func (s set) and(other set, is bool) set {
 }
 
 // union returns the union of the sets: sorted when they are small, else as bits in an
-// array, which is faster than merging many bitmaps. Bitmaps with more than one bit in
-// sixteen are merged.
+// array, which is faster than merging many bitmaps. Bitmaps with more than one bit in 128
+// are merged, which is faster for these.
 func union(sets []set) set {
 	switch len(sets) {
 	case 0:
@@ -155,15 +155,22 @@ func union(sets []set) set {
 		slices.Sort(few)
 		return set{few: slices.Compact(few)}
 	}
-	bits, dense := make([]uint64, end/64+1), []*roaring.Bitmap(nil)
+	var bits []uint64
+	var dense []*roaring.Bitmap
 	for _, s := range sets {
-		if s.many != nil && s.len() > int(end/16) {
+		if s.many != nil && s.len() > int(end/128) {
 			dense = append(dense, s.many)
 			continue
 		}
+		if bits == nil {
+			bits = make([]uint64, end/64+1)
+		}
 		s.each(func(id uint32) { bits[id/64] |= 1 << (id % 64) })
 	}
-	return set{many: roaring.FastOr(append(dense, roaring.FromDense(bits, false))...)}
+	if bits != nil {
+		dense = append(dense, roaring.FromDense(bits, false))
+	}
+	return set{many: roaring.FastOr(dense...)}
 }
 
 // The methods with and without add and remove a number. They may change s in place, so the

@@ -85,7 +85,7 @@ func (x *Index) suggestWith(words []string, errors, limit int) []Suggestion {
 }
 
 func (x *Index) suggestMovie(id uint32) Suggestion {
-	return Suggestion{Kind: KindMovie, Text: x.records.at(id).title(), ID: int64(id), Year: x.years.at(id)}
+	return Suggestion{Kind: KindMovie, Text: x.titles.title(id), ID: int64(id), Year: x.years.at(id)}
 }
 
 // near returns the members of the sets that have all words, each with up to a number of

@@ -22,9 +22,9 @@ type titleOrder struct {
 }
 
 // titles holds the titles of all movies, visible or not. The first eight bytes of their
-// keys usually suffice to compare two movies without reading their records.
+// keys usually suffice to compare two movies without making their keys.
 type titles struct {
-	records    records
+	texts      packed
 	beginnings vector[uint64]
 }
 
@@ -37,7 +37,9 @@ func newTitleOrder() *titleOrder {
 
 func (o *titleOrder) copy() *titleOrder { return &titleOrder{tree: o.tree.Copy(), titles: o.titles} }
 
-func (t *titles) key(id uint32) string { return movie.TitleKey(t.records.at(id).title()) }
+func (t *titles) key(id uint32) string { return movie.TitleKey(t.texts.at(id)) }
+
+func (o *titleOrder) title(id uint32) string { return o.titles.Load().texts.at(id) }
 
 func (o *titleOrder) key(id uint32) string { return o.titles.Load().key(id) }
 
