@@ -113,25 +113,34 @@ func TestLimits(t *testing.T) {
 		return strings.Replace(frame, `""`, `"`+strings.Repeat("y", n-len(frame))+`"`, 1)
 	}
 	deep := strings.Repeat("[", 100_000)
+	lines := func(x string) string { // nested movies at the beginning of lines
+		if x[0] == 'y' {
+			x = `"` + x + `"`
+		}
+		return "{\"similar\":\n[\n{\"title\":\"A\",\"year\":1},\n{\"title\":\"C\",\"year\":\n{\"x\":1}\n}\n],\"x\":" + x + "\n}\n"
+	}
 	for name, test := range map[string]struct {
 		object string
 		want   []string
 	}{
-		"largest":             {a + sized(MaxUpdate) + b, []string{"A 1", "X 3", "B 2"}},
-		"too large":           {a + sized(MaxUpdate+1) + b, []string{"A 1", tooLarge, "B 2"}},
-		"much too large":      {a + "\n" + sized(5*MaxUpdate) + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
-		"too large and wrong": {strings.Replace(sized(2*MaxUpdate), "3", "true", 1) + b, []string{tooLarge, "B 2"}},
-		"too large and open":  {a + "\n" + strings.TrimSuffix(sized(2*MaxUpdate), "}") + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
-		"too large string":    {`"` + strings.Repeat(`\"`, MaxUpdate) + `"` + b, []string{tooLarge, "B 2"}},
-		"too large number":    {strings.Repeat("1", 2*MaxUpdate) + b, []string{tooLarge, "B 2"}},
-		"endless string":      {a + `"` + strings.Repeat("x", 3*MaxUpdate) + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
-		"element too large":   {"[" + a + "," + sized(MaxUpdate+1) + "," + b + "]", []string{"A 1", tooLarge, "B 2"}},
-		"number in an array":  {"[" + strings.Repeat("1", 2*MaxUpdate) + "," + b + "]", []string{tooLarge, "B 2"}},
-		"deep line":           {a + `{"x":` + deep + "\n" + b, []string{"A 1", tooDeep, "B 2"}},
-		"deep value":          {`{"x":` + nested(100_000) + "}" + b, []string{tooDeep, "B 2"}},
-		"deep element":        {"[" + nested(100_000) + "," + b + "]", []string{tooDeep, "B 2"}},
-		"deep array":          {"[" + a + "," + deep + "\n" + b, []string{"A 1", tooDeep}},
-		"white space":         {a + strings.Repeat(" ", 3*MaxUpdate) + b, []string{"A 1", "B 2"}},
+		"largest":               {a + sized(MaxUpdate) + b, []string{"A 1", "X 3", "B 2"}},
+		"too large":             {a + sized(MaxUpdate+1) + b, []string{"A 1", tooLarge, "B 2"}},
+		"much too large":        {a + "\n" + sized(5*MaxUpdate) + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
+		"too large and wrong":   {strings.Replace(sized(2*MaxUpdate), "3", "true", 1) + b, []string{tooLarge, "B 2"}},
+		"too large and open":    {a + "\n" + strings.TrimSuffix(sized(2*MaxUpdate), "}") + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
+		"too large string":      {`"` + strings.Repeat(`\"`, MaxUpdate) + `"` + b, []string{tooLarge, "B 2"}},
+		"too large number":      {strings.Repeat("1", 2*MaxUpdate) + b, []string{tooLarge, "B 2"}},
+		"endless string":        {a + `"` + strings.Repeat("x", 3*MaxUpdate) + "\n" + b, []string{"A 1", tooLarge, "B 2"}},
+		"element too large":     {"[" + a + "," + sized(MaxUpdate+1) + "," + b + "]", []string{"A 1", tooLarge, "B 2"}},
+		"number in an array":    {"[" + strings.Repeat("1", 2*MaxUpdate) + "," + b + "]", []string{tooLarge, "B 2"}},
+		"deep line":             {a + `{"x":` + deep + "\n" + b, []string{"A 1", tooDeep, "B 2"}},
+		"large, by lines":       {lines(strings.Repeat("y", MaxUpdate)) + b, []string{tooLarge, "B 2"}},
+		"deep, by lines":        {lines(nested(100_000)) + b, []string{tooDeep, "B 2"}},
+		"large, by lines, open": {strings.TrimSuffix(lines(strings.Repeat("y", MaxUpdate)), "}\n") + b, []string{tooLarge, "B 2"}},
+		"deep value":            {`{"x":` + nested(100_000) + "}" + b, []string{tooDeep, "B 2"}},
+		"deep element":          {"[" + nested(100_000) + "," + b + "]", []string{tooDeep, "B 2"}},
+		"deep array":            {"[" + a + "," + deep + "\n" + b, []string{"A 1", tooDeep}},
+		"white space":           {a + strings.Repeat(" ", 3*MaxUpdate) + b, []string{"A 1", "B 2"}},
 	} {
 		for pack, packed := range packings([]byte(test.object)) {
 			items := mustRead(t, packed)

@@ -202,6 +202,8 @@ func TestStructure(t *testing.T) {
 		a + "true":              {"A 1", "update: found true, expected an object"},
 		"[1,null," + a + ",[]]": {"update: found number 1, expected an object", "update: found null, expected an object", "A 1", "update: found an array, expected an object"},
 
+		`{"title":"A","year":1,"x":"` + strings.Repeat("x", 257-27) + `ustar"}` + b: {"A 1", "B 2"}, // as in a tar file
+
 		// A broken line is rejected alone.
 		`{"title":"A","year":` + "\n" + b + "\n" + c: {"update: found invalid character '{' after object value (expecting ',' or '}') at byte 45, expected sound JSON", "B 2", "C 3"},
 		`{"title":"A,"year":1}` + "\n" + b:           {"update: found invalid character 'y' after object value (expecting ',' or '}') at byte 14, expected sound JSON", "B 2"},

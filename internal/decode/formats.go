@@ -22,7 +22,8 @@ func otherFormat(data []byte) string {
 		}
 	}
 	const tarMagic, tarOffset = "ustar", 257 // POSIX.1, pax, ustar interchange format
-	if len(data) > tarOffset && bytes.HasPrefix(data[tarOffset:], []byte(tarMagic)) {
+	// NULs end the texts of the header; JSON has none.
+	if len(data) > tarOffset && bytes.HasPrefix(data[tarOffset:], []byte(tarMagic)) && bytes.IndexByte(data[:tarOffset], 0) >= 0 {
 		return "a tar file"
 	}
 	return ""

@@ -5,7 +5,8 @@ import "strings"
 // skipper finds the end of a value by its strings and brackets alone. Its memory is constant,
 // whatever the value's size and depth.
 type skipper struct {
-	// stopAtLine also ends the value before a line that begins with a brace.
+	// stopAtLine also ends the value before a line that begins with a brace, where that is a
+	// syntax error or the nesting is too deep.
 	stopAtLine bool
 	// done reports that the end was found; failed, that it is a syntax error.
 	done, failed bool
@@ -15,6 +16,7 @@ type skipper struct {
 	inString bool
 	escaped  bool
 	newline  bool
+	last     byte // that is no white space
 	depth    int
 }
 
@@ -22,7 +24,7 @@ type skipper struct {
 func (s *skipper) skip(data []byte) int {
 	for i, c := range data {
 		switch {
-		case s.stopAtLine && s.newline && c == '{':
+		case s.stopAtLine && s.newline && c == '{' && (s.depth > MaxDepth || strings.IndexByte(",:[", s.last) < 0):
 			s.done = true
 			return i
 		case s.scalar && !strings.ContainsRune("+-.eE0123456789", rune(c)):
@@ -37,6 +39,9 @@ func (s *skipper) skip(data []byte) int {
 			s.structureByte(c)
 		}
 		s.newline = c == '\n'
+		if !strings.ContainsRune(" \t\r\n", rune(c)) {
+			s.last = c
+		}
 		if s.done {
 			return i + 1
 		}
