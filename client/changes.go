@@ -84,7 +84,9 @@ func (c *Client) follow(ctx context.Context, since int64) iter.Seq2[[]Change, er
 // shows. Iterate over the movies once; that ends the request, and so does the end of ctx.
 // An error ends the iteration: then what came before is only a part.
 func (c *Client) Export(ctx context.Context, f Filter) (revision int64, movies iter.Seq2[Movie, error], err error) {
-	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) { return c.export(ctx, f) }) //nolint:bodyclose // the iterator does
+	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) { //nolint:bodyclose // the iterator does
+		return c.send(ctx, http.MethodGet, "/export", f.values())
+	})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -110,10 +112,6 @@ func (c *Client) Export(ctx context.Context, f Filter) (revision int64, movies i
 			}
 		}
 	}, nil
-}
-
-func (c *Client) export(ctx context.Context, f Filter) (*http.Response, error) {
-	return c.send(ctx, http.MethodGet, "/export", f.values())
 }
 
 // Copy is a copy of the catalogue elsewhere, such as a table or a map.

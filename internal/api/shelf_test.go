@@ -141,7 +141,7 @@ func (s *shelf) Movies(ctx context.Context, filter movie.Filter, start int64, li
 	for _, id := range matching(s.movies, filter) {
 		switch {
 		case start > 0 && id >= start:
-		case movie.Fill(rows, limit) < len(rows) || len(rows) == limit:
+		case fill(rows, limit) < len(rows) || len(rows) == limit:
 			return rows, rows[len(rows)-1].ID, nil
 		default:
 			rows = append(rows, s.row(id))
@@ -169,7 +169,7 @@ func (s *shelf) Export(ctx context.Context, filter movie.Filter, begin func(int6
 		return err
 	}
 	for len(rows) > 0 {
-		some := rows[:movie.Fill(rows, 1000)]
+		some := rows[:fill(rows, 1000)]
 		rows = rows[len(some):]
 		if err := each(some); err != nil {
 			return err
@@ -542,3 +542,13 @@ func liveMemory() uint64 {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fill returns how many of the rows make a page of at most limit movies and about
+// movie.MaxBytes; at least one.
+func fill(rows []movie.Row, limit int) int {
+	n := 0
+	for size := 0; n < len(rows) && n < limit && size < movie.MaxBytes; n++ {
+		size += len(rows[n].Fields)
+	}
+	return n
+}

@@ -43,7 +43,7 @@ func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movi
 
 // Since passes the movies that changed after a mark, hidden ones included, as they are at
 // a later mark, which it returns. The marks are equal when nothing changed. It calls each
-// as Snapshot does. It returns movie.ErrReplaced when the mark is of another catalogue,
+// as Snapshot does, and without movies while it still looks for changes. It returns movie.ErrReplaced when the mark is of another catalogue,
 // and movie.ErrPruned when some of the changes are no longer kept.
 func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
 	revision, err := currentRevision(ctx, c.db.Reader(), mark)
@@ -59,7 +59,7 @@ func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movi
 		if err != nil {
 			return err
 		}
-		ids, err := changedSince(ctx, tx, &at)
+		ids, err := changedSince(ctx, tx, &at, func() error { return each(nil) })
 		if err != nil {
 			return err
 		}
@@ -101,9 +101,9 @@ func currentRevision(ctx context.Context, q database.Querier, mark movie.Mark) (
 }
 
 // changedSince returns the distinct ids of the movies that changed after a mark, in order,
-// and moves the mark to the last change. It returns movie.ErrPruned when some of the
-// changes are no longer kept.
-func changedSince(ctx context.Context, tx *sql.Tx, mark *movie.Mark) ([]int64, error) {
+// and moves the mark to the last change. It calls alive between pages. It returns
+// movie.ErrPruned when some of the changes are no longer kept.
+func changedSince(ctx context.Context, tx *sql.Tx, mark *movie.Mark, alive func() error) ([]int64, error) {
 	ids := make(map[int64]bool)
 	for {
 		n, err := readChanged(ctx, tx, mark, ids)
@@ -112,6 +112,9 @@ func changedSince(ctx context.Context, tx *sql.Tx, mark *movie.Mark) ([]int64, e
 		}
 		if n < streamRows {
 			return slices.Sorted(maps.Keys(ids)), nil
+		}
+		if err := alive(); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,24 @@ func TestMirrorOfManyChanges(t *testing.T) {
 			t.Errorf("marks %+v, %+v", loaded.mark, r.mark)
 		}
 	})
+}
+
+// TestMirrorShowsLife: while Since reads many changes, it calls each without movies.
+func TestMirrorShowsLife(t *testing.T) {
+	db := cataloguetest.Open(t, databasetest.SQLite(t))
+	const changes, page = 20_001, 10_000
+	var updates []movie.Update
+	for i := range changes {
+		updates = append(updates, cataloguetest.Update(1, fmt.Sprint(i), 2000, nil, nil))
+	}
+	apply(t, db, updates...)
+	var groups []int
+	if _, err := db.Since(t.Context(), movie.Mark{}, func(some []movie.State) error { groups = append(groups, len(some)); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(groups) <= changes/page || !slices.Equal(groups[:changes/page], make([]int, changes/page)) || slices.Contains(groups[changes/page:], 0) {
+		t.Errorf("groups of %d movies", groups)
+	}
 }
 
 // TestMirrorPruned: Since returns ErrPruned if the change after the mark is pruned. It continues

@@ -92,18 +92,20 @@ func (d *dictionary) like(a *automaton) iter.Seq[uint32] {
 				}
 			}
 		}
-		if d.fresh == nil {
-			return
+		// As the FST does, this leaves out all texts with a beginning that cannot match.
+		for from := []byte{}; d.fresh != nil && from != nil; {
+			next := []byte(nil)
+			d.fresh.Ascend(string(from), func(text string, id uint32) bool {
+				matches, dead := a.run(text)
+				if dead > 0 {
+					next = after(text[:dead])
+					return false
+				}
+				return !matches || yield(id)
+			})
+			from = next
 		}
-		d.fresh.Scan(func(text string, id uint32) bool { return !a.matches(text) || yield(id) })
 	}
-}
-
-// readAll reads the texts of a list of numbers.
-func (d *dictionary) readAll(list ids) []string {
-	texts := []string{}
-	list.each(func(id uint32) { texts = append(texts, d.texts.at(id)) })
-	return texts
 }
 
 // appendAll appends the texts of a list of numbers as a JSON array.

@@ -57,18 +57,6 @@ func (x *Index) wasteful() bool {
 	return false
 }
 
-// Movie returns a visible movie.
-func (x *Index) Movie(id int64) (m movie.Movie, found bool) {
-	if !x.visible(id) {
-		return movie.Movie{}, false
-	}
-	n := uint32(id) //nolint:gosec // visible ids are
-	genres, cast := x.namesOf(n)
-	m.Title, m.Year = x.titles.title(n), x.years.at(n)
-	m.Cast, m.Genres = x.people.readAll(cast), x.genres.readAll(genres)
-	return m, true
-}
-
 // AppendFields appends the JSON members of a visible movie, as [movie.Movie.AppendFields]
 // does. found reports whether there is one.
 func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {

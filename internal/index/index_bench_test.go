@@ -182,7 +182,11 @@ func BenchmarkIndex(b *testing.B) {
 			next := x.Change()
 			for range 5000 {
 				id := 1 + r.Int64N(movies)
-				m, _ := x.Movie(id)
+				fields, _ := x.AppendFields(nil, id)
+				m, err := movie.ParseFields(fields)
+				if err != nil {
+					b.Fatal(err)
+				}
 				m.Genres, m.Cast = made.movie().Genres, made.movie().Cast
 				if err := next.Put(id, m); err != nil {
 					b.Fatal(err)

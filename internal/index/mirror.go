@@ -19,8 +19,9 @@ type Source interface {
 	// mark and about the number of movies.
 	Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error
 	// Since passes the movies that changed after one mark, as they are at a later one,
-	// which it returns. It returns [movie.ErrPruned] when some of the changes are no
-	// longer kept, [movie.ErrReplaced] when the mark is of another catalogue.
+	// which it returns. It may call each without movies, as a sign of life. It returns
+	// [movie.ErrPruned] when some of the changes are no longer kept, [movie.ErrReplaced]
+	// when the mark is of another catalogue.
 	Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error)
 }
 
@@ -65,10 +66,11 @@ func (m *Mirror) Follow(ctx context.Context) error {
 	if before == nil || before.wasteful() {
 		return m.load(ctx)
 	}
-	b := before.Change()
-	changed := false
+	var b *Builder
 	mark, err := m.source.Since(ctx, m.mark, func(states []movie.State) error {
-		changed = true
+		if b == nil {
+			b = before.Change()
+		}
 		changes, err := parse(states)
 		if err != nil {
 			return err
@@ -80,8 +82,10 @@ func (m *Mirror) Follow(ctx context.Context) error {
 		return m.load(ctx)
 	case err != nil:
 		return fmt.Errorf("follow the catalogue: %w", err)
-	case !changed && mark == m.mark:
+	case mark == m.mark:
 		return nil
+	case b == nil:
+		b = before.Change()
 	}
 	return m.commit(b, mark)
 }

@@ -378,9 +378,5 @@ func checkMovies(t *testing.T, x *index.Index, m *model) {
 		if found != visible || visible && string(fields) != string(want.AppendFields(nil)) {
 			t.Errorf("movie %d is %s, want %s", id, fields, want.AppendFields(nil))
 		}
-		got, found := x.Movie(id)
-		if found != visible || visible && string(got.AppendFields(nil)) != string(want.AppendFields(nil)) {
-			t.Errorf("movie %d is %+v", id, got)
-		}
 	}
 }

@@ -2,9 +2,12 @@ package index_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
@@ -128,6 +131,54 @@ func TestFreshWords(t *testing.T) {
 		typed := strings.Replace(last, "word", "wrod", 1)
 		if got := x.Suggest([]string{typed}, 20); !slices.ContainsFunc(got, func(s index.Suggestion) bool { return strings.HasPrefix(s.Text, last) }) {
 			t.Errorf("round %d: %q suggests %v", round, typed, got)
+		}
+	}
+}
+
+// TestSuggestNewTexts: texts that came with changes are found as those of a load are.
+func TestSuggestNewTexts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	word := func() string {
+		letters := make([]rune, 1+r.IntN(9))
+		for i := range letters {
+			letters[i] = []rune("abcé神𠮷")[r.IntN(6)]
+		}
+		return string(letters)
+	}
+	for range 20 {
+		loaded, first := index.New(), index.New()
+		movies := make([]movie.Movie, 200)
+		for i := range movies {
+			movies[i] = movie.Movie{Identity: movie.Identity{Title: word() + " " + word(), Year: 2000}, Cast: []string{word() + " " + word()}}
+		}
+		old := 1 + r.IntN(50)
+		put := func(b *index.Builder, from, to int) {
+			for i := from; i < to; i++ {
+				if err := b.Put(int64(i+1), movies[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		commit := func(b *index.Builder) *index.Index {
+			x, err := b.Commit(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return x
+		}
+		put(loaded, 0, len(movies))
+		put(first, 0, old)
+		next := commit(first).Change()
+		put(next, old, len(movies))
+		want, got := commit(loaded), commit(next)
+		for range 200 {
+			typed := movie.Words(word())
+			if r.IntN(3) == 0 {
+				typed = append(typed, movie.Words(word())...)
+			}
+			if diff := cmp.Diff(want.Suggest(typed, 8), got.Suggest(typed, 8)); diff != "" {
+				t.Fatalf("%q: %s", typed, diff)
+			}
 		}
 	}
 }

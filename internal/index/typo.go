@@ -126,13 +126,19 @@ func (a *automaton) follow(s state, by byte) state {
 	return state{row: string(row), before: s.row, last: letter}
 }
 
-// matches reports whether the automaton accepts a text.
-func (a *automaton) matches(text string) bool {
+// run reports whether the automaton accepts a text. If it accepts no text with this
+// beginning, dead is the length of the shortest such beginning, else 0.
+func (a *automaton) run(text string) (matches bool, dead int) {
 	at := a.Start()
 	for i := range len(text) {
 		if at = a.Accept(at, text[i]); !a.CanMatch(at) {
-			return false
+			return false, i + 1
 		}
 	}
-	return a.IsMatch(at)
+	return a.IsMatch(at), 0
+}
+
+func (a *automaton) matches(text string) bool {
+	matches, _ := a.run(text)
+	return matches
 }

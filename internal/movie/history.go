@@ -20,9 +20,6 @@ const (
 
 var changedNames = []string{"created", "deleted", "restored", "cast", "genres"}
 
-// ChangedNames returns all words that Names uses.
-func ChangedNames() []string { return slices.Clone(changedNames) }
-
 // Names returns the effects as words; none when they are not known.
 func (c Changed) Names() []string {
 	names := []string{}
