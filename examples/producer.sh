@@ -9,12 +9,15 @@ n=0
 for file in "$@"; do
   n=$((n + 1))
   # A key of its own, so that it overwrites nothing. Of updates of one second the greater key wins.
-  key=$(date -u +%Y%m%dT%H%M%SZ)-$$-$(printf %06d $n)-$(basename "$file")
+  key=${MOVIES_BUCKET_PREFIX:-}$(date -u +%Y%m%dT%H%M%SZ)-$(printf %010d-%06d $$ $n)-$(basename "$file")
   if [ -n "${MOVIES_BUCKET_DIR:-}" ]; then
+    to=$MOVIES_BUCKET_DIR/$key
+    mkdir -p "$(dirname "$to")"
     # First under a hidden name, so that no worker reads a part.
-    cp "$file" "$MOVIES_BUCKET_DIR/.$key"
-    mv "$MOVIES_BUCKET_DIR/.$key" "$MOVIES_BUCKET_DIR/$key"
+    part=$(dirname "$to")/.$(basename "$to")
+    cp "$file" "$part"
+    mv "$part" "$to"
   else
-    aws s3 cp --only-show-errors "$file" "s3://$MOVIES_BUCKET_NAME/${MOVIES_BUCKET_PREFIX:-}$key"
+    aws s3 cp --only-show-errors "$file" "s3://$MOVIES_BUCKET_NAME/$key"
   fi
 done

@@ -75,6 +75,14 @@ func TestExampleProducerSh(t *testing.T) {
 			t.Error(got)
 		}
 	})
+	t.Run("prefix", func(t *testing.T) {
+		s := newSite(t, databasetest.SQLite(t), newFolder(t))
+		s.env = append(s.env, "MOVIES_BUCKET_PREFIX=incoming/")
+		output(t, s.env, "", examples+"producer.sh", files[0], files[1])
+		if got := s.drained(t); got != "One, Two" {
+			t.Error(got)
+		}
+	})
 	t.Run("s3", func(t *testing.T) {
 		s := newSite(t, databasetest.SQLite(t), newS3Bucket(t))
 		needs(t, "aws", "--version")
@@ -88,7 +96,8 @@ func TestExampleProducerSh(t *testing.T) {
 func TestExampleProducerPy(t *testing.T) {
 	s := newSite(t, databasetest.SQLite(t), newS3Bucket(t))
 	needs(t, "python3", "-c", "import boto3")
-	output(t, s.env, twoFilms, "python3", examples+"producer.py")
+	wrong := strings.Repeat(`{"title": "One", "year": 2001, "deleted": true}`+"\n", 10_000) // an object of its own
+	output(t, s.env, wrong+twoFilms, "python3", examples+"producer.py")
 	if got := s.drained(t); got != "One, Two" {
 		t.Error(got)
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -84,15 +85,22 @@ func (f folder) put(t *testing.T, key string, body []byte) {
 
 func (f folder) keys(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(f.dir)
+	var keys []string
+	err := filepath.WalkDir(f.dir, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // taken meanwhile
+			return nil
+		case err != nil || path == f.dir:
+			return err
+		case !strings.HasPrefix(e.Name(), ".") && !e.IsDir():
+			keys = append(keys, strings.TrimPrefix(path, f.dir+"/"))
+		case strings.HasPrefix(e.Name(), ".") && e.IsDir():
+			return fs.SkipDir
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	var keys []string
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
-			keys = append(keys, e.Name())
-		}
 	}
 	return keys
 }

@@ -43,6 +43,9 @@ func (m movies) Apply(_ context.Context, changes []client.Change) error {
 }
 
 func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: mirror ADDRESS")
+	}
 	api, err := client.New(os.Args[1])
 	if err != nil {
 		log.Fatal(err)
