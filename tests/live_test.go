@@ -153,3 +153,42 @@ func TestBrowseBelowAPath(t *testing.T) {
 		})
 	}
 }
+
+// TestBrowseManyNew: more new movies than a page leave no gap in the list, and a new movie
+// comes to its place behind the first page.
+func TestBrowseManyNew(t *testing.T) {
+	b := newTab(t, desktop)
+	defer b.quiet()
+	s, api := browsed(t)
+	b.open(api + "/")
+	b.wait(allFilms)
+	var many strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&many, `{"title": "New %d", "year": 2020}`+"\n", i)
+	}
+	s.put(t, "many.ndjson", []byte(many.String()))
+	b.wait(countText + ` === "960 movies"`)
+	b.wait(consistent + `([])`)
+	b.open(api + "/?sort=title")
+	for n := 50; n <= 75; n += 25 {
+		b.wait(fmt.Sprintf("%s && %s >= %d", idle, cards, n-25))
+		b.script(`scrollTo(0, document.body.scrollHeight)`)
+		b.wait(fmt.Sprintf("%s >= %d", cards, n))
+	}
+	b.wait(live)
+	const card = `document.querySelectorAll("#list .card")[40].querySelector("a")`
+	b.script(`window.focused = ` + card + `.textContent; ` + card + `.focus()`)
+	s.put(t, "one.json", fmt.Appendf(nil, `{"title": "%s Again", "year": 2020}`, evaluate[string](b, `focused`)))
+	b.wait(countText + ` === "961 movies"`)
+	b.wait(consistent + `([])`)
+	b.is(`document.activeElement.textContent === focused`, true)
+	b.open(api + "/?person=Ann+1")
+	b.wait(live)
+	before := evaluate[int](b, `document.querySelectorAll(".films li").length`)
+	s.put(t, "anns.ndjson", []byte(strings.ReplaceAll(many.String(), "2020", `2021, "cast": ["Ann 1"]`)))
+	b.wait(fmt.Sprintf(`document.querySelectorAll(".films li").length === %d`, before+60))
+	asked := evaluate[int](b, `performance.getEntriesByType("resource").filter((r) => r.name.includes("/people?")).length`)
+	if asked > 4 { // the first, and one for each second with changes
+		t.Errorf("the page of a person was loaded %d times", asked)
+	}
+}

@@ -11,9 +11,11 @@ export const revision = () => oldest;
 /** Returns {body, total}, or throws an error. The error is final when a retry would not help. */
 export async function ask(url, signal = never) {
   const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
+  const { status } = response, final = status < 500 || status === 501;
+  if (final) away("");
   if (!response.ok) {
-    const { status } = response, { detail = `the API answers with status ${status}` } = await response.json().catch(() => ({}));
-    throw Object.assign(new Error(detail), { status, final: status < 500 || status === 501 });
+    const { detail = `the API answers with status ${status}` } = await response.json().catch(() => ({}));
+    throw Object.assign(new Error(detail), { status, final });
   }
   const shown = Number(response.headers.get("Catalogue-Revision"));
   if (shown > 0) oldest = Math.min(oldest ?? shown, shown);
@@ -25,9 +27,7 @@ export async function ask(url, signal = never) {
 export async function insist(url, signal) {
   for (;;) {
     try {
-      const answer = await ask(url, signal);
-      away("");
-      return answer;
+      return await ask(url, signal);
     } catch (error) {
       if (signal.aborted || error.final) throw error;
       away("The API is unreachable. The page may show old data; retrying.");
@@ -38,6 +38,7 @@ export async function insist(url, signal) {
 
 function away(words) {
   const banner = document.getElementById("away");
+  if (banner === null) return; // only the browse page has one
   if (banner.textContent !== words) banner.textContent = words;
   banner.hidden = words === "";
 }

@@ -18,7 +18,7 @@ let settled = false; // the view is shown at its scroll position
 let lastList = "./"; // address of the latest list, for the way back
 let opener = null; // the link in the list that was followed
 let stale = false; // something has changed while the list was hidden
-let concerns = null; // tells whether a change concerns the page that is shown
+let concerns = () => true; // tells whether a change concerns the page that is shown
 
 // --- from the address to the view
 
@@ -44,17 +44,17 @@ function showList(params, rows) {
   document.title = `${describe(params) || "All"} – Movies`;
   if (document.activeElement !== $("q")) $("q").value = params.get("q") ?? "";
   const ready = list.show(params, rows);
-  if (stale) refresh();
-  else counts(params);
+  reload(params, stale);
   return ready;
 }
 
 /** Shows the page of a movie or a person; again when it is shown already and has changed. */
 async function showPage({ view, value }, again = false) {
   const signal = turn();
+  concerns = () => true; // while it loads
   const page = await (view === "movie" ? movie : person)(value, signal).catch((error) => {
     if (!signal.aborted && !error.final) throw error;
-    return { title: "That cannot be shown", parts: [heading("That cannot be shown"), el("p.error", `${error.message}.`)] };
+    return { title: "That cannot be shown", has: () => false, parts: [heading("That cannot be shown"), el("p.error", `${error.message}.`)] };
   });
   if (signal.aborted) return;
   const focused = again && $("page").contains(document.activeElement);
@@ -162,19 +162,25 @@ let planned = null; // the timer of the next refresh
 
 function changed(change) {
   list.changed(change);
-  const now = place();
   stale = true;
-  if (now.view === "list") planned ??= setTimeout(refresh, refreshAfter);
-  else if (concerns?.(change)) showPage(now, true);
+  if (place().view === "list" || concerns(change)) plan();
 }
 
-/** Loads list and counts again; when the list is hidden, once it is shown. */
+const plan = () => { planned ??= setTimeout(refresh, refreshAfter); };
+
+/** Loads what is shown again, if it has changed; a hidden list once it is shown. */
 function refresh() {
+  const now = place(), isList = now.view === "list";
   planned = null;
-  if (place().view !== "list") return;
+  if (!settled || (isList && list.isBusy())) return plan();
+  if (isList) reload(now.params, true);
+  else showPage(now, true);
+}
+
+function reload(params, again) {
   stale = false;
-  list.refresh();
-  counts(place().params, true);
+  if (again) list.refresh();
+  counts(params, again);
 }
 
 /** Loads all again: changes may have been missed. */

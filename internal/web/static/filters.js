@@ -80,7 +80,6 @@ export function panel({ go, all }) {
     if (off || (!again && now.toString() === asked)) return;
     params = now;
     asked = now.toString();
-    if (again) whole = null;
     const signal = turn();
     for (const group of ["genre", "cast"]) {
       const any = params.has(`${group}_any`);
@@ -92,7 +91,7 @@ export function panel({ go, all }) {
         insist(href(filters(params, "genre_any"), "genres"), signal),
         insist(href([...filters(params, "cast_any"), ["limit", 100]], "people"), signal),
         insist(href(others, "years"), signal),
-        whole === null && others.size > 0 ? insist("years", signal) : null,
+        (again || whole === null) && others.size > 0 ? insist("years", signal) : null,
       ]);
       if (every !== null || others.size === 0) whole = (every ?? part).body.years;
       counts.genre = genres.body.genres.map((g) => ({ name: g.genre, count: g.movies }));
@@ -102,6 +101,7 @@ export function panel({ go, all }) {
       drawGroup("genre");
       drawGroup("cast");
     } catch (error) {
+      if (signal.aborted) return;
       off = error.status === 501;
       if (off) $("panel").replaceChildren("This API runs without an index, which the counts need.");
     }

@@ -25,20 +25,27 @@ export async function show(now, atLeast = 0) {
   params = now;
   asked = now.toString();
   signal = turn();
-  const mine = signal, first = new URLSearchParams(params);
-  if (atLeast > 25 && !params.has("limit")) first.set("limit", 100);
+  const mine = signal;
   $("chips").replaceChildren(...chips(params));
   $("sort").value = params.get("sort") ?? "-id";
   $("match").hidden = $("match").disabled = !params.has("q");
   const late = setTimeout(wait, patience);
-  await load(mine, async () => {
-    const page = await insist(href(first, "movies"), mine);
-    clearTimeout(late);
-    clear();
-    append(page);
-    while (next !== null && shown.size < atLeast) append(await insist(next, mine));
-  });
+  await load(mine, () => fill(mine, atLeast, late));
   clearTimeout(late);
+}
+
+async function fill(mine, atLeast, late) {
+  const first = new URLSearchParams(params), pages = [];
+  if (atLeast > 25 && !params.has("limit")) first.set("limit", 100);
+  for (let url = href(first, "movies"), rows = 0; url !== null && (rows === 0 || rows < atLeast);) {
+    const page = await insist(url, mine);
+    pages.push(page);
+    rows += page.body.movies.length;
+    url = nextOf(page.body);
+  }
+  clearTimeout(late);
+  clear();
+  pages.forEach(append);
 }
 
 export async function more() {
@@ -46,7 +53,7 @@ export async function more() {
   if (next !== null && !isBusy()) await load(mine, async () => append(await insist(next, mine)));
 }
 
-const isBusy = () => $("list").getAttribute("aria-busy") === "true";
+export const isBusy = () => $("list").getAttribute("aria-busy") === "true";
 
 async function load(mine, fetchPages) {
   const last = $("list").lastElementChild;
@@ -86,8 +93,10 @@ function wait() {
 function append(page) {
   for (const movie of page.body.movies) if (!shown.has(movie.id)) $("list").append(newCard(movie));
   next = nextOf(page.body);
-  total = page.total ?? (next === null ? shown.size : null);
+  setTotal(page);
 }
+
+const setTotal = (page) => { total = page.total ?? (next === null ? shown.size : null); };
 
 function newCard(movie) {
   const item = card(movie, params);
@@ -126,7 +135,7 @@ async function none() {
   const help = [el("p", "No movie matches all filters."), everything()];
   $("note").replaceChildren(...help);
   const others = q ? await ask(href({ q }, "suggest"), mine).then((a) => a.body.suggestions, () => []) : [];
-  if (mine.aborted || others.length === 0) return;
+  if (mine.aborted || others.length === 0 || shown.size > 0) return;
   const rest = edit(params, (p) => p.delete("q"));
   const links = others.map((s) => row({ name: s.text, note: about(s), to: suggestionHref(s, rest) }));
   $("note").replaceChildren(el("h3", "Did you mean …?"), el("ul.rows.meant", ...links), ...help);
@@ -159,9 +168,16 @@ export async function refresh() {
   const mine = signal;
   const page = isBusy() ? null : await ask(href(params, "movies"), mine).catch(() => null);
   if (page === null || mine.aborted || isBusy()) return;
+  const fresh = page.body.movies;
+  if (nextOf(page.body) !== null && !shown.has(fresh.at(-1).id) || shown.size > fresh.length && params.has("sort")) { // others may be new further down
+    const id = document.activeElement.closest(".card")?.dataset.id;
+    await load(mine, () => fill(mine, shown.size));
+    if (id) (shown.get(Number(id))?.querySelector("a") ?? $("main")).focus({ preventScroll: true });
+    return;
+  }
   $("note").replaceChildren();
   let before = null;
-  for (const movie of page.body.movies) {
+  for (const movie of fresh) {
     let item = shown.get(movie.id);
     if (!item) {
       item = newCard(movie);
@@ -171,8 +187,8 @@ export async function refresh() {
     }
     before = item;
   }
-  if (shown.size === page.body.movies.length) next = nextOf(page.body);
-  total = page.total;
+  if (shown.size === fresh.length) next = nextOf(page.body);
+  setTotal(page);
   settle();
 }
 

@@ -5,7 +5,6 @@ import { ago, el, many } from "./draw.js";
 
 const every = 10_000, retryAfter = 2000; // milliseconds between two requests when idle, and after a failure
 const pauseAfter = 300; // milliseconds in which changes are collected
-const most = 1000; // changes in one response
 const silentAfter = 3 * 60_000; // a worker lists its bucket at least once a minute
 
 /** Calls changed(change) for each change, lost() when changes may have been missed, and shows the freshness in a badge. */
@@ -35,11 +34,11 @@ export async function follow({ badge, text, changed, lost }) {
     try {
       let changes;
       do {
-        ({ changes, revision: since } = (await ask(`changes?since=${since}&limit=${most}`)).body);
+        ({ changes, revision: since } = (await ask(`changes?since=${since}&limit=1000`)).body);
         live = true;
         if (changes.length > 0) updated = Date.now();
         changes.forEach(changed);
-      } while (changes.length === most);
+      } while (changes.length > 0);
     } catch (error) {
       live = false;
       if (error.status !== 410) return;
