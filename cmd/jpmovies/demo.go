@@ -84,7 +84,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: 8, Batch: 500, Prepare: db.CheckSchema,
+		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, ServerTime: db.ServerTime, Concurrency: 8, Batch: 500, Prepare: db.CheckSchema,
 		IdleMin: demoPause, IdleMax: demoPause, ShutdownTimeout: c.ShutdownTimeout,
 		KeepRejections: days(30), KeepChanges: days(30), Logger: quietPasses(logger), Metrics: metrics,
 	})

@@ -52,6 +52,7 @@ container or into GOMEMLIMIT.`,
 	}
 	command.Flags().BoolVar(&once, "once", false, "make passes until the bucket is empty, then exit; fail when a pass makes no progress")
 	command.Flags().BoolVar(&dry, "dry-run", false, "print what would be done with each object, and change nothing")
+	command.MarkFlagsMutuallyExclusive("once", "dry-run")
 	return command
 }
 
@@ -107,7 +108,7 @@ func runWorker(ctx context.Context, once bool) error {
 	metrics := telemetry.Metrics(version())
 	metrics.MustRegister(db.Collectors()...)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, Concurrency: reads.most, Batch: c.Batch,
+		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, ServerTime: db.ServerTime, Concurrency: reads.most, Batch: c.Batch,
 		Prepare: prepare, Prove: prove,
 		Shard: worker.Shard(c.Shard), IdleMin: min(time.Second, c.IdleMax), IdleMax: c.IdleMax, ShutdownTimeout: c.ShutdownTimeout,
 		Hints:          hints,

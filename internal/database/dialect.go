@@ -170,7 +170,10 @@ var mysqlVerdicts = map[uint16]verdict{
 	1290: moved, 1792: moved, 1836: moved, // read-only
 	1665: moved, // binlog_format=STATEMENT; only new connections see a change of it
 
-	1153: unfit, // larger than max_allowed_packet
+	1153: unfit,              // larger than max_allowed_packet
+	1197: unfit,              // larger than max_binlog_cache_size
+	1206: unfit,              // too many row locks
+	8004: unfit, 8025: unfit, // TiDB: transaction or row too large
 
 	1406: rejected, // data too long
 	1264: rejected, // out of range

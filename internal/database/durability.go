@@ -29,7 +29,7 @@ func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error)
 	if err != nil || strings.Contains(version, "TiDB") { // TiDB ignores these variables: a commit is on a majority of replicas
 		return nil, err
 	}
-	if flush != 1 {
+	if flush != 1 && flush != 3 { // 3 is MariaDB's, and as safe
 		unsafe = append(unsafe, fmt.Sprintf("innodb_flush_log_at_trx_commit is %d: set it to 1", flush))
 	}
 	if logged && sync != 1 {

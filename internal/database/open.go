@@ -177,6 +177,8 @@ func serverConfig(o Options, idle time.Duration) (*mysql.Config, error) {
 		"sql_mode":                 "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
 		"autocommit":               "1",
 		"sql_safe_updates":         "0",
+		"sql_select_limit":         "18446744073709551615",
+		"completion_type":          "'NO_CHAIN'",
 		"innodb_lock_wait_timeout": "10",
 		"wait_timeout":             strconv.Itoa(int(idle.Seconds())),
 		"net_write_timeout":        "600", // an export waits for its client between two rows
@@ -230,6 +232,18 @@ func (db *DB) Replicated() bool { return db.replicated }
 
 // Now returns the time for stored times.
 func (db *DB) Now() time.Time { return db.now() }
+
+// ServerTime returns the time of the server in whole seconds; of a file, this machine's.
+func (db *DB) ServerTime(ctx context.Context) (time.Time, error) {
+	if db.file != nil {
+		return db.now(), nil
+	}
+	var seconds int64
+	if err := db.write.QueryRowContext(ctx, "SELECT UNIX_TIMESTAMP()").Scan(&seconds); err != nil {
+		return time.Time{}, fmt.Errorf("ask for the server's time: %w", err)
+	}
+	return time.Unix(seconds, 0), nil
+}
 
 // openExports opens the pool for exports. They hold connections as long as their clients
 // take, and other reads must not wait for that.

@@ -27,6 +27,7 @@ type batch struct {
 func (p *pass) batchAll(parts <-chan part, batches chan<- *batch) {
 	current := &batch{number: 1}
 	add := func(next part) (full bool) {
+		p.room.Release(next.weight())
 		current.add(next)
 		return len(current.content.Updates)+len(current.content.Rejections) >= p.worker.options.Batch || current.size >= batchBytes
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -115,8 +114,11 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins, objects []*obj
 		return errors.Join(p.apply(ctx, with(nil, b.Rejections[:m/2]), nil, objects), p.apply(ctx, with(nil, b.Rejections[m/2:]), nil, objects))
 	case m == 1:
 		r := b.Rejections[0]
-		i := slices.IndexFunc(objects, func(o *objectInFlight) bool { return o.Ref == bucket.Ref{Key: r.Key, ETag: r.ObjectETag} })
-		p.hold(objects[i], r.Position, refusal)
+		for _, object := range objects { // a generation may be read twice
+			if object.Ref == (bucket.Ref{Key: r.Key, ETag: r.ObjectETag}) {
+				p.hold(object, r.Position, refusal)
+			}
+		}
 	case n == 1:
 		p.hold(origins[0], b.Updates[0].Stamp.Position, refusal)
 	default: // objects without updates

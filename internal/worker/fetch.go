@@ -53,6 +53,9 @@ type part struct {
 const (
 	partItems = 64
 	partBytes = 256 << 10
+	// pendingBytes bounds the parts that wait for a batch, one of which may hold an update
+	// of a megabyte.
+	pendingBytes = 4 << 20
 )
 
 // An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
@@ -157,7 +160,7 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 		}
 		full := next
 		next = part{from: from}
-		if err := send(p.hard, parts, full); err != nil || !p.aborted() {
+		if err := p.sendPart(parts, full); err != nil || !p.aborted() {
 			return err
 		}
 		return errCatalogueAway // the rest cannot be committed either
@@ -172,10 +175,20 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 		p.worker.metrics.read.Inc()
 	}
 	next.last, next.ok = true, err == nil
-	if err := send(p.hard, parts, next); err != nil {
+	if err := p.sendPart(parts, next); err != nil {
 		from.span.end(endLeft, err)
 	}
 }
+
+func (p *pass) sendPart(parts chan<- part, next part) error {
+	if err := p.room.Acquire(p.hard, next.weight()); err != nil {
+		return err
+	}
+	return send(p.hard, parts, next)
+}
+
+// weight returns the room that a part takes while it waits.
+func (n *part) weight() int64 { return int64(min(n.size, pendingBytes)) }
 
 func (p *pass) get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
 	ctx, span := p.worker.tracer.Start(ctx, "get", trace.WithSpanKind(trace.SpanKindClient))
@@ -195,12 +208,29 @@ func storable(ref bucket.Ref) error {
 	return nil
 }
 
-// gone records that somebody else has removed an object before it was read.
+// gone records that somebody else has removed an object before it was read. A generation that
+// one listing after the other has, and GET never, is a fault of the server.
 func (p *pass) gone(o candidate, span *objectSpan) {
+	if p.listing && p.worker.ghosts.add(generation{o.Key, o.LastModified.UnixNano()}) > maxGone {
+		err := fmt.Errorf("read %q: listed again and again, but GET does not find it", o.Key)
+		p.fail(err, func(c *counts) { c.ReadFailed++ })
+		span.end(endLeft, err)
+		return
+	}
 	p.count(func(c *counts) { c.Gone++ })
 	p.settle(o.messages)
 	span.end(endGone, nil)
 }
+
+// generation is what a listing names.
+type generation struct {
+	key      string
+	modified int64
+}
+
+// maxGone is how often a listed generation may be gone: a listing may have begun before
+// another worker's delete.
+const maxGone = 3
 
 // failRead records that an object could not be read. A file that is still being written
 // is no failure.

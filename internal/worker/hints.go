@@ -70,7 +70,8 @@ func (s *scheduler) observe(ctx context.Context, p *pass) {
 }
 
 // planListing sets the time of the next listing. A listing that left something is repeated
-// soon, and then with growing pauses.
+// soon, and then with growing pauses; one that failed, after three IdleMax at most: the worker
+// sleeps for up to IdleMax after it, and then there must be time for messages.
 func (s *scheduler) planListing(last *pass) {
 	options := &s.worker.options
 	s.listedAt = last.start
@@ -81,6 +82,9 @@ func (s *scheduler) planListing(last *pass) {
 		return
 	}
 	s.relistPause = min(max(2*s.relistPause, options.IdleMin), options.Hints.Reconcile)
+	if last.fatal != nil {
+		s.relistPause = min(s.relistPause, 3*options.IdleMax)
+	}
 	s.listAt = time.Now().Add(s.relistPause)
 }
 

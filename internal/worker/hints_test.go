@@ -114,6 +114,33 @@ func TestReconcile(t *testing.T) {
 	})
 }
 
+// TestFailingListing: a listing that fails is repeated within minutes, so that its metric moves
+// while the fault lasts. Messages are followed in between.
+func TestFailingListing(t *testing.T) {
+	var denied atomic.Bool
+	withQueue(t, func(s *queueFixture) {
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.List && denied.Load() {
+				return errors.New("access denied")
+			}
+			return nil
+		}
+	}, func(s *queueFixture) {
+		denied.Store(true)
+		time.Sleep(3 * time.Hour)
+		before := s.counted(s.worker.metrics.abortedPasses)
+		time.Sleep(10 * time.Minute)
+		if n := s.counted(s.worker.metrics.abortedPasses) - before; n < 2 {
+			t.Errorf("%d failed listings in 10 minutes", n)
+		}
+		s.put("in/a", "A")
+		time.Sleep(4 * time.Minute)
+		if len(s.db.shows()) != 1 {
+			t.Error("the message is not followed")
+		}
+	})
+}
+
 // TestHintsOfOneKey: a message that arrives while its object is in flight may tell of a newer
 // generation. The next pass reads it, once for all such messages.
 func TestHintsOfOneKey(t *testing.T) {

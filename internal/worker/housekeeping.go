@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -42,8 +43,7 @@ func (w *Worker) housekeep(ctx context.Context) {
 	durabilityErr := w.checkDurability(ctx)
 	limited, cancel := context.WithTimeout(ctx, housekeepingTime)
 	defer cancel()
-	now := time.Now()
-	done, err := w.options.Housekeeping.Prune(limited, now.Add(-w.options.KeepRejections), now.Add(-w.options.KeepChanges))
+	done, err := w.prune(limited, time.Now())
 	if done {
 		w.metrics.lastHousekeeping.SetToCurrentTime()
 	}
@@ -54,6 +54,22 @@ func (w *Worker) housekeep(ctx context.Context) {
 	case err != nil:
 		w.logger.Warn("housekeeping failed; retrying in an hour", "error", err)
 	}
+}
+
+// maxSkew is how much the clocks of worker and server may differ: rows are kept for days.
+const maxSkew = 12 * time.Hour
+
+func (w *Worker) prune(ctx context.Context, now time.Time) (done bool, err error) {
+	if w.options.ServerTime != nil {
+		server, err := w.options.ServerTime(ctx)
+		if err != nil {
+			return false, err
+		}
+		if skew := now.Sub(server).Abs(); skew > maxSkew {
+			return false, fmt.Errorf("the clocks of worker and database server differ by %s: nothing is deleted", skew.Round(time.Minute))
+		}
+	}
+	return w.options.Housekeeping.Prune(ctx, now.Add(-w.options.KeepRejections), now.Add(-w.options.KeepChanges))
 }
 
 // checkDurability warns of settings of the database server that may undo a commit.

@@ -18,6 +18,23 @@ type fakeHousekeeper func(context.Context) (done bool, err error)
 
 func (f fakeHousekeeper) Prune(ctx context.Context, _, _ time.Time) (bool, error) { return f(ctx) }
 
+// TestHousekeepingByAnotherClock: a worker whose clock differs from the server's deletes nothing.
+func TestHousekeepingByAnotherClock(t *testing.T) {
+	for _, skew := range []time.Duration{0, -time.Hour, -31 * 24 * time.Hour, 31 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			pruned := false
+			w := newTestWorker(&buckettest.Memory{}, newFakeCatalogue(), func(o *Options) {
+				o.Housekeeping = fakeHousekeeper(func(context.Context) (bool, error) { pruned = true; return true, nil })
+				o.ServerTime = func(context.Context) (time.Time, error) { return time.Now().Add(skew), nil }
+			})
+			w.housekeep(t.Context())
+			if pruned != (skew.Abs() <= time.Hour) {
+				t.Errorf("the clocks differ by %s, pruned: %v", skew, pruned)
+			}
+		})
+	}
+}
+
 // TestHousekeeping: the time of the last housekeeping does not change when a run fails or does
 // not finish, or when another worker does it. The log says which.
 func TestHousekeeping(t *testing.T) {

@@ -41,28 +41,30 @@ const (
 // deleteSettled deletes settled messages in groups.
 func (p *pass) deleteSettled() {
 	var group []queue.Message
+	away := false
 	add := func(m queue.Message) (full bool) {
 		group = append(group, m)
 		return len(group) == maxMessages
 	}
 	collect(p.settled, messageAge, add, func() {
-		p.deleteMessages(group)
+		away = away || p.deleteMessages(group) != nil // the objects of this pass wait for no other try
 		group = nil
 	})
 }
 
 // deleteMessages deletes messages. One that survives does no harm: it comes again, and its
 // objects are gone.
-func (p *pass) deleteMessages(messages []queue.Message) {
+func (p *pass) deleteMessages(messages []queue.Message) error {
 	ctx, span := p.deleteMessagesSpan(len(messages))
 	err := p.worker.options.Hints.Queue.Delete(ctx, messages)
 	endWith(span, err)
 	if err != nil {
 		p.worker.metrics.messageFailures.Inc()
 		p.worker.logger.Warn("messages not deleted; they will be received again", "count", len(messages), "error", err)
-		return
+		return err
 	}
 	p.worker.metrics.deleted.Add(float64(len(messages)))
+	return nil
 }
 
 // candidates returns the objects that a message names. It settles a message that names none.

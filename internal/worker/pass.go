@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"jpmovies/internal/queue"
 )
 
@@ -39,6 +41,7 @@ type pass struct {
 	// stop ends the intake of objects; hard ends everything at once.
 	stop, hard context.Context
 	abort      context.CancelCauseFunc // ends stop
+	room       *semaphore.Weighted     // bytes of the parts that wait for a batch
 	over       chan struct{}           // closed when the pass counts no more deletes
 
 	// Written by the source.
@@ -91,7 +94,7 @@ type backlog struct {
 func (w *Worker) pass(stop, hard context.Context, next plan) *pass {
 	p := &pass{
 		worker: w, plan: next, start: time.Now(), hard: hard,
-		over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
+		room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
 	}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)

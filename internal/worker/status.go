@@ -41,8 +41,8 @@ func (w *Worker) report(ctx context.Context, p *pass) error {
 	return w.options.Status.Report(ctx, status)
 }
 
-// Ready returns nil if the last pass could use the bucket and the database. Failures of
-// single objects do not count.
+// Ready returns nil if the last pass, or before the first Prepare, could use the bucket and
+// the database. Failures of single objects do not count.
 func (w *Worker) Ready(context.Context) error { return *w.health.Load() }
 
 // progress counts the work done since the start.

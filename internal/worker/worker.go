@@ -74,6 +74,9 @@ type Options struct {
 	// Durability returns the settings of the database server that may undo a commit when
 	// the server crashes, each with its remedy. It runs with the housekeeping; nil for none.
 	Durability func(context.Context) (unsafe []string, err error)
+	// ServerTime returns the time of the database server; nil for none. Nothing is pruned by
+	// a clock that differs much.
+	ServerTime func(context.Context) (time.Time, error)
 	// KeepRejections and KeepChanges are the ages at which those rows are deleted.
 	KeepRejections, KeepChanges time.Duration
 	Logger                      *slog.Logger
@@ -104,6 +107,7 @@ type Worker struct {
 	proven     chan struct{}       // closed when Prove has ended
 	denials    counter[string]     // of objects that messages name, by key
 	overwrites counter[bucket.Ref] // generations that a delete found overwritten
+	ghosts     counter[generation] // generations that were listed, and gone
 }
 
 // New returns a worker that has not started.
@@ -197,6 +201,8 @@ func (w *Worker) begin(ctx, hard context.Context) (end func(), err error) {
 	if err := w.retry(ctx, w.options.Prepare); err != nil {
 		return nil, err
 	}
+	var none error
+	w.health.Store(&none)
 	proving, cancel := context.WithCancel(hard)
 	if w.options.Prove != nil {
 		proven := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -203,10 +204,35 @@ func TestStartWaitsForServers(t *testing.T) {
 		if err := w.Ready(t.Context()); err == nil {
 			t.Error("ready before the start")
 		}
-		if err := w.Once(t.Context()); err != nil || tries != 4 {
-			t.Errorf("once: %v after %d tries", err, tries)
+		inFirstPass := errors.New("no object was read")
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get {
+				inFirstPass = w.Ready(t.Context())
+			}
+			return nil
+		}
+		if err := w.Once(t.Context()); err != nil || tries != 4 || inFirstPass != nil {
+			t.Errorf("once: %v after %d tries; ready in the first pass: %v", err, tries, inFirstPass)
 		}
 		checkEmpty(t, store)
+	})
+}
+
+// TestGhost: a store that lists what GET does not find does not keep Once for ever.
+func TestGhost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &buckettest.Memory{}
+		store.Put("ghost", film("F", "x"))
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get {
+				return bucket.ErrNotFound
+			}
+			return nil
+		}
+		w := newTestWorker(store, newFakeCatalogue())
+		if err := w.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `"ghost": listed again and again`) {
+			t.Errorf("once: %v", err)
+		}
 	})
 }
 
