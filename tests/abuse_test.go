@@ -60,11 +60,33 @@ func TestAbuse(t *testing.T) {
 		{"100,000 brackets", file(1, func(w io.Writer) {
 			_, _ = io.WriteString(w, good+strings.Repeat("[", 100_000)+"\n"+good)
 		}), 1, 1},
-		{"many large updates at once", file(64, func(w io.Writer) {
-			for range 4 {
-				_, _ = io.WriteString(w, `{"title": "T", "year": 2000, "cast": [`+strings.Repeat(`"`+strings.Repeat("n", 500)+`",`, 1900)+`"x"]}`+"\n")
+		{"many large updates at once", file(48, func(w io.Writer) {
+			for i := range 4 {
+				_, _ = fmt.Fprintf(w, `{"title": "T %d", "year": 2000, "cast": ["x"`, i)
+				for n := range 1900 {
+					_, _ = fmt.Fprintf(w, `,"%0500d"`, n)
+				}
+				_, _ = io.WriteString(w, "]}\n")
 			}
-		}), 1, 0},
+		}), 4, 0},
+		{"small updates of many large movies", func(t *testing.T, dir string) {
+			file(1, func(w io.Writer) {
+				for i := range 100 {
+					_, _ = fmt.Fprintf(w, `{"title": "T %d", "year": 2000, "genres": ["g"], "cast": ["x"`, i)
+					for n := range 1900 {
+						_, _ = fmt.Fprintf(w, `,"%0500d"`, n)
+					}
+					_, _ = io.WriteString(w, "]}\n")
+				}
+			})(t, dir)
+			var small strings.Builder
+			for i := range 100 {
+				fmt.Fprintf(&small, `{"title": "T %d", "year": 2000, "genres": ["x"]}`+"\n", i)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "small"), []byte(small.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, 100, 0},
 		{"many tiny objects", func(t *testing.T, dir string) {
 			for i := range tiny {
 				sub := filepath.Join(dir, strconv.Itoa(i/10_000))

@@ -2,6 +2,7 @@ package catalogue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -70,6 +71,67 @@ func TestWrongClock(t *testing.T) {
 	})
 }
 
+// TestClockBehind: a process whose clock is years behind does not take all changes for those of
+// a wrong clock, and deletes none.
+func TestClockBehind(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		o.Now = func() time.Time { return now }
+		c := cataloguetest.Open(t, o)
+		apply(t, c, cataloguetest.Update(1, "A", 2000, nil, nil))
+		now = time.Date(1970, 1, 1, 0, 0, 9, 0, time.UTC)
+		_, err := c.Prune(t.Context(), now.AddDate(0, 0, -30), now.AddDate(0, 0, -30))
+		changes, listed := c.Changes(t.Context(), 0, 1000)
+		if err != nil || listed != nil || len(changes) != 1 {
+			t.Errorf("%v; %d changes, %v", err, len(changes), listed)
+		}
+	})
+}
+
+// TestRejectedAgain: what is delivered and rejected again is kept as long as something new.
+func TestRejectedAgain(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		o.Now = func() time.Time { return now }
+		c := cataloguetest.Open(t, o)
+		for _, days := range []int{0, 29} {
+			now = now.AddDate(0, 0, days)
+			if _, err := c.Apply(t.Context(), movie.Batch{Rejections: []movie.Rejection{{Key: "key", ObjectETag: "e", Position: 1, Reason: "r"}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for days, want := range []int{1, 0} {
+			now = now.AddDate(0, 0, 1+29*days)
+			_, err := c.Prune(t.Context(), now.AddDate(0, 0, -30).Add(time.Hour), now.AddDate(0, 0, -30))
+			kept, listed := c.Rejections(t.Context(), 0, 10)
+			if err != nil || listed != nil || len(kept) != want {
+				t.Errorf("%v %v: %d rejections, want %d", err, listed, len(kept), want)
+			}
+		}
+	})
+}
+
+// TestManyLargeMovies: a batch whose movies hold too much is refused for the caller to divide.
+func TestManyLargeMovies(t *testing.T) {
+	c := cataloguetest.Open(t, databasetest.SQLite(t))
+	cast := make([]string, 1900)
+	for i := range cast {
+		cast[i] = fmt.Sprintf("%0500d", i)
+	}
+	var small []movie.Update
+	for i := range 20 {
+		apply(t, c, cataloguetest.Update(1, fmt.Sprint(i), 2000, cast, nil))
+		small = append(small, cataloguetest.Update(2, fmt.Sprint(i), 2000, nil, []string{"x"}))
+	}
+	_, err := c.Apply(t.Context(), movie.Batch{Updates: small})
+	if refused := (*movie.RefusedError)(nil); !errors.As(err, &refused) || !refused.Setting {
+		t.Errorf("20 movies of a megabyte: %v", err)
+	}
+	if n := apply(t, c, small[:4]...); n != 4 {
+		t.Errorf("4 of them: %d changes", n)
+	}
+}
+
 // TestStopWhilePruning: the end of a process does not wait for a database that is busy, to
 // release the lease of the pruning.
 func TestStopWhilePruning(t *testing.T) {
@@ -96,7 +158,11 @@ func TestStopWhilePruning(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	databasetest.Exec(t, raw, "BEGIN IMMEDIATE")
+	for { // between two steps
+		if _, err := raw.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err == nil {
+			break
+		}
+	}
 	stop()
 	select {
 	case err := <-ended:

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -127,14 +128,23 @@ func (c *Catalogue) pruneRejections(ctx context.Context, tx *sql.Tx, before time
 		return 0, err
 	}
 	//nolint:gosec // made of constants
-	_, err = tx.ExecContext(ctx, "DELETE FROM rejection WHERE id IN "+database.Tuples(1, len(ids)), anys(ids)...)
+	_, err = tx.ExecContext(ctx, "DELETE FROM rejection WHERE id IN "+database.Tuples(1, len(ids))+" AND rejected_at < ?", append(anys(ids), before.UnixMilli())...)
 	return len(ids), err
 }
 
 // pruneChanges deletes from the oldest revision up to the first that is not old, so
 // that workers whose clocks differ make no holes in the log. A time of a wrong clock counts
-// as old: it would keep all later changes.
+// as old: it would keep all later changes. If the newest change has such a time, it is this
+// clock that is wrong, and nothing is deleted.
 func (c *Catalogue) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Time) (int, error) {
+	var newest int64
+	err := tx.QueryRowContext(ctx, "SELECT changed_at FROM change_log ORDER BY revision DESC LIMIT 1").Scan(&newest)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && newest >= c.wrongFrom() {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
 	rows, err := tx.QueryContext(ctx, "SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT ?", pruneRows)
 	if err != nil {
 		return 0, err

@@ -76,6 +76,12 @@ type row struct {
 	record movie.Record
 }
 
+// maxLocked bounds the fields in bytes of the movies of one transaction: small updates of
+// many large movies come in batches that the caller divides.
+const maxLocked = 4 << 20
+
+var errLocked = errors.New("the movies of these updates hold more than 4 MiB")
+
 // lock reads the movies' rows and locks them until the transaction ends. Sorted keys make
 // writers wait for each other instead of deadlocking.
 func (c *Catalogue) lock(ctx context.Context, tx *sql.Tx, records []movie.Record) (map[movie.Identity]row, error) {
@@ -85,15 +91,16 @@ func (c *Catalogue) lock(ctx context.Context, tx *sql.Tx, records []movie.Record
 	}
 	slices.SortFunc(identities, movie.Identity.Compare)
 	known := make(map[movie.Identity]row, len(records))
+	size := 0
 	for group := range slices.Chunk(identities, database.MaxTuples) {
-		if err := c.lockGroup(ctx, tx, group, known); err != nil {
+		if err := c.lockGroup(ctx, tx, group, known, &size); err != nil {
 			return nil, fmt.Errorf("lock movies: %w", err)
 		}
 	}
 	return known, nil
 }
 
-func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row) error {
+func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row, size *int) error {
 	//nolint:gosec // made of constants
 	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + c.db.Force("identity") +
 		" WHERE " + c.db.In("title", "year", len(group)) + c.db.ForUpdate()
@@ -103,11 +110,14 @@ func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Ide
 	}
 	defer rows.Close()
 	for rows.Next() {
-		r, err := scanRow(rows)
+		r, n, err := scanRow(rows)
 		if err != nil {
 			return err
 		}
 		known[r.record.Identity] = r
+		if *size += n; *size > maxLocked && len(known) > 1 {
+			return &database.RefusedError{Reason: errLocked, Setting: true}
+		}
 	}
 	return rows.Err()
 }
@@ -120,25 +130,25 @@ func identityArgs(group []movie.Identity) []any {
 	return args
 }
 
-func scanRow(rows *sql.Rows) (row, error) {
-	var r row
+// scanRow returns a row and the size of its fields in bytes.
+func scanRow(rows *sql.Rows) (r row, size int, err error) {
 	var hidden bool
 	var fields, stamps sql.RawBytes
 	if err := rows.Scan(&r.id, &r.record.Title, &r.record.Year, &hidden, &fields, &stamps); err != nil {
-		return row{}, err
+		return row{}, 0, err
 	}
 	if err := r.record.SetStamps(stamps); err != nil {
-		return row{}, fmt.Errorf("movie %d: %w", r.id, err)
+		return row{}, 0, fmt.Errorf("movie %d: %w", r.id, err)
 	}
 	if hidden {
-		return r, nil
+		return r, 0, nil
 	}
 	m, err := movie.ParseFields(fields)
 	if err != nil {
-		return row{}, fmt.Errorf("movie %d: %w", r.id, err)
+		return row{}, 0, fmt.Errorf("movie %d: %w", r.id, err)
 	}
 	r.record.Cast.List, r.record.Genres.List = m.Cast, m.Genres
-	return r, nil
+	return r, len(fields), nil
 }
 
 // writeMovies inserts the new movies, reads their ids, and overwrites the changed ones.
@@ -272,5 +282,5 @@ func (c *Catalogue) overwriteMovie() database.Insertion {
 }
 
 func (c *Catalogue) insertRejection() database.Insertion {
-	return database.Insertion{Head: "INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", Columns: 7, Tail: c.db.OnDuplicate("object_key, object_etag, position")}
+	return database.Insertion{Head: "INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", Columns: 7, Tail: c.db.OnDuplicate("object_key, object_etag, position", "rejected_at")}
 }
