@@ -274,8 +274,8 @@ func TestChangedWhileRead(t *testing.T) {
 		if err := errors.Join(change(file), file.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadAll(body); !errors.Is(err, bucket.ErrChanged) {
-			t.Errorf("%s: %v, want ErrChanged", name, err)
+		if rest, err := io.ReadAll(body); !errors.Is(err, bucket.ErrChanged) || len(rest) > 0 {
+			t.Errorf("%s: %v, want ErrChanged; also %q of another generation", name, err, rest)
 		}
 		_ = body.Close()
 	}

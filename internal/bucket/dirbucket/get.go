@@ -77,22 +77,15 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.file.Read(p)
 	r.n += int64(n)
-	if errors.Is(err, io.EOF) {
-		err = r.end()
+	// The file may have been overwritten in place meanwhile.
+	info, failed := r.file.Stat()
+	if failed != nil {
+		return 0, failed
+	}
+	if etag(info) != r.opened.ETag || errors.Is(err, io.EOF) && r.n != r.opened.Size {
+		return 0, fmt.Errorf("read %q: %w", r.opened.Key, bucket.ErrChanged)
 	}
 	return n, err
-}
-
-// end returns io.EOF if the file is still the generation that was opened.
-func (r *reader) end() error {
-	info, err := r.file.Stat()
-	if err != nil {
-		return err
-	}
-	if etag(info) != r.opened.ETag || r.n != r.opened.Size {
-		return fmt.Errorf("read %q: %w", r.opened.Key, bucket.ErrChanged)
-	}
-	return io.EOF
 }
 
 func (r *reader) Close() error { return r.file.Close() }

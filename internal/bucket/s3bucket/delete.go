@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -92,7 +94,7 @@ func (b *Bucket) deleteRound(ctx context.Context, way string, round []*deletion)
 // fitsXML reports whether XML 1.0 can contain the key (section 2.2, Char). The SDK would
 // replace other characters, and so delete another object.
 func fitsXML(key string) bool {
-	return strings.IndexFunc(key, func(r rune) bool {
+	return utf8.ValidString(key) && strings.IndexFunc(key, func(r rune) bool {
 		return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 	}) < 0
 }
@@ -165,23 +167,31 @@ func (b *Bucket) deleteOne(ctx context.Context, way string, ref bucket.Ref) erro
 	return b.compareAndDelete(ctx, ref)
 }
 
+// compareAndDelete compares again before each attempt: after an answer that was lost, the key
+// may have a new object.
 func (b *Bucket) compareAndDelete(ctx context.Context, ref bucket.Ref) error {
-	etag, err := b.head(ctx, ref.Key)
-	if err != nil {
-		return err
-	}
-	if etag != ref.ETag {
-		return bucket.ErrChanged
-	}
 	// The condition is harmless if the server ignores it, and helps if it does not.
-	err = b.deleteObject(ctx, ref.Key, &ref.ETag)
-	if isUnsupported(err) {
-		err = b.deleteObject(ctx, ref.Key, nil)
+	condition := &ref.ETag
+	once := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
+	for attempt, begun := 1, time.Now(); ; attempt++ {
+		etag, err := b.head(ctx, ref.Key)
+		if err != nil {
+			return err
+		}
+		if etag != ref.ETag {
+			return bucket.ErrChanged
+		}
+		err = b.deleteObject(ctx, ref.Key, condition, once)
+		switch {
+		case condition != nil && isUnsupported(err):
+			condition = nil
+		case err == nil, !b.retryer.IsErrorRetryable(err), attempt == maxAttempts, time.Since(begun) > b.limits.retry, !b.pause(ctx, attempt, err):
+			return err
+		}
 	}
-	return err
 }
 
-func (b *Bucket) deleteObject(ctx context.Context, key string, ifMatch *string) error {
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, IfMatch: ifMatch})
+func (b *Bucket) deleteObject(ctx context.Context, key string, ifMatch *string, options ...func(*s3.Options)) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, IfMatch: ifMatch}, options...)
 	return classify(err)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -156,6 +157,32 @@ func TestCompareWithoutCondition(t *testing.T) {
 	errs := open(t, Options{}).Delete(t.Context(), []bucket.Ref{ref, wrong})
 	if errs[0] != nil || !errors.Is(errs[1], bucket.ErrChanged) {
 		t.Errorf("errors %v", errs)
+	}
+}
+
+// TestCompareBeforeEachAttempt: WayCompare does not repeat a delete whose answer was lost
+// without comparing again.
+func TestCompareBeforeEachAttempt(t *testing.T) {
+	for _, applied := range []bool{true, false} {
+		memory := &buckettest.Memory{}
+		server := &buckettest.Server{Memory: memory, IgnoreSingleCondition: true}
+		failed := false
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodDelete || failed {
+				server.ServeHTTP(w, r)
+				return
+			}
+			failed = true
+			if applied {
+				server.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			memory.Put("key", []byte("newer"))
+			w.WriteHeader(http.StatusInternalServerError)
+		}))
+		ref := memory.Put("key", []byte("old")).Ref
+		if err := open(t, Options{}).Delete(t.Context(), []bucket.Ref{ref})[0]; !errors.Is(err, bucket.ErrChanged) || len(memory.Keys()) != 1 {
+			t.Errorf("applied %v: %v, left %q", applied, err, memory.Keys())
+		}
 	}
 }
 

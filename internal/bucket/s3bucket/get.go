@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -144,6 +145,10 @@ func (b *resumingBody) resume() error {
 		return b.cut
 	}
 	_ = b.response.Close()
+	if b.read == b.object.Size { // only the end was cut off
+		b.response, b.cut = http.NoBody, nil
+		return nil
+	}
 	out, err := b.bucket.client.GetObject(b.ctx, &s3.GetObjectInput{
 		Bucket: &b.bucket.name, Key: &b.object.Key, VersionId: b.version, Range: aws.String(fmt.Sprintf("bytes=%d-", b.read)),
 	})

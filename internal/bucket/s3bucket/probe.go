@@ -123,8 +123,8 @@ func missingRight(err error) string {
 	return "s3:DeleteObject"
 }
 
-// outage returns the error of a try that every other way would have met too. A request
-// without a response is no outage if the server answers a listing.
+// outage returns the error of a try that every other way would have met too: the server does
+// not answer a listing either.
 func (b *Bucket) outage(ctx context.Context, errs []error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -132,9 +132,6 @@ func (b *Bucket) outage(ctx context.Context, errs []error) error {
 	for _, err := range errs {
 		if !isUnavailable(err) {
 			continue
-		}
-		if status(err) != 0 {
-			return err
 		}
 		_, err = b.page(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String(b.prefix + bucket.ProbePrefix), MaxKeys: aws.Int32(1)})
 		if isUnavailable(err) {

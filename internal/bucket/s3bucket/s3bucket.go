@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -105,7 +106,8 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		return nil, errors.New("the bucket has no name: set MOVIES_BUCKET_NAME")
 	}
 	// Each signature contains a region, but servers other than AWS have none.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(30*time.Second))) // of credentials; requests have limits of their own
 	if err != nil {
 		return nil, fmt.Errorf("configure S3: %w", err)
 	}

@@ -158,12 +158,13 @@ func TestVersionsOfATime(t *testing.T) {
 	}
 }
 
-// TestVersionsOfASecond: versions with one key and one LastModified are listed one after the
+// TestVersionsOfASecond: versions with one key and the same second of LastModified, which is all
+// that GET tells, are listed one after the
 // other, the oldest first, also those of two pages, and where one has gone.
 func TestVersionsOfASecond(t *testing.T) {
 	const second, later = "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
 	server := &versionServer{status: enabled, gone: "2", versions: []stored{
-		{"a", "5", `"v"`, later, "5"}, {"a", "4", `"w"`, second, "4"}, {"a", "3", `"x"`, second, "3"}, {"a", "2", `"y"`, second, "2"}, {"a", "1", `"z"`, second, "1"},
+		{"a", "5", `"v"`, later, "5"}, {"a", "4", `"w"`, "2026-01-01T00:00:00.900Z", "4"}, {"a", "3", `"x"`, "2026-01-01T00:00:00.1Z", "3"}, {"a", "2", `"y"`, second, "2"}, {"a", "1", `"z"`, second, "1"},
 		{"b", "6", `"z"`, second, "6"},
 	}}
 	serve(t, server)
