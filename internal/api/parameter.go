@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/nearest"
 )
 
 // parameterError says what is wrong with a query parameter.
@@ -118,45 +119,15 @@ func splitQuery(raw string) ([][2]string, error) {
 
 func unknownParameter[T any](name string, known []parameter[T]) error {
 	names := make([]string, len(known))
-	nearest, distance := "", 3
 	for i, p := range known {
 		names[i] = p.name
-		// More than two typos, or typos in more than half of the word, make another word.
-		if d := editDistance(name, p.name); d < distance && 2*d <= len(p.name) {
-			nearest, distance = p.name, d
-		}
 	}
 	slices.Sort(names)
 	advice := "; known are "
-	if nearest != "" {
-		advice = fmt.Sprintf(", did you mean %s? Known are ", nearest)
+	if meant := nearest.Name(name, names); meant != "" {
+		advice = fmt.Sprintf(", did you mean %s? Known are ", meant)
 	}
 	return &parameterError{parameter: name, detail: fmt.Sprintf("unknown parameter %q", name) + advice + strings.Join(names, ", ")}
-}
-
-// editDistance is the Levenshtein distance between two words in bytes. It is only
-// exact where a is not much longer than b: a client may send a name of any length.
-func editDistance(a, b string) int {
-	if len(a) > 2*len(b)+2 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // setNumber reads an integer from least to most, or says what is wrong with the text.

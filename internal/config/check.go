@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"net"
 	"net/url"
 	"os"
@@ -32,8 +33,9 @@ func (d *Database) check(wrong report) {
 	switch d.DBTLS {
 	case "off", "on", "skip-verify":
 	default:
-		if _, err := os.Stat(d.DBTLS); err != nil {
-			wrong("MOVIES_DB_TLS", "is %q, expected off, on, skip-verify or the path of a CA file", d.DBTLS)
+		authority, err := os.ReadFile(d.DBTLS)
+		if err != nil || !x509.NewCertPool().AppendCertsFromPEM(authority) {
+			wrong("MOVIES_DB_TLS", "is %q, expected off, on, skip-verify or the path of a CA file, with certificates in PEM", d.DBTLS)
 		}
 	}
 }
@@ -121,9 +123,7 @@ func checkEndpoint(wrong report, variable string) {
 
 func (p *Process) check(wrong report) {
 	checkAddr(wrong, "MOVIES_ADMIN_ADDR", p.AdminAddr)
-	if p.ShutdownTimeout <= 0 {
-		wrong("MOVIES_SHUTDOWN_TIMEOUT", "is %s, expected more than 0", p.ShutdownTimeout)
-	}
+	checkDuration(wrong, "MOVIES_SHUTDOWN_TIMEOUT", p.ShutdownTimeout, time.Hour)
 }
 
 func (l *Log) check(wrong report) {
@@ -148,9 +148,7 @@ func (w *WorkerOnly) check(wrong report) {
 			wrong(n.variable, "is %d, expected 1 to %d", n.value, n.most)
 		}
 	}
-	if w.IdleMax <= 0 {
-		wrong("MOVIES_WORKER_IDLE_MAX", "is %s, expected more than 0", w.IdleMax)
-	}
+	checkDuration(wrong, "MOVIES_WORKER_IDLE_MAX", w.IdleMax, 24*time.Hour)
 }
 
 func (h *Hints) check(wrong report) {
@@ -161,9 +159,7 @@ func (h *Hints) check(wrong report) {
 			wrong("MOVIES_SQS_URL", "is %q, expected the URL of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/movies", h.QueueURL)
 		}
 	}
-	if h.Reconcile <= 0 {
-		wrong("MOVIES_WORKER_RECONCILE", "is %s, expected more than 0", h.Reconcile)
-	}
+	checkDuration(wrong, "MOVIES_WORKER_RECONCILE", h.Reconcile, 24*time.Hour)
 }
 
 func (w *Worker) check(wrong report) {
@@ -211,9 +207,7 @@ const maxExports = 64
 
 func (s *Serving) check(wrong report) {
 	checkAddr(wrong, "MOVIES_API_ADDR", s.APIAddr)
-	if s.Staleness < time.Millisecond || s.Staleness > time.Minute {
-		wrong("MOVIES_API_STALENESS", "is %s, expected 1ms to 1m", s.Staleness)
-	}
+	checkDuration(wrong, "MOVIES_API_STALENESS", s.Staleness, time.Minute)
 	if s.Index != "on" && s.Index != "off" {
 		wrong("MOVIES_API_INDEX", "is %q, expected on or off", s.Index)
 	}
@@ -249,5 +243,11 @@ func checkAddr(wrong report, variable, addr string) {
 	_, err2 := strconv.ParseUint(port, 10, 16)
 	if err1 != nil || err2 != nil {
 		wrong(variable, "is %q, expected host:port", addr)
+	}
+}
+
+func checkDuration(wrong report, variable string, given, most time.Duration) {
+	if given < time.Millisecond || given > most {
+		wrong(variable, "is %s, expected 1ms to %s", given, most)
 	}
 }

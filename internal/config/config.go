@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"jpmovies/internal/nearest"
 )
 
 // Error lists the problems of a configuration, one line each.
@@ -243,9 +245,14 @@ func Parse(config any) error {
 				continue
 			}
 			name := variable(reflect.TypeOf(config).Elem(), field.Name)
-			note(name, "is %q, expected %s", os.Getenv(name), expected(field.Type))
+			given := os.Getenv(name)
+			if at := strings.LastIndex(given, "@"); at > 0 && strings.Contains(given[:at], ":") { // perhaps a password
+				given = "..." + given[at:]
+			}
+			note(name, "is %q, expected %s", given, expected(field.Type))
 		}
 	}
+	checkNames(note)
 	group := reflect.ValueOf(config).Elem()
 	if c, ok := config.(checker); ok { // checks across groups
 		c.check(note)
@@ -260,6 +267,25 @@ func Parse(config any) error {
 		return &Error{Problems: problems}
 	}
 	return nil
+}
+
+// checkNames reports variables that are nearly one of ours. Others may be of other programs.
+func checkNames(wrong report) {
+	var known []string
+	for _, c := range []any{Worker{}, API{}} { // these have all
+		for _, v := range Variables(c) {
+			known = append(known, v.Name)
+		}
+	}
+	for _, setting := range os.Environ() {
+		name, _, _ := strings.Cut(setting, "=")
+		if !strings.HasPrefix(name, "MOVIES_") || slices.Contains(known, name) {
+			continue
+		}
+		if meant := nearest.Name(name, known); meant != "" {
+			wrong(name, "is not known, did you mean %s?", meant)
+		}
+	}
 }
 
 // variable returns the environment variable of a field, searched in all groups.

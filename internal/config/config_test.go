@@ -1,8 +1,10 @@
 package config_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,7 +68,9 @@ func parse(t *testing.T, got, want any) {
 
 // TestSettings sets every variable.
 func TestSettings(t *testing.T) {
-	ca := write(t, "ca.pem", "")
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	ca := write(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 	set(t, map[string]string{
 		"MOVIES_DB_USER": "u", "MOVIES_DB_PASS": " p\n", "MOVIES_DB_NAME": "n", "MOVIES_DB_HOST": "::1", "MOVIES_DB_PORT": "65535", "MOVIES_DB_TLS": ca,
 		"MOVIES_DB_READ_HOST": "[::1]:3307", "MOVIES_DB_CONNECTIONS": "7",
@@ -98,7 +102,7 @@ func TestSettings(t *testing.T) {
 // TestFiles: with a SQLite file and a folder, no server and no bucket are needed.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
-	set(t, map[string]string{"MOVIES_DB_FILE": "movies.sqlite", "MOVIES_BUCKET_DIR": dir})
+	set(t, map[string]string{"MOVIES_DB_FILE": "movies.sqlite", "MOVIES_BUCKET_DIR": dir, "MOVIES_OF_ANOTHER_PROGRAM": "x"})
 	var c config.Worker
 	if err := config.Parse(&c); err != nil || c.DBFile != "movies.sqlite" || c.BucketDir != dir {
 		t.Errorf("%v: %+v", err, c)
@@ -128,9 +132,9 @@ var everyWrong = map[string]struct{ value, said string }{
 	"MOVIES_WORKER_SHARD":       {"2/2", `is "2/2", expected i/n with i from 0 to n-1, such as 0/2`},
 	"MOVIES_WORKER_IDLE_MAX":    {"60", `is "60", expected a duration such as 20s or 5m`},
 	"MOVIES_SQS_URL":            {"films", "is set and so is MOVIES_BUCKET_DIR; a folder sends no messages"},
-	"MOVIES_WORKER_RECONCILE":   {"-1m", "is -1m0s, expected more than 0"},
+	"MOVIES_WORKER_RECONCILE":   {"-1m", "is -1m0s, expected 1ms to 24h0m0s"},
 	"MOVIES_ADMIN_ADDR":         {"9090", `is "9090", expected host:port`},
-	"MOVIES_SHUTDOWN_TIMEOUT":   {"-1s", "is -1s, expected more than 0"},
+	"MOVIES_SHUTDOWN_TIMEOUT":   {"-1s", "is -1s, expected 1ms to 1h0m0s"},
 	"MOVIES_REJECTION_DAYS":     {"1.5", `is "1.5", expected a whole number`},
 	"MOVIES_CHANGE_DAYS":        {"-1", "is -1, expected 1 to 36500"},
 	"MOVIES_LOG_LEVEL":          {"loud", `is "loud", expected debug, info, warn or error`},
@@ -205,7 +209,12 @@ func TestWrong(t *testing.T) {
 		{"queue's endpoint", map[string]string{"MOVIES_SQS_URL": "https://sqs/1/films", "AWS_ENDPOINT_URL_SQS": "sqs:9324"}, map[string]string{"AWS_ENDPOINT_URL_SQS": "such as http://sqs:9324"}},
 		{"items limit 0", map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "0"}, map[string]string{"MOVIES_BUCKET_ITEMS_LIMIT": "is 0, expected 1 to 1000"}},
 		{"concurrency", map[string]string{"MOVIES_WORKER_CONCURRENCY": "1025"}, map[string]string{"MOVIES_WORKER_CONCURRENCY": `is "1025", expected auto or a number from 1 to 1024`}},
-		{"idle 0", map[string]string{"MOVIES_WORKER_IDLE_MAX": "0s"}, map[string]string{"MOVIES_WORKER_IDLE_MAX": "is 0s, expected more than 0"}},
+		{"idle 0", map[string]string{"MOVIES_WORKER_IDLE_MAX": "0s"}, map[string]string{"MOVIES_WORKER_IDLE_MAX": "is 0s, expected 1ms to 24h0m0s"}},
+		{"misspelt", map[string]string{"MOVIES_BUCKET_PREFX": "in/", "MOVIES_API_IDEX": "off"}, map[string]string{
+			"MOVIES_BUCKET_PREFX": "is not known, did you mean MOVIES_BUCKET_PREFIX?", "MOVIES_API_IDEX": "is not known, did you mean MOVIES_API_INDEX?",
+		}},
+		{"not an authority", map[string]string{"MOVIES_DB_TLS": password}, map[string]string{"MOVIES_DB_TLS": "expected off, on, skip-verify or the path of a CA file, with certificates in PEM"}},
+		{"secret in a host", map[string]string{"MOVIES_DB_HOST": "mysql://u:geheim@db:3306"}, map[string]string{"MOVIES_DB_HOST": `is "...@db:3306", expected a host`}},
 		{"queue's name", map[string]string{"MOVIES_SQS_URL": "films"}, map[string]string{"MOVIES_SQS_URL": `is "films", expected the URL of a queue`}},
 		{"queue's server", map[string]string{"MOVIES_SQS_URL": "https://sqs.eu-central-1.amazonaws.com/"}, map[string]string{"MOVIES_SQS_URL": "expected the URL of a queue"}},
 		{"queue's ARN", map[string]string{"MOVIES_SQS_URL": "arn:aws:sqs:eu-central-1:1:films"}, map[string]string{"MOVIES_SQS_URL": "expected the URL of a queue"}},
