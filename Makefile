@@ -8,7 +8,7 @@ test_cluster: ; @scripts/test_cluster
 simulate:   ; @scripts/simulate $(SEEDS)
 lint:       ; @scripts/lint
 build:      ; @scripts/build
-deploy:     ; @scripts/deploy $(OVERLAY)
+deploy:     ; @scripts/deploy "$(OVERLAY)"
 undeploy:   ; @scripts/undeploy
 bench:      ; @scripts/bench
 release:    ; @scripts/release

@@ -96,7 +96,7 @@ func TestMemoryOfLargeMovies(t *testing.T) {
 		s.put(t, fmt.Sprintf("%d.json", i), []byte(fmt.Sprintf(`{"title": "Large %d", "year": 2000, "cast": [%s]}`, i, strings.Join(cast, ","))))
 	}
 	s.drain(t)
-	s.env = append(s.env, "GOMEMLIMIT=200MiB") // as in the manifests
+	s.env = append(s.env, "GOMEMLIMIT=200MiB") // less than of 256 MiB, the limit in the manifests
 	p := s.start(t, "api")
 	api, admin := p.apiOf(t), p.adminOf(t, "API starts")
 	var answers, bytes, busy atomic.Int64

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -227,4 +228,26 @@ func dumpRows(t *testing.T, raw *sql.DB, table, columns string) (dump []byte) {
 		t.Fatal(err)
 	}
 	return dump
+}
+
+// TestPanicEndsBySignal: an end without an exit code, as by a panic or by systemd's watchdog, is
+// not taken for a wrong configuration, after which the units do not start the process again.
+func TestPanicEndsBySignal(t *testing.T) {
+	for _, name := range []string{"worker", "api"} {
+		unit := textOf(t, "../deployment/packages/jpmovies-"+name+".service")
+		s := newSite(t, databasetest.SQLite(t), newFolder(t))
+		for line := range strings.Lines(unit) {
+			if setting, found := strings.CutPrefix(strings.TrimSpace(line), "Environment="); found {
+				s.env = append(s.env, setting)
+			}
+		}
+		p := s.start(t, name)
+		p.logs(t, " starts")
+		if err := p.Process.Signal(syscall.SIGABRT); err != nil {
+			t.Fatal(err)
+		}
+		if code := p.exit(t); code != -1 {
+			t.Errorf("%s exits with code %d", name, code)
+		}
+	}
 }

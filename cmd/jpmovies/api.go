@@ -68,6 +68,7 @@ func runAPI(ctx context.Context) error {
 	}
 	lines := telemetry.NewLines(stderr)
 	defer lines.Flush()
+	debug.SetMemoryLimit(usableMemory())
 	logger := newLogger(c.Log, lines)
 	tracing, flush, err := telemetry.Tracing(ctx, "jpmovies-api", version(), logger)
 	if err != nil {

@@ -44,7 +44,7 @@ func fitting(memory int64, batch int) int {
 	return int(min(max(objects, s3bucket.LeastConcurrency), mostAdaptive))
 }
 
-// usableMemory returns GOMEMLIMIT, or nine tenths of the container's memory if that is less:
+// usableMemory returns GOMEMLIMIT in bytes, or nine tenths of the container's memory if that is less:
 // the rest is not the heap's.
 func usableMemory() int64 {
 	limit := debug.SetMemoryLimit(-1)

@@ -10,7 +10,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -137,13 +136,6 @@ func container(t *testing.T, name string, c corev1.Container) {
 	}
 	if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
 		t.Errorf("%s: requests or limits are missing", name)
-	}
-	if soft := value(c, "GOMEMLIMIT"); soft != "" {
-		// Kubernetes writes MiB as Mi.
-		q, err := resource.ParseQuantity(strings.TrimSuffix(soft, "B"))
-		if err != nil || q.Cmp(*c.Resources.Limits.Memory()) >= 0 {
-			t.Errorf("%s: GOMEMLIMIT %s is not below the limit %v: %v", name, soft, c.Resources.Limits.Memory(), err)
-		}
 	}
 	s := c.SecurityContext
 	if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
