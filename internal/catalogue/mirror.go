@@ -43,7 +43,8 @@ func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movi
 
 // Since passes the movies that changed after a mark, hidden ones included, as they are at
 // a later mark, which it returns. The marks are equal when nothing changed. It calls each
-// as Snapshot does, and without movies while it still looks for changes. It returns movie.ErrReplaced when the mark is of another catalogue,
+// as Snapshot does, and without movies while it still looks for changes. It returns
+// movie.ErrReplaced when the mark is of another catalogue,
 // and movie.ErrPruned when some of the changes are no longer kept.
 func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
 	revision, err := currentRevision(ctx, c.db.Reader(), mark)

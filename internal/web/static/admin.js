@@ -1,5 +1,4 @@
-// The operators' page of a worker or of an API process. It shows what /overview answers,
-// and searches objects, movies and rejections. It changes nothing.
+// The operators' page of a worker or of an API process. It changes nothing.
 import { href } from "./address.js";
 import { ask, turns } from "./api.js";
 import { $, ago, el, many, number, took } from "./draw.js";
@@ -14,8 +13,6 @@ function set(e, ...children) {
   const next = el("div", ...children);
   if (e.innerHTML !== next.innerHTML) e.replaceChildren(...next.childNodes);
 }
-
-// --- overview
 
 let now = Date.now(); // by the server's clock after the first answer
 let answered = null; // time of the last answer, by the browser's clock
@@ -81,7 +78,6 @@ function showHealth(parts) {
   }));
 }
 
-/** Each tile is [name, figure, remarks...]. */
 function tiles(known, worker, api) {
   const all = [];
   if (known) {
@@ -135,8 +131,6 @@ function showTables(workers, worker) {
     since(p.time), took(p.took_seconds), ...[p.objects, p.updates, p.changes, p.rejections, p.failed, p.waiting].map(number),
   ])));
 }
-
-// --- objects and movies
 
 const objectLink = (key) => el("a.mono", { href: href({ key }, "") }, key);
 const movieLink = (id) => el("a", { href: href({ title: id }, "") }, `movie ${id}`);
@@ -198,8 +192,6 @@ window.navigation?.addEventListener("navigate", (event) => {
   const here = new URL(event.destination.url).pathname === location.pathname;
   if (here && event.canIntercept && event.navigationType !== "reload") event.intercept({ handler: answer, focusReset: "manual", scroll: "manual" });
 });
-
-// --- rejections
 
 const rejected = (r) => [objectLink(r.key), `, position ${number(r.position)}, `, when(r.time), el("p", r.reason),
   command(`jpmovies rejections show ${r.id}`), command(`jpmovies rejections requeue ${r.id} --file corrected.json`)];

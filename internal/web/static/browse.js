@@ -1,5 +1,4 @@
-// The browse page: shows what its address names, and turns clicks and searches into
-// addresses. All data comes from the public API.
+// The browse page: shows what its address names, and makes addresses of clicks and searches.
 import { edit, href, place, suggestionHref } from "./address.js";
 import { turns } from "./api.js";
 import { describe } from "./chips.js";
@@ -19,8 +18,6 @@ let lastList = "./"; // address of the latest list, for the way back
 let opener = null; // the link in the list that was followed
 let stale = false; // something has changed while the list was hidden
 let concerns = () => true; // tells whether a change concerns the page that is shown
-
-// --- from the address to the view
 
 async function render(moved) {
   const mine = ++renders, now = place(), { y = 0, rows = 0 } = history.state ?? {};
@@ -76,8 +73,6 @@ function reveal(view, moved) {
   else if (!wasList && opener?.isConnected) opener.focus({ preventScroll: true });
 }
 
-// --- from clicks and searches to the address
-
 function remember() {
   if (settled) history.replaceState({ y: scrollY, rows: place().view === "list" ? list.rows() : 0 }, "");
 }
@@ -90,7 +85,7 @@ function go(url, { replace = false } = {}) {
   render(true);
 }
 
-/** Returns the filters of the list that is shown, without its search. Elsewhere there are none. */
+/** Returns the filters of the list that is shown, without its search. */
 const present = (change = () => {}) => edit(place().view === "list" ? place().params : {}, (p) => {
   p.delete("q");
   change(p);
@@ -129,8 +124,6 @@ addEventListener("popstate", () => render(true));
 for (const event of ["scrollend", "pagehide"]) addEventListener(event, remember);
 history.scrollRestoration = "manual";
 
-// --- cards or a table
-
 let storage = {}; // remembers the choice, where the browser allows it
 try { storage = localStorage; } catch { /* it does not */ }
 
@@ -143,8 +136,6 @@ function show(look) {
 for (const input of document.querySelectorAll("[name=look]")) input.addEventListener("change", () => show(input.value));
 show(storage["jpmovies-look"] ?? "cards");
 
-// --- the filters: beside the list, or in a sheet on a narrow screen
-
 const narrow = matchMedia("(max-width: 56rem)");
 
 function placePanel() {
@@ -155,8 +146,6 @@ function placePanel() {
 narrow.addEventListener("change", placePanel);
 placePanel();
 $("filter").addEventListener("click", () => $("sheet").showModal());
-
-// --- live updates
 
 let planned = null; // the timer of the next refresh
 
@@ -183,7 +172,7 @@ function reload(params, again) {
   counts(params, again);
 }
 
-/** Loads all again: changes may have been missed. */
+/** Changes may have been missed. */
 function lost() {
   list.forget();
   stale = true;

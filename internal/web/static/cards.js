@@ -4,7 +4,6 @@ import { el, movies, number } from "./draw.js";
 
 const maxNames = 4;
 
-/** The colour of a genre is a hash of its name. */
 function dot(genre) {
   let hash = 5;
   for (const c of genre) hash = (hash * 33 + c.codePointAt(0)) % 9973;

@@ -1,5 +1,4 @@
-// The API reference, generated from the OpenAPI document. All addresses are relative,
-// because a proxy may serve the page below another path.
+// The API reference, generated from the OpenAPI document.
 import { ask } from "./api.js";
 import { $, el, number, took } from "./draw.js";
 

@@ -9,7 +9,6 @@ const maxRows = 12;
 const tags = { "": "✓", _any: "any", _not: "not" };
 const choices = { "": "all", _any: "any", _not: "none" };
 
-/** Makes the section of a group: how the chosen names combine, and the names. */
 function section(group, title) {
   const names = title.toLowerCase();
   const radio = (way) => el("label", el("input", { type: "radio", name: `${group}-way`, value: way, checked: way === "" }), choices[way]);

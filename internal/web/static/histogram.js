@@ -1,5 +1,4 @@
-// The number of movies per year: those that match in front of all. Dragging over the bars
-// or typing into two fields chooses a range.
+// The number of movies per year: those that match in front of all.
 import { el, movies, number, svg, years } from "./draw.js";
 
 /** Draws counts per year, later layers in front. Heights are square roots, so that small counts stay visible. */

@@ -37,7 +37,7 @@ export async function show(now, atLeast = 0) {
 async function fill(mine, atLeast, late) {
   const first = new URLSearchParams(params), pages = [];
   if (atLeast > 25 && !params.has("limit")) first.set("limit", 100);
-  for (let url = href(first, "movies"), rows = 0; url !== null && (rows === 0 || rows < atLeast);) {
+  for (let url = href(first, "movies"), rows = 0; url && rows < (atLeast || 1);) {
     const page = await insist(url, mine);
     pages.push(page);
     rows += page.body.movies.length;
@@ -146,9 +146,6 @@ function refused({ message }) {
   $("note").replaceChildren(el("p.error", `${message}.`), everything());
 }
 
-// --- live updates
-
-/** Replaces the card of a movie that has changed. */
 export function changed({ id, movie }) {
   const old = shown.get(id);
   if (!old) return;
@@ -169,7 +166,7 @@ export async function refresh() {
   const page = isBusy() ? null : await ask(href(params, "movies"), mine).catch(() => null);
   if (page === null || mine.aborted || isBusy()) return;
   const fresh = page.body.movies;
-  if (nextOf(page.body) !== null && !shown.has(fresh.at(-1).id) || shown.size > fresh.length && params.has("sort")) { // others may be new further down
+  if (nextOf(page.body) !== null && !shown.has(fresh.at(-1).id) || shown.size > fresh.length && params.has("sort")) { // there may be gaps
     const id = document.activeElement.closest(".card")?.dataset.id;
     await load(mine, () => fill(mine, shown.size));
     if (id) (shown.get(Number(id))?.querySelector("a") ?? $("main")).focus({ preventScroll: true });

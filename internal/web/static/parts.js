@@ -13,7 +13,7 @@ export function table(heads, rows) {
 export const duration = (seconds) => ago(seconds * 1000);
 const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
-/** Returns the top of an axis: a round figure whose half is round, too. */
+/** Returns the top of an axis: round, as its half is. */
 function top(most, timed) {
   const unit = (timed && [86400, 3600, 60].find((u) => most >= u)) || 1;
   const power = unit * 10 ** Math.floor(Math.log10(Math.max(2, most / unit)));
