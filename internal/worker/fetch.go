@@ -172,6 +172,7 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 		p.failRead(ctx, from.Key, err)
 	default:
 		p.worker.progress.objects.Add(1)
+		p.worker.lastRead.Store(time.Now().UnixNano())
 		p.worker.metrics.read.Inc()
 	}
 	next.last, next.ok = true, err == nil

@@ -49,7 +49,7 @@ func (p *pass) readMessages(postponed []candidate, first answer, objects chan<- 
 }
 
 // receiveMore receives while messages come. While answers are full, up to maxReceives
-// receives are in flight.
+// receives are in flight, as many as there is room for their objects.
 func (r *messageReader) receiveMore() {
 	answers := make(chan answer)
 	inFlight, limit, more := 0, 1, true
@@ -65,7 +65,8 @@ func (r *messageReader) receiveMore() {
 		more = r.read(a) && len(a.messages) > 0 && more
 		limit = 1
 		if len(a.messages) == queue.MaxMessages {
-			limit = min(inFlight+2, maxReceives)
+			room := (cap(r.objects) - len(r.objects)) / queue.MaxMessages
+			limit = min(inFlight+2, maxReceives, 1+room)
 		}
 	}
 }

@@ -41,9 +41,20 @@ func (w *Worker) report(ctx context.Context, p *pass) error {
 	return w.options.Status.Report(ctx, status)
 }
 
-// Ready returns nil if the last pass, or before the first Prepare, could use the bucket and
-// the database. Failures of single objects do not count.
-func (w *Worker) Ready(context.Context) error { return *w.health.Load() }
+var errStarting = errors.New("starting")
+
+// firstPassQuiet is how long a first pass may read nothing and be ready.
+const firstPassQuiet = 10 * time.Second
+
+// Ready returns nil if the last pass could use the bucket and the database; in the first pass,
+// which may take hours, while objects are read. Failures of single objects do not count.
+func (w *Worker) Ready(context.Context) error {
+	health := w.health.Load()
+	if health == &errStarting && time.Since(time.Unix(0, w.lastRead.Load())) < firstPassQuiet {
+		return nil
+	}
+	return *health
+}
 
 // progress counts the work done since the start.
 type progress struct{ objects, updates atomic.Int64 }

@@ -102,6 +102,7 @@ type Worker struct {
 	history    history
 	ignored    ignoredNames
 	health     atomic.Pointer[error]
+	lastRead   atomic.Int64 // end of the read of an object, in Unix nanoseconds; 0 for never
 	lastCommit atomic.Int64 // Unix nanoseconds; 0 for never
 	deletes    *deletes
 	proven     chan struct{}       // closed when Prove has ended
@@ -118,8 +119,7 @@ func New(o Options) *Worker {
 	w.deletes = newDeletes(o.Concurrency, w.readsAtOnce)
 	w.metrics = newMetrics(o.Metrics, w.readsAtOnce)
 	close(w.proven)
-	starting := errors.New("starting")
-	w.health.Store(&starting)
+	w.health.Store(&errStarting)
 	return w
 }
 
@@ -201,8 +201,7 @@ func (w *Worker) begin(ctx, hard context.Context) (end func(), err error) {
 	if err := w.retry(ctx, w.options.Prepare); err != nil {
 		return nil, err
 	}
-	var none error
-	w.health.Store(&none)
+	w.health.Store(&errStarting)
 	proving, cancel := context.WithCancel(hard)
 	if w.options.Prove != nil {
 		proven := make(chan struct{})

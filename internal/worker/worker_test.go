@@ -192,6 +192,7 @@ func TestStartWaitsForServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, db := &buckettest.Memory{}, newFakeCatalogue()
 		store.Put("key", film("F", "x"))
+		store.Put("later", film("G", "x"))
 		tries := 0
 		w := newTestWorker(store, db, func(o *Options) {
 			o.Prepare = func(context.Context) error {
@@ -204,15 +205,18 @@ func TestStartWaitsForServers(t *testing.T) {
 		if err := w.Ready(t.Context()); err == nil {
 			t.Error("ready before the start")
 		}
-		inFirstPass := errors.New("no object was read")
+		var inFirstPass, quiet error
 		store.Fault = func(op buckettest.Op) error {
-			if op.Kind == buckettest.Get {
+			if op.Kind == buckettest.Get && op.Key == "later" && !op.Applied {
+				time.Sleep(time.Second)
 				inFirstPass = w.Ready(t.Context())
+				time.Sleep(time.Minute)
+				quiet = w.Ready(t.Context())
 			}
 			return nil
 		}
-		if err := w.Once(t.Context()); err != nil || tries != 4 || inFirstPass != nil {
-			t.Errorf("once: %v after %d tries; ready in the first pass: %v", err, tries, inFirstPass)
+		if err := w.Once(t.Context()); err != nil || tries != 4 || inFirstPass != nil || quiet == nil {
+			t.Errorf("once: %v after %d tries; ready in the first pass: %v, after a minute without a read: %v", err, tries, inFirstPass, quiet)
 		}
 		checkEmpty(t, store)
 	})
