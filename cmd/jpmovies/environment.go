@@ -44,9 +44,9 @@ func newEnvironment() *cobra.Command {
 	return reads(&cobra.Command{
 		Use:   "environment",
 		Short: "The settings, which all come from the environment",
-		Long: `All settings come from environment variables. A wrong value ends a command at
-once, with exit code 2 and every variable at fault. The help of each command
-lists the variables that it reads.`,
+		Long: `All settings come from environment variables. A wrong value, or a name that
+is nearly one of these, ends a command at once, with exit code 2 and every
+variable at fault. The help of each command lists the variables that it reads.`,
 	}, workerSettings, without(apiSettings, workerSettings))
 }
 

@@ -44,6 +44,9 @@ without refusing or slowing down, from 16 to 512, and as fit into the memory of 
 container or into GOMEMLIMIT.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if once && dry {
+				return badUsage("expected --once or --dry-run, not both")
+			}
 			if dry {
 				return runDry(command.Context(), command.OutOrStdout())
 			}
@@ -52,7 +55,6 @@ container or into GOMEMLIMIT.`,
 	}
 	command.Flags().BoolVar(&once, "once", false, "make passes until the bucket is empty, then exit; fail when a pass makes no progress")
 	command.Flags().BoolVar(&dry, "dry-run", false, "print what would be done with each object, and change nothing")
-	command.MarkFlagsMutuallyExclusive("once", "dry-run")
 	return command
 }
 

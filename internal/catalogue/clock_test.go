@@ -119,13 +119,13 @@ func TestManyLargeMovies(t *testing.T) {
 		cast[i] = fmt.Sprintf("%0500d", i)
 	}
 	var small []movie.Update
-	for i := range 20 {
+	for i := range 6 {
 		apply(t, c, cataloguetest.Update(1, fmt.Sprint(i), 2000, cast, nil))
 		small = append(small, cataloguetest.Update(2, fmt.Sprint(i), 2000, nil, []string{"x"}))
 	}
 	_, err := c.Apply(t.Context(), movie.Batch{Updates: small})
 	if refused := (*movie.RefusedError)(nil); !errors.As(err, &refused) || !refused.Setting {
-		t.Errorf("20 movies of a megabyte: %v", err)
+		t.Errorf("6 movies of a megabyte: %v", err)
 	}
 	if n := apply(t, c, small[:4]...); n != 4 {
 		t.Errorf("4 of them: %d changes", n)

@@ -96,8 +96,8 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 type RefusedError struct {
 	// Reason is the server's error.
 	Reason error
-	// Setting: a setting of the server refuses the data, so that a retry may succeed once
-	// it is changed.
+	// Setting: not the data is at fault, but a setting of the server, or the size of the
+	// transaction.
 	Setting bool
 }
 

@@ -145,7 +145,7 @@ func TestSuggestNewTexts(t *testing.T) {
 		}
 		return string(letters)
 	}
-	for range 20 {
+	for range 6 {
 		loaded, first := index.New(), index.New()
 		movies := make([]movie.Movie, 200)
 		for i := range movies {
@@ -171,7 +171,7 @@ func TestSuggestNewTexts(t *testing.T) {
 		next := commit(first).Change()
 		put(next, old, len(movies))
 		want, got := commit(loaded), commit(next)
-		for range 200 {
+		for range 100 {
 			typed := movie.Words(word())
 			if r.IntN(3) == 0 {
 				typed = append(typed, movie.Words(word())...)

@@ -97,8 +97,9 @@ func (b Batch) Empty() bool {
 type RefusedError struct {
 	// Reason is the database's error.
 	Reason error
-	// Setting: a setting of the server refuses the data. The update must not be rejected;
-	// its object stays until the setting is changed.
+	// Setting: not the data is at fault, but a setting of the server, or the size of the
+	// batch. A single update must not be rejected; its object stays until the setting is
+	// changed.
 	Setting bool
 }
 

@@ -181,6 +181,7 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 	}
 }
 
+// sendPart sends a part once there is room for its bytes; batchAll gives the room back.
 func (p *pass) sendPart(parts chan<- part, next part) error {
 	if err := p.room.Acquire(p.hard, next.weight()); err != nil {
 		return err

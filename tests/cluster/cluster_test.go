@@ -467,7 +467,10 @@ func oneWorker(t *testing.T) {
 
 // indexOff rolls the API to answers by SQL, under load. They show the same movies.
 func indexOff(t *testing.T) {
-	lists := []string{"/movies?genre=Drama&limit=100", "/movies?genre=Test&limit=100", "/movies?year_from=2014&year_to=2015&limit=50"}
+	lists := []string{"/movies?genre=Test&limit=100"}
+	if os.Getenv("MOVIES_TEST_DATA") != "" {
+		lists = append(lists, "/movies?genre=Drama&limit=100", "/movies?year_from=2014&year_to=2015&limit=50")
+	}
 	want := walk(t, lists)
 	l := startLoad(t)
 	began := time.Now()

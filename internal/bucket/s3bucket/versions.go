@@ -170,7 +170,8 @@ func (v *Versions) add(found []types.ObjectVersion, end bool) (page []bucket.Obj
 			Ref:  bucket.Ref{Key: one.key + "?versionId=" + one.id, ETag: strong(aws.ToString(f.ETag))},
 			Size: aws.ToInt64(f.Size), LastModified: at,
 		}
-		if last := v.pending[v.last]; last.key == one.key && last.LastModified.Truncate(time.Second).Equal(at.Truncate(time.Second)) { // GET tells seconds
+		// The stamp is of GET's header, which has whole seconds.
+		if last := v.pending[v.last]; last.key == one.key && last.LastModified.Truncate(time.Second).Equal(at.Truncate(time.Second)) {
 			one.newer = v.last
 		} else {
 			page = v.free(page, v.last)

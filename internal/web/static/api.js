@@ -38,7 +38,7 @@ export async function insist(url, signal) {
 
 function away(words) {
   const banner = document.getElementById("away");
-  if (banner === null) return; // not on each page
+  if (!banner) return; // not on each page
   if (banner.textContent !== words) banner.textContent = words;
   banner.hidden = words === "";
 }

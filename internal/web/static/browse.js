@@ -19,6 +19,8 @@ let opener = null; // the link in the list that was followed
 let stale = false; // something has changed while the list was hidden
 let concerns = () => true; // tells whether a change concerns the page that is shown
 
+// --- view
+
 async function render(moved) {
   const mine = ++renders, now = place(), { y = 0, rows = 0 } = history.state ?? {};
   settled = false;
@@ -73,6 +75,8 @@ function reveal(view, moved) {
   else if (!wasList && opener?.isConnected) opener.focus({ preventScroll: true });
 }
 
+// --- address
+
 function remember() {
   if (settled) history.replaceState({ y: scrollY, rows: place().view === "list" ? list.rows() : 0 }, "");
 }
@@ -124,6 +128,8 @@ addEventListener("popstate", () => render(true));
 for (const event of ["scrollend", "pagehide"]) addEventListener(event, remember);
 history.scrollRestoration = "manual";
 
+// --- look
+
 let storage = {}; // remembers the choice, where the browser allows it
 try { storage = localStorage; } catch { /* it does not */ }
 
@@ -136,6 +142,8 @@ function show(look) {
 for (const input of document.querySelectorAll("[name=look]")) input.addEventListener("change", () => show(input.value));
 show(storage["jpmovies-look"] ?? "cards");
 
+// --- filters
+
 const narrow = matchMedia("(max-width: 56rem)");
 
 function placePanel() {
@@ -146,6 +154,8 @@ function placePanel() {
 narrow.addEventListener("change", placePanel);
 placePanel();
 $("filter").addEventListener("click", () => $("sheet").showModal());
+
+// --- live updates
 
 let planned = null; // the timer of the next refresh
 
@@ -172,7 +182,6 @@ function reload(params, again) {
   counts(params, again);
 }
 
-/** Changes may have been missed. */
 function lost() {
   list.forget();
   stale = true;

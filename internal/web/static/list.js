@@ -166,10 +166,10 @@ export async function refresh() {
   const page = isBusy() ? null : await ask(href(params, "movies"), mine).catch(() => null);
   if (page === null || mine.aborted || isBusy()) return;
   const fresh = page.body.movies;
-  if (nextOf(page.body) !== null && !shown.has(fresh.at(-1).id) || shown.size > fresh.length && params.has("sort")) { // there may be gaps
+  if (nextOf(page.body) !== null && !shown.has(fresh.at(-1)?.id) || shown.size > fresh.length && params.has("sort")) { // there may be gaps
     const id = document.activeElement.closest(".card")?.dataset.id;
     await load(mine, () => fill(mine, shown.size));
-    if (id) (shown.get(Number(id))?.querySelector("a") ?? $("main")).focus({ preventScroll: true });
+    if (id && !mine.aborted) (shown.get(Number(id))?.querySelector("a") ?? $("main")).focus({ preventScroll: true });
     return;
   }
   $("note").replaceChildren();
