@@ -6,6 +6,7 @@ import { $, el } from "./draw.js";
 import { histogram } from "./histogram.js";
 
 const maxRows = 12;
+const ends = ["year_from", "year_to"];
 const tags = { "": "✓", _any: "any", _not: "not" };
 const choices = { "": "all", _any: "any", _not: "none" };
 
@@ -29,15 +30,13 @@ export function panel({ go, all }) {
 
   const leave = (change, options) => go(href(edit(params, change)), options);
 
-  // Changing a year by keys makes one step in the browser's history, not one for each key.
-  const drawYears = histogram($("years"), (range) => leave(setYears(range ?? []), { replace: document.activeElement.type === "number" && /year_/.test(params) }));
-
-  const setYears = ([from, to]) => (p) => {
-    for (const [name, value] of [["year", null], ["year_from", from], ["year_to", to]]) if (value) p.set(name, value); else p.delete(name);
-  };
+  const drawYears = histogram($("years"), (range) => leave((p) => {
+    for (const name of ["year", ...ends]) p.delete(name);
+    range?.forEach((year, i) => p.append(ends[i], year));
+  }, { replace: document.activeElement.type === "number" && /year_/.test(params) })); // one step of the history, not one for each key
 
   function showYears(part) {
-    drawYears(whole, part, ...["year_from", "year_to"].map((name) => Number(params.get("year") ?? params.get(name)) || null));
+    drawYears(whole, part, ...ends.map((name) => Number(params.get("year") ?? params.get(name)) || null));
   }
 
   $("panel").append(section("genre", "Genres"), section("cast", "People"));
@@ -84,7 +83,7 @@ export function panel({ go, all }) {
       const any = params.has(`${group}_any`);
       if (any || params.has(group)) document.querySelector(`[name=${group}-way][value="${any ? "_any" : ""}"]`).checked = true;
     }
-    const others = filters(params, "year", "year_from", "year_to");
+    const others = filters(params, "year", ...ends);
     try {
       const [genres, people, part, every] = await Promise.all([
         insist(href(filters(params, "genre_any"), "genres"), signal),

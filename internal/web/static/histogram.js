@@ -21,15 +21,18 @@ export function histogram(root, choose) {
   const inside = (c) => c.year >= range[0] && c.year <= range[1];
   const clamp = (year) => Math.min(last, Math.max(first, year));
 
-  function set(from, to) {
+  function set(from, to, typed) {
     range = [Math.min(from, to), Math.max(from, to)];
-    for (const i of [0, 1]) fields[i].value = range[i];
+    fields.forEach((f, i) => { if (f !== typed) f.value = range[i]; });
     picture.replaceChildren(chart({ whole, "part out": part.filter((c) => !inside(c)), part: part.filter(inside) }, first, last));
     const [some, all] = [part, whole].map((counts) => counts.filter(inside).reduce((n, c) => n + c.movies, 0));
     words.textContent = `${years(...range)}: ${some === all ? movies(all) : `${number(some)} of ${movies(all)}`}`;
   }
 
-  const take = () => choose(range[0] > first || range[1] < last ? range : null);
+  function take(from, to) {
+    set(from, to);
+    choose(range[0] > first || range[1] < last ? range : null);
+  }
 
   const yearAt = (event) => {
     const box = picture.getBoundingClientRect();
@@ -44,16 +47,12 @@ export function histogram(root, choose) {
   picture.addEventListener("pointermove", (event) => start !== null && set(start, yearAt(event)));
   picture.addEventListener("pointerup", (event) => {
     if (start === null) return;
-    set(start, yearAt(event));
+    take(start, yearAt(event));
     start = null;
-    take();
   });
   picture.addEventListener("pointercancel", () => { start = null; });
   for (const field of fields) {
-    field.addEventListener("change", () => {
-      set(clamp(Number(fields[0].value) || first), clamp(Number(fields[1].value) || last));
-      take();
-    });
+    field.addEventListener("change", () => take(...fields.map((f, i) => clamp(Number(f.value) || [first, last][i]))));
   }
 
   return function draw(all, some, from, to) {
@@ -62,6 +61,8 @@ export function histogram(root, choose) {
     [first, last] = [whole[0].year, whole.at(-1).year];
     for (const f of fields) [f.min, f.max] = [first, last];
     const ends = [clamp(from ?? first), clamp(to ?? last)];
-    set(...(ends[0] > ends[1] ? [first, last] : ends));
+    // A year may be half typed.
+    const typed = range && fields.find((f, i) => f.value !== `${range[i]}`);
+    set(...(ends[0] > ends[1] ? [first, last] : ends), typed);
   };
 }
