@@ -88,9 +88,9 @@ func (b *Builder) setNames(changes []change) error {
 		if err != nil {
 			return err
 		}
-		cast, genres := b.numberPeople(c.movie.Cast), numberAll(b.genres, c.movie.Genres)
+		cast, genres := numberAll(b.people, c.movie.Cast), numberAll(b.genres, c.movie.Genres)
 		oldGenres, oldCast := names(b.names.at(n)).lists()
-		difference(oldCast.all(), cast, func(person uint32) { b.people.remove(person, n) }, func(person uint32) { b.people.add(person, n) })
+		difference(oldCast.all(), cast, func(person uint32) { b.removeFrom(person, n) }, func(person uint32) { b.addTo(person, n) })
 		difference(oldGenres.all(), genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
 		b.names.set(n, string(makeNames(genres, cast)))
 	}
@@ -184,18 +184,26 @@ func number(id int64) (uint32, error) {
 	return uint32(id), nil
 }
 
-func (b *Builder) numberPeople(names []string) []uint32 {
-	numbers := make([]uint32, len(names))
-	for i, name := range names {
-		before := b.people.n
-		numbers[i] = b.people.number(name)
-		if b.people.n > before {
-			for _, word := range distinct(movie.Words(name)) {
-				b.peopleWords.add(word, numbers[i])
-			}
-		}
+// addTo adds a movie to a person. Only people with movies are found by their words.
+func (b *Builder) addTo(person, movie uint32) {
+	if b.people.at(person).len() == 0 {
+		b.eachWordOf(person, b.peopleWords.add)
 	}
-	return numbers
+	b.people.add(person, movie)
+}
+
+// removeFrom removes a movie from a person.
+func (b *Builder) removeFrom(person, movie uint32) {
+	b.people.remove(person, movie)
+	if b.people.at(person).len() == 0 {
+		b.eachWordOf(person, b.peopleWords.remove)
+	}
+}
+
+func (b *Builder) eachWordOf(person uint32, do func(word string, person uint32)) {
+	for _, word := range distinct(movie.Words(b.people.textsWriter.at(person))) {
+		do(word, person)
+	}
 }
 
 func numberAll(d *dictionaryWriter, names []string) []uint32 {

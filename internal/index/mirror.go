@@ -31,6 +31,7 @@ type Mirror struct {
 	source  Source
 	current atomic.Pointer[Index]
 	mark    movie.Mark
+	failed  time.Time // when a wasteful index could not be loaded again
 
 	loading                atomic.Bool
 	loaded, expected, took atomic.Int64
@@ -63,8 +64,15 @@ func (m *Mirror) Progress() Progress {
 // leaves the index as it was.
 func (m *Mirror) Follow(ctx context.Context) error {
 	before := m.current.Load()
-	if before == nil || before.wasteful() {
+	switch {
+	case before == nil:
 		return m.load(ctx)
+	case before.wasteful() && time.Since(m.failed) > loadAgain:
+		err := m.load(ctx)
+		if err != nil {
+			m.failed = time.Now() // the index is still right, and can be followed
+		}
+		return err
 	}
 	var b *Builder
 	mark, err := m.source.Since(ctx, m.mark, func(states []movie.State) error {
@@ -89,6 +97,9 @@ func (m *Mirror) Follow(ctx context.Context) error {
 	}
 	return m.commit(b, mark)
 }
+
+// loadAgain is the pause after a load of a wasteful index that failed.
+const loadAgain = 10 * time.Minute
 
 func (m *Mirror) load(ctx context.Context) error {
 	start := time.Now()

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"jpmovies/internal/index"
 	"jpmovies/internal/movie"
@@ -19,7 +21,8 @@ type source struct {
 	log    []movie.Mark // one for each revision
 	kept   int          // the log is pruned up to this place
 	fault  func() error
-	loads  int // snapshots
+	loads  int  // snapshots
+	ends   bool // a snapshot fails
 }
 
 var errFault = errors.New("fault")
@@ -46,6 +49,9 @@ func (s *source) give(ids []int64, each func([]movie.State) error) error {
 
 func (s *source) Snapshot(_ context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
 	s.loads++
+	if s.ends {
+		return errFault
+	}
 	if err := errors.Join(s.fault(), begin(s.mark(), int64(len(s.states)))); err != nil {
 		return err
 	}
@@ -142,6 +148,43 @@ func checkVersion(t *testing.T, x *index.Index, states map[int64]movie.State, re
 	}
 }
 
+// recast gives all movies another cast.
+func (s *source) recast(step int) {
+	for id := range int64(1000) {
+		film := movie.Movie{Identity: movie.Identity{Title: "A", Year: 2000}, Cast: []string{fmt.Sprint("Seen by ", step, " ", id)}}
+		s.states[id+1] = movie.State{ID: id + 1, Identity: film.Identity, Fields: film.AppendFields(nil)}
+		s.log = append(s.log, movie.Mark{Revision: int64(len(s.log) + 1), Movie: id + 1, ChangedAt: 1})
+	}
+}
+
+// TestWastefulMirrorFollows: an index that should be loaded again, and cannot be, is followed until
+// the load succeeds.
+func TestWastefulMirrorFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{states: map[int64]movie.State{}, fault: func() error { return nil }}
+		m := index.NewMirror(s)
+		failed := 0
+		for step := range 60 {
+			s.ends = step > 0 && step < 50
+			s.recast(step)
+			time.Sleep(time.Minute)
+			switch err := m.Follow(t.Context()); {
+			case errors.Is(err, errFault):
+				failed++
+				continue
+			case err != nil:
+				t.Fatal(err)
+			}
+			if got := m.Index().Revision(); got != s.mark().Revision {
+				t.Fatalf("step %d: it is at revision %d of %d", step, got, s.mark().Revision)
+			}
+		}
+		if failed < 2 || failed > 5 || s.loads < failed+2 {
+			t.Errorf("%d loads failed, of %d", failed, s.loads)
+		}
+	})
+}
+
 // TestMirrorForgets: a catalogue whose movies change for ever does not make the index grow for
 // ever: it is loaded again when most of its names are of no movie any more.
 func TestMirrorForgets(t *testing.T) {
@@ -149,11 +192,7 @@ func TestMirrorForgets(t *testing.T) {
 	m := index.NewMirror(s)
 	const steps = 40
 	for step := range steps {
-		for id := range int64(1000) {
-			film := movie.Movie{Identity: movie.Identity{Title: "A", Year: 2000}, Cast: []string{fmt.Sprint("Seen by ", step, " ", id)}}
-			s.states[id+1] = movie.State{ID: id + 1, Identity: film.Identity, Fields: film.AppendFields(nil)}
-			s.log = append(s.log, movie.Mark{Revision: int64(len(s.log) + 1), Movie: id + 1, ChangedAt: 1})
-		}
+		s.recast(step)
 		if err := m.Follow(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -131,6 +131,17 @@ func (s set) and(other set, is bool) set {
 	return set{many: roaring.AndNot(s.many, other.bitmap())}
 }
 
+// having returns the numbers of a small set for which do returns true.
+func (s set) having(do func(id uint32) bool) set {
+	var kept []uint32
+	s.each(func(id uint32) {
+		if do(id) {
+			kept = append(kept, id)
+		}
+	})
+	return set{few: kept}
+}
+
 // union returns the union of the sets: sorted when they are small, else as bits in an
 // array, which is faster than merging many bitmaps. Bitmaps with more than one bit in 128
 // are merged, which is faster for these.

@@ -59,11 +59,11 @@ func (x *Index) suggestWith(words []string, errors, limit int) []Suggestion {
 		c := movie.Filter{Words: words}.Match(g.Text)
 		classes[c][0] = append(classes[c][0], g)
 	}
-	people := near(&x.peopleWords, words, errors)
+	people := near(&x.peopleWords, words, errors, x.people.texts.at)
 	for c, best := range x.suggestPeople(people, words, limit) {
 		classes[c][1] = best
 	}
-	movies := near(&x.words, words, errors)
+	movies := near(&x.words, words, errors, x.titles.title)
 	for c, class := range x.matchClasses(movies, movie.Filter{Words: words}) {
 		p := &page{limit: limit}
 		p.take(class, 0)
@@ -89,15 +89,24 @@ func (x *Index) suggestMovie(id uint32) Suggestion {
 }
 
 // near returns the members of the sets that have all words, each with up to a number of
-// corrections as its length allows, the last one as a prefix.
-func near(w *words, typed []string, errors int) set {
+// corrections as its length allows, the last one as a prefix. Once few are left, it looks
+// for misspelt words in their texts, not in all words.
+func near(w *words, typed []string, errors int, text func(id uint32) string) set {
+	last := len(typed) - 1
+	typed = append(distinct(typed[:last:last]), typed[last])
 	var found set
 	for i, word := range typed {
-		s := w.near(word, min(errors, typos(word)), i == len(typed)-1)
-		if i > 0 {
-			s = found.and(s, true)
+		prefix, errors := i == len(typed)-1, min(errors, typos(word))
+		switch {
+		case i == 0:
+			found = w.near(word, errors, prefix)
+		case errors > 0 && found.len() <= mostSorted:
+			a := newAutomaton(word, errors, prefix)
+			found = found.having(func(id uint32) bool { return slices.ContainsFunc(movie.Words(text(id)), a.matches) })
+		default:
+			found = found.and(w.near(word, errors, prefix), true)
 		}
-		if found = s; found.len() == 0 {
+		if found.len() == 0 {
 			return set{}
 		}
 	}
@@ -119,9 +128,7 @@ func (w *words) near(word string, errors int, prefix bool) set {
 	return union(sets)
 }
 
-// suggestPeople returns the people with the most movies of each match. It compares whole
-// names only with all people who have the last word whole while these are few, else with
-// the best of them.
+// suggestPeople returns the people with the most movies of each match.
 func (x *Index) suggestPeople(people set, words []string, limit int) (classes [movie.MatchPrefix + 1][]Suggestion) {
 	whole := people.and(x.peopleWords.set(words[len(words)-1]), true)
 	isSame := func(id uint32) bool {
@@ -129,13 +136,10 @@ func (x *Index) suggestPeople(people set, words []string, limit int) (classes [m
 	}
 	tops := [...]*ranking{x.newRanking(limit), x.newRanking(limit), x.newRanking(limit)}
 	offer := func(class movie.Match, id uint32) {
-		if n := x.people.sets.at(id).len(); n > 0 {
-			tops[class].offer(id, n)
-		}
+		tops[class].offer(id, x.people.sets.at(id).len())
 	}
-	few := whole.len() <= mostSorted
 	whole.each(func(id uint32) {
-		if few && isSame(id) {
+		if isSame(id) {
 			offer(movie.MatchSame, id)
 		} else {
 			offer(movie.MatchWhole, id)

@@ -135,7 +135,8 @@ func TestFreshWords(t *testing.T) {
 	}
 }
 
-// TestSuggestNewTexts: texts that came with changes are found as those of a load are.
+// TestSuggestNewTexts: texts that came with changes are found as those of a load are, and texts that
+// went are not.
 func TestSuggestNewTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	word := func() string {
@@ -166,10 +167,16 @@ func TestSuggestNewTexts(t *testing.T) {
 			}
 			return x
 		}
-		put(loaded, 0, len(movies))
+		goes := r.IntN(old)
+		put(loaded, goes, len(movies))
 		put(first, 0, old)
 		next := commit(first).Change()
 		put(next, old, len(movies))
+		for i := range goes {
+			if err := next.Hide(int64(i+1), movies[i].Identity); err != nil {
+				t.Fatal(err)
+			}
+		}
 		want, got := commit(loaded), commit(next)
 		for range 100 {
 			typed := movie.Words(word())
@@ -179,6 +186,58 @@ func TestSuggestNewTexts(t *testing.T) {
 			if diff := cmp.Diff(want.Suggest(typed, 8), got.Suggest(typed, 8)); diff != "" {
 				t.Fatalf("%q: %s", typed, diff)
 			}
+		}
+	}
+}
+
+// TestSuggestForgets: people without movies do not change what is suggested of others, however many
+// they are. A name with the very words that were typed comes first.
+func TestSuggestForgets(t *testing.T) {
+	const smiths = 4000
+	b := index.New()
+	for id := range int64(smiths) {
+		cast := []string{fmt.Sprint("Smith ", id), fmt.Sprint("Popular Smith ", id%20)}
+		if id == 0 {
+			cast = append(cast, "Smith")
+		}
+		if err := b.Put(id+1, movie.Movie{Identity: movie.Identity{Title: fmt.Sprint("Film ", id), Year: 2000}, Cast: cast}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for step := range 2 {
+		x, err := b.Commit(int64(step + 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := x.Suggest([]string{"smith"}, 3); len(got) != 3 || got[0].Text != "Smith" || got[1].Text != "Popular Smith 0" {
+			t.Errorf("step %d: %v", step, got)
+		}
+		isGone := func(s index.Suggestion) bool { return s.Text == "Smith 3999" }
+		if got := x.Suggest([]string{"smith", "3999"}, 8); slices.ContainsFunc(got, isGone) != (step == 0) {
+			t.Errorf("step %d: %v", step, got)
+		}
+		b = x.Change()
+		for id := range int64(smiths) {
+			if id%100 == 99 {
+				if err := b.Hide(id+1, movie.Identity{Title: fmt.Sprint("Film ", id), Year: 2000}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+// TestSuggestManyWords: words that are typed again, and many at once, are found like few.
+func TestSuggestManyWords(t *testing.T) {
+	x := build(t, "Christian christian qqqq rrrrrrrr ssss (2000)", "Christian rrrrrrrr (2001)", "Christina ssss (2002)")
+	for typed, want := range map[string]int64{
+		strings.Repeat("christian ", 60) + "qqqq": 1, strings.Repeat("christian ", 60) + "qqqx": 1, "christian christina ssss": 3,
+		"ssss rrrrrrrx qqqq christian christia": 1, "christin christin ssts": 3, "christian christian christian xxxx": 0,
+	} {
+		got := x.Suggest(movie.Words(typed), 8)
+		switch {
+		case want == 0 && len(got) > 0, want > 0 && (len(got) == 0 || !slices.ContainsFunc(got, func(s index.Suggestion) bool { return s.ID == want })):
+			t.Errorf("%q: %v, want movie %d", typed, got, want)
 		}
 	}
 }
