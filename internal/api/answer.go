@@ -59,8 +59,8 @@ const maxLink = 3 << 10
 // newBriefAnswer returns an answer that clients must not store.
 func newBriefAnswer(body []byte, next string) *answer {
 	a := &answer{body: body, length: []string{strconv.Itoa(len(body))}}
-	if next != "" && len(next) <= maxLink && isASCII(next) {
-		a.link = []string{"<" + next + `>; rel="next"`}
+	if link := escaped(next); link != "" && len(link) <= maxLink {
+		a.link = []string{"<" + link + `>; rel="next"`}
 	}
 	return a
 }

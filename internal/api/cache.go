@@ -80,12 +80,17 @@ func (a *API) get(ctx context.Context, s state, key string, load func(context.Co
 }
 
 // compute is get for answers from the index. That takes milliseconds, so waiting clients
-// are not released when they disconnect.
+// are not released when they disconnect. Counting takes memory for all people, so the
+// number of concurrent computations is bounded, too.
 func (a *API) compute(s state, key string, make func(*index.Index) (*answer, error)) (found *answer, hit bool, err error) {
 	if found, hit = a.cache.find(s, key); hit {
 		return found, true, nil
 	}
 	made, err, _ := a.cache.loading.Do(loadKey(s, key), func() (any, error) {
+		if err := acquire(context.Background(), a.room.computes, 1); err != nil {
+			return nil, err
+		}
+		defer a.room.computes.Release(1)
 		var made *answer
 		err := guard(func() (err error) { made, err = make(s.index); return err })
 		if err == nil {

@@ -68,7 +68,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.loaded(w, r, s, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
-		changes, err := a.readChanges(ctx, q.since, q.limit)
+		changes, err := a.readChanges(ctx, s, q.since, q.limit)
 		if err != nil {
 			return nil, err
 		}
@@ -83,8 +83,12 @@ const (
 	mostStep  = 250
 )
 
-// readChanges reads at most limit changes, and stops once they hold movie.MaxBytes.
-func (a *API) readChanges(ctx context.Context, since int64, limit int) (all []movie.Change, err error) {
+// readChanges reads at most limit changes, and stops once they hold movie.MaxBytes. After
+// the last revision it needs no database.
+func (a *API) readChanges(ctx context.Context, s state, since int64, limit int) (all []movie.Change, err error) {
+	if since == s.revision {
+		return nil, nil
+	}
 	for size, step := 0, firstStep; size < movie.MaxBytes && len(all) < limit; step = min(4*step, mostStep) {
 		step = min(step, limit-len(all))
 		some, err := a.catalogue.Changes(ctx, since, step)

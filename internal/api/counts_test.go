@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"testing"
 	"time"
 
@@ -99,8 +100,10 @@ func TestStatus(t *testing.T) {
 		{Shard: "1/3", LastPass: at, LastCommit: at, ObjectsWaiting: 4, OldestWaiting: ago(200)},
 		{Shard: "2/3", LastPass: at},
 	}
+	passing := regexp.MustCompile(`"oldest_waiting_seconds":20\d`) // the time of the test passes, too
 	check := func(t *testing.T, name string, got answer, want string) {
 		t.Helper()
+		got.body = passing.ReplaceAll(got.body, []byte(`"oldest_waiting_seconds":200`))
 		if got.status != http.StatusOK || string(got.body) != want+"\n" {
 			t.Errorf("%s: %d %s, want %s", name, got.status, got.body, want)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
 	"jpmovies/internal/movie"
 	"jpmovies/internal/negotiation"
@@ -19,6 +20,9 @@ import (
 
 // exportTimeout bounds an export: the database keeps old rows for its snapshot meanwhile.
 const exportTimeout = time.Hour
+
+// exportWindow bounds the memory of zstd, here and at the client.
+const exportWindow = 1 << 20
 
 var errExports = problem{
 	Status: http.StatusServiceUnavailable, retryAfter: "30",
@@ -54,6 +58,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	defer e.out.end()
 	ctx, cancel := context.WithTimeout(lasting(r), exportTimeout)
 	defer cancel()
+	defer e.out.endIfGone(r.Context(), cancel)()
 	err = a.catalogue.Export(ctx, q.Filter, e.begin, e.write)
 	if errors.Is(err, errHead) {
 		return nil
@@ -75,15 +80,19 @@ type exporter struct {
 	base   string // path in front of links
 	head   bool
 	begun  bool
-	zip    *gzip.Writer // nil when the export is not compressed
+	zip    io.WriteCloser // nil when the export is not compressed
+	named  string         // the compression
 	rows   *RowWriter
 }
 
 func (a *API) newExporter(w http.ResponseWriter, r *http.Request, format string) *exporter {
 	e := &exporter{out: newPaced(w), format: format, base: a.base, head: r.Method == http.MethodHead}
-	// gzip at its fastest suffices for a stream that is compressed as it goes.
-	if encoding, _ := negotiation.Encoding(r.Header.Values("Accept-Encoding"), "gzip"); encoding != "" {
-		e.zip, _ = gzip.NewWriterLevel(e.out, gzip.BestSpeed) // the level is valid
+	// The fastest levels suffice for a stream that is compressed as it goes.
+	switch e.named, _ = negotiation.Encoding(r.Header.Values("Accept-Encoding"), "zstd", "gzip"); e.named {
+	case "zstd": // the options are valid
+		e.zip, _ = zstd.NewWriter(e.out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(exportWindow))
+	case "gzip":
+		e.zip, _ = gzip.NewWriterLevel(e.out, gzip.BestSpeed)
 	}
 	return e
 }
@@ -102,13 +111,16 @@ func (e *exporter) begin(revision int64) (err error) {
 	}
 	var to io.Writer = e.out
 	if e.zip != nil {
-		header.Set("Content-Encoding", "gzip")
+		header.Set("Content-Encoding", e.named)
 		to = e.zip
 	}
 	if e.head {
 		return errHead
 	}
 	e.begun = true
+	if err := e.out.Flush(); err != nil { // the first match may be long in coming
+		return err
+	}
 	e.rows, err = NewRowWriter(to, e.format, e.base)
 	return err
 }

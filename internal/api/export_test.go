@@ -411,6 +411,45 @@ func TestExportsAtOnce(t *testing.T) {
 	})
 }
 
+// TestAbandonedExports: exports that find nothing to send end some time after their clients have.
+func TestAbandonedExports(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf, a *api.API, end func()) {
+		s.set(func() {
+			s.read = func(ctx context.Context, method string) error {
+				if method == "Export" {
+					<-ctx.Done()
+				}
+				return ctx.Err()
+			}
+		})
+		clients, leave := context.WithCancel(t.Context())
+		defer leave()
+		var asking sync.WaitGroup
+		for range exports {
+			asking.Go(func() {
+				r := httptest.NewRequestWithContext(clients, http.MethodGet, "/export?q=nothing", nil)
+				defer func() { _ = recover() }() // the client is gone
+				a.ServeHTTP(httptest.NewRecorder(), r)
+			})
+		}
+		synctest.Wait()
+		for _, wait := range []time.Duration{10 * time.Minute, 10 * time.Second} {
+			time.Sleep(wait)
+			if got := record(t, a, http.MethodGet, "/export"); got.status != http.StatusServiceUnavailable {
+				t.Errorf("one export more: %d", got.status)
+			}
+			leave()
+		}
+		time.Sleep(30 * time.Second)
+		asking.Wait()
+		s.set(func() { s.read = nil })
+		if got := record(t, a, http.MethodGet, "/export"); got.status != http.StatusOK {
+			t.Errorf("%d when the clients are gone", got.status)
+		}
+		end()
+	})
+}
+
 // TestExportMemory: an export of many movies needs no more memory than an export of few.
 func TestExportMemory(t *testing.T) {
 	s := &shelf{t: t}

@@ -100,7 +100,8 @@ func TestClientGone(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			log := &logbook{}
 			ctx, leave := context.WithCancel(t.Context())
-			s := &shelf{t: t, read: func(ctx context.Context, method string) error {
+			s := stock(t)
+			s.read = func(ctx context.Context, method string) error {
 				if method == "Snapshot" || method == "Since" {
 					return nil
 				}
@@ -109,7 +110,7 @@ func TestClientGone(t *testing.T) {
 					t.Errorf("%s: %s is ended with its client", path, method)
 				}
 				return errors.New("interrupted (9)")
-			}}
+			}
 			w := httptest.NewRecorder()
 			defer func() {
 				if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // as net/http does

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -28,6 +29,22 @@ func asGiven(query, given string) string {
 			out.WriteString(query[:3])
 		}
 		query = query[3:]
+	}
+	return out.String()
+}
+
+// escaped returns a link for a header, where only ASCII may be.
+func escaped(link string) string {
+	if isASCII(link) {
+		return link
+	}
+	var out strings.Builder
+	for i := range len(link) {
+		if link[i] < 0x80 {
+			out.WriteByte(link[i])
+		} else {
+			fmt.Fprintf(&out, "%%%02X", link[i])
+		}
 	}
 	return out.String()
 }

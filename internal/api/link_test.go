@@ -89,9 +89,9 @@ func TestLongLinks(t *testing.T) {
 		header bool
 	}{
 		"short":           {"Zoë", false, true},
-		"short and plain": {"Zoë", true, false},
+		"short and plain": {"Zoë", true, true},
 		"long":            {long, false, true},
-		"long and plain":  {long, true, false},
+		"long and plain":  {long, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := linked(t, "", test.actor)

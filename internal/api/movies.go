@@ -65,7 +65,7 @@ func pageKey(query string) string { return "/movies?" + query }
 func (a *API) searchPage(x *index.Index, q query, next func(last int64) string) (*answer, error) {
 	found, err := x.Search(q.Filter, q.Sort, q.Start, q.Limit)
 	if errors.Is(err, index.ErrStart) {
-		return nil, &parameterError{parameter: "start", detail: fmt.Sprintf("start is %d, which no movie has ever had as its id", q.Start)}
+		return nil, &parameterError{parameter: "start", detail: fmt.Sprintf("start is %d, which no movie has ever had as its id", q.Start), cause: err}
 	}
 	if err != nil {
 		return nil, err
@@ -135,13 +135,20 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	started := time.Now()
-	body, found := s.index.AppendFields(movie.AppendOpening(nil, id), id)
-	if !found {
-		return movie.ErrNotFound
+	of := func(x *index.Index) (*answer, error) {
+		body, found := x.AppendFields(movie.AppendOpening(nil, id), id)
+		if !found {
+			return nil, movie.ErrNotFound
+		}
+		return newAnswer(append(movie.AppendSelf(body, a.base, id), '\n'), ""), nil
 	}
-	made := newAnswer(append(movie.AppendSelf(body, a.base, id), '\n'), "")
+	made, err := of(s.index)
+	if err != nil {
+		return err
+	}
 	if len(made.body) >= minCompressed { // a small one is cheaper to compute than to cache
-		return a.sendComputed(w, r, s, movieKey(id), func(*index.Index) (*answer, error) { return made, nil })
+		// It is made again, because this one would be kept while it waits for room.
+		return a.sendComputed(w, r, s, movieKey(id), of)
 	}
 	a.sendMade(w, r, s, "index", started, made)
 	return nil

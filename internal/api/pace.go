@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +24,7 @@ type paced struct {
 	out     http.ResponseWriter
 	control *http.ResponseController
 	left    time.Duration // what remains of the client's patience
+	sent    atomic.Int64  // bytes
 }
 
 func newPaced(w http.ResponseWriter) *paced {
@@ -36,6 +39,7 @@ func (p *paced) Write(b []byte) (written int, err error) {
 			n, err = p.out.Write(b[:min(len(b), pieceBytes)])
 			return err
 		})
+		p.sent.Add(int64(n))
 		p.left = min(patience, p.left+time.Duration(n)*time.Second/slowest)
 		written, b = written+n, b[n:]
 	}
@@ -60,3 +64,25 @@ func (p *paced) timed(send func() error) error {
 
 // end bounds the final writes of net/http after the handler returns.
 func (p *paced) end() { _ = p.control.SetWriteDeadline(time.Now().Add(writeTimeout)) }
+
+// goneTimeout is the silence after which a client is taken for gone, once its sending side
+// is closed. It is longer than the patience for a slow client.
+const goneTimeout = 30 * time.Second
+
+// endIfGone calls cancel when the client seems to be gone, which work that writes little
+// would not notice. The caller must call stop.
+func (p *paced) endIfGone(client context.Context, cancel func()) (stop func()) {
+	done := make(chan struct{})
+	context.AfterFunc(client, func() {
+		for before := int64(-1); p.sent.Load() != before; {
+			before = p.sent.Load()
+			select {
+			case <-done:
+				return
+			case <-time.After(goneTimeout):
+			}
+		}
+		cancel()
+	})
+	return func() { close(done) }
+}

@@ -17,9 +17,12 @@ type parameterError struct {
 	parameter string
 	// detail names the parameter, what is wrong, and what would be right.
 	detail string
+	cause  error // nil when the value itself is wrong
 }
 
 func (e *parameterError) Error() string { return e.detail }
+
+func (e *parameterError) Unwrap() error { return e.cause }
 
 // parameter is one name that a query string may hold.
 type parameter[T any] struct {

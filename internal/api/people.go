@@ -25,7 +25,7 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 		found, err := x.People(q.Filter, q.Name, q.StartName, q.Limit)
 		if err != nil {
 			return nil, &parameterError{parameter: "start", detail: "start is " + strconv.Quote(q.StartName) +
-				", a name that no movie of these has, or has any more; begin again without start"}
+				", a name that no movie of these has, or has any more; begin again without start", cause: err}
 		}
 		body := []byte(`{"people": [`)
 		for i, p := range found.People {

@@ -19,17 +19,31 @@ const (
 
 // room holds the semaphores of these bounds.
 type room struct {
-	loads *semaphore.Weighted // concurrent reads of answers from the database
-	bytes *semaphore.Weighted // bytes of answers being sent
+	loads    *semaphore.Weighted // concurrent reads of answers from the database
+	computes *semaphore.Weighted // concurrent computations of answers from the index
+	bytes    *semaphore.Weighted // bytes of answers being sent
 }
 
 func newRoom() room {
-	return room{loads: semaphore.NewWeighted(maxLoads), bytes: semaphore.NewWeighted(roomBytes)}
+	return room{semaphore.NewWeighted(maxLoads), semaphore.NewWeighted(maxLoads), semaphore.NewWeighted(roomBytes)}
+}
+
+// acquire waits for room, for at most roomTimeout.
+func acquire(ctx context.Context, in *semaphore.Weighted, n int64) error {
+	if in.TryAcquire(n) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, roomTimeout)
+	defer cancel()
+	if in.Acquire(ctx, n) != nil {
+		return errBusy
+	}
+	return nil
 }
 
 var errBusy = problem{
 	Status: http.StatusServiceUnavailable, retryAfter: "1",
-	Detail: "too many answers are being read from the database or sent, try again later",
+	Detail: "too many answers are being made or sent, try again later",
 }
 
 // hold gets an answer and reserves its bytes. If it has to wait for room, it drops the
@@ -44,9 +58,8 @@ func (r room) hold(ctx context.Context, get func() (*answer, error)) (a *answer,
 	if r.bytes.TryAcquire(bytes) {
 		return a, release, nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, roomTimeout)
-	defer cancel()
-	if r.bytes.Acquire(waiting, bytes) != nil {
+	a = nil
+	if acquire(ctx, r.bytes, bytes) != nil {
 		return nil, nil, errBusy
 	}
 	if a, err = get(); err != nil {

@@ -42,48 +42,62 @@ func (b blocked) Write(p []byte) (int, error) {
 // TestLargeAnswersWait: the API limits how many large answers it sends to slow clients at once.
 // Others wait without holding memory, then get 503. Small answers do not wait.
 func TestLargeAnswersWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const clients = 100
-		s := hugeStock(t, clients+1)
-		a, end := startWith(t, api.Options{Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20})
-		written, release := make(chan struct{}, clients), make(chan struct{})
-		answers := make(chan int, clients)
-		var asking sync.WaitGroup
-		for i := range clients {
-			asking.Go(func() {
-				w := &statusWriter{header: http.Header{}}
-				r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprint("/movies?start=", i+2), nil)
-				a.ServeHTTP(struct {
-					http.ResponseWriter
-				}{blocked{w, written, release}}, r)
-				answers <- w.status
-			})
+	const clients = 100
+	for name, path := range map[string]func(client int) string{
+		"pages":     func(i int) string { return fmt.Sprint("/movies?start=", i+2) },
+		"movies":    func(i int) string { return fmt.Sprint("/movies/", i+1) },
+		"one movie": func(int) string { return "/movies/1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { largeAnswersWait(t, clients, path) })
+		})
+	}
+}
+
+func largeAnswersWait(t *testing.T, clients int, path func(client int) string) {
+	s := hugeStock(t, int64(clients)+1)
+	a, end := startWith(t, api.Options{Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20})
+	before := liveMemory()
+	written, release := make(chan struct{}, clients), make(chan struct{})
+	answers := make(chan int, clients)
+	var asking sync.WaitGroup
+	for i := range clients {
+		asking.Go(func() {
+			w := &statusWriter{header: http.Header{}}
+			r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, path(i), nil)
+			a.ServeHTTP(struct {
+				http.ResponseWriter
+			}{blocked{w, written, release}}, r)
+			answers <- w.status
+		})
+	}
+	synctest.Wait()
+	underWay := len(written)
+	if underWay < 4 || underWay > 48 {
+		t.Errorf("%d answers of a megabyte are under way", underWay)
+	}
+	if more := int64(liveMemory()-before) >> 20; more > int64(underWay)+16 {
+		t.Errorf("%d MiB are held for %d answers of a megabyte", more, underWay)
+	}
+	if got := record(t, a, http.MethodGet, "/movies?title=none"); got.status != http.StatusOK {
+		t.Errorf("a small answer beside them: %d", got.status)
+	}
+	time.Sleep(11 * time.Second)
+	close(release)
+	asking.Wait()
+	busy := 0
+	for range clients {
+		if <-answers == http.StatusServiceUnavailable {
+			busy++
 		}
-		synctest.Wait()
-		underWay := len(written)
-		if underWay < 4 || underWay > 48 {
-			t.Errorf("%d answers of a megabyte are under way", underWay)
-		}
-		if got := record(t, a, http.MethodGet, "/movies?title=none"); got.status != http.StatusOK {
-			t.Errorf("a small answer beside them: %d", got.status)
-		}
-		time.Sleep(11 * time.Second)
-		close(release)
-		asking.Wait()
-		busy := 0
-		for range clients {
-			if <-answers == http.StatusServiceUnavailable {
-				busy++
-			}
-		}
-		if busy != clients-underWay {
-			t.Errorf("%d are told to come again, want %d", busy, clients-underWay)
-		}
-		if got := record(t, a, http.MethodGet, "/movies?start=3"); got.status != http.StatusOK {
-			t.Errorf("%d afterwards", got.status)
-		}
-		end()
-	})
+	}
+	if busy != clients-underWay {
+		t.Errorf("%d are told to come again, want %d", busy, clients-underWay)
+	}
+	if got := record(t, a, http.MethodGet, "/movies?start=3"); got.status != http.StatusOK {
+		t.Errorf("%d afterwards", got.status)
+	}
+	end()
 }
 
 // statusWriter keeps the status of an answer.

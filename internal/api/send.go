@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -70,7 +71,23 @@ func (a *API) computed(w http.ResponseWriter, r *http.Request, key string, make 
 }
 
 func (a *API) sendComputed(w http.ResponseWriter, r *http.Request, s state, key string, make func(*index.Index) (*answer, error)) error {
-	return a.sendHeld(w, r, s, "index", func() (*answer, bool, error) { return a.compute(s, key, make) })
+	send := func(s state) error {
+		return a.sendHeld(w, r, s, "index", func() (*answer, bool, error) { return a.compute(s, key, make) })
+	}
+	err := send(s)
+	if !errors.Is(err, index.ErrStart) {
+		return err
+	}
+	// The link to the page may come from another process, which knows a newer state.
+	newest, failed := a.watcher.newest(lasting(r))
+	if failed != nil {
+		return failed
+	}
+	if newest.number == s.number {
+		return err
+	}
+	w.Header()[catalogueRevision] = newest.text
+	return send(newest)
 }
 
 // loaded sends an answer from the cache or from the database.

@@ -1,7 +1,11 @@
 package api
 
 import (
+	"errors"
+	"strconv"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jpmovies/internal/index"
@@ -11,7 +15,7 @@ import (
 // TestAnswerOfItsState: a request that began before a change gets the answer for the revision that
 // it names, even if the cache has a newer one. It does not replace the newer one.
 func TestAnswerOfItsState(t *testing.T) {
-	a := &API{cache: newCache(1 << 20)}
+	a := &API{cache: newCache(1 << 20), room: newRoom()}
 	a.watcher = &watcher{now: time.Now, renewed: a.cache.answers.InvalidateAll}
 	b := index.New()
 	var states []state
@@ -43,4 +47,46 @@ func TestAnswerOfItsState(t *testing.T) {
 			t.Errorf("at revision %d: %s movies, kept: %t; want %s, %t", states[step.state].revision, movies, hit, step.movies, step.hit)
 		}
 	}
+}
+
+// TestComputationsAreBounded: while many answers are computed, others wait, and are then told to
+// come again.
+func TestComputationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &API{cache: newCache(1 << 20), room: newRoom()}
+		a.watcher = &watcher{now: time.Now}
+		computing, end := 0, make(chan struct{})
+		var asking sync.WaitGroup
+		failed := make(chan error, 100)
+		for i := range cap(failed) {
+			asking.Go(func() {
+				_, _, err := a.compute(state{}, strconv.Itoa(i), func(*index.Index) (*answer, error) {
+					a.watcher.mu.Lock()
+					computing++
+					a.watcher.mu.Unlock()
+					<-end
+					return newBriefAnswer(nil, ""), nil
+				})
+				failed <- err
+			})
+		}
+		synctest.Wait()
+		if computing != maxLoads {
+			t.Errorf("%d computations at once", computing)
+		}
+		time.Sleep(roomTimeout + time.Second)
+		close(end)
+		asking.Wait()
+		busy := 0
+		for range cap(failed) {
+			if err := <-failed; errors.Is(err, errBusy) {
+				busy++
+			} else if err != nil {
+				t.Error(err)
+			}
+		}
+		if busy != cap(failed)-maxLoads {
+			t.Errorf("%d are told to come again", busy)
+		}
+	})
 }

@@ -33,6 +33,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 	if err != nil {
 		return err
 	}
+	s.index = nil // a client that is behind must not keep an old index
 	f := follower{api: a, ctx: r.Context(), out: newPaced(w), state: s, since: q.since}
 	// An error before the first event can still be reported by the status.
 	if err := f.read(); err != nil {
@@ -149,6 +150,7 @@ func (f *follower) wait() (ended, whole bool) {
 		case <-f.ctx.Done():
 		}
 		f.state = f.api.watcher.peek()
+		f.state.index = nil
 	}
 }
 
@@ -156,7 +158,7 @@ func (f *follower) wait() (ended, whole bool) {
 // revision share them.
 func (a *API) events(ctx context.Context, s state, since int64) (*answer, error) {
 	found, _, err := a.get(ctx, s, "events?since="+strconv.FormatInt(since, 10), func(ctx context.Context) (*answer, error) {
-		changes, err := a.readChanges(ctx, since, piece)
+		changes, err := a.readChanges(ctx, s, since, piece)
 		if err != nil {
 			return nil, err
 		}

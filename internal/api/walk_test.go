@@ -16,10 +16,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"jpmovies/internal/api"
 	"jpmovies/internal/catalogue"
 	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
@@ -540,5 +542,37 @@ func TestWalkWhileWriting(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestLinkOfAnotherProcess: a link to the next page works at a process that has not seen the newest
+// movies yet.
+func TestLinkOfAnotherProcess(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf, a *api.API, end func()) {
+		slow, endSlow := startWith(t, api.Options{Catalogue: s, Staleness: time.Minute, CacheBytes: 1 << 20})
+		for n, path := range []string{"/movies?sort=-year&limit=1", "/movies?sort=title&q=beta&limit=1", "/people?name=gamma&limit=1"} {
+			name := []string{"Alpha", "Beta", "Gamma"}[n]
+			for i := range int64(2) {
+				id := int64(1000+2*n) + i
+				text := fmt.Sprint(name, " ", id)
+				s.put(id, &movie.Movie{Identity: movie.Identity{Title: text, Year: 9000 + n}, Cast: []string{text}})
+			}
+			time.Sleep(2 * time.Second)
+			var page struct {
+				Next string `json:"next_url"`
+			}
+			if err := json.Unmarshal(record(t, a, http.MethodGet, path).body, &page); err != nil || page.Next == "" {
+				t.Fatalf("%s: %v", path, err)
+			}
+			want, got := record(t, a, http.MethodGet, page.Next), record(t, slow, http.MethodGet, page.Next)
+			if got.status != http.StatusOK || string(got.body) != string(want.body) || got.header.Get("Catalogue-Revision") != want.header.Get("Catalogue-Revision") {
+				t.Errorf("%s: %d %s, want %s", page.Next, got.status, got.body, want.body)
+			}
+		}
+		if got := record(t, slow, http.MethodGet, "/movies?sort=title&start=5000"); got.status != http.StatusBadRequest {
+			t.Errorf("an id that no movie has: %d", got.status)
+		}
+		endSlow()
+		end()
 	})
 }

@@ -189,27 +189,36 @@ var errSlow = errors.New("the database does not answer in time")
 // another process.
 func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	s, err := w.state(ctx)
-	// The first look may have started before the request did; the second has not.
-	for range 2 {
-		if err != nil || revision <= s.revision {
-			return s, err
-		}
-		if err = w.look(ctx); err == nil {
-			s = w.peek()
-		}
-	}
 	if err != nil || revision <= s.revision {
 		return s, err
 	}
-	if w.lag != nil {
-		switch behind, err := w.lag.look(ctx); {
-		case err != nil:
-			return s, err
-		case behind:
-			return s, errBehind
-		}
+	s, err = w.newest(ctx)
+	if revision <= s.revision {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
 	}
 	return s, beyond(revision, s.revision)
+}
+
+// newest returns the state of the database as it is now. It returns errBehind with the state of a
+// replica that lacks commits.
+func (w *watcher) newest(ctx context.Context) (state, error) {
+	for range 2 { // the first look may have started before the request did
+		if err := w.look(ctx); err != nil {
+			return state{}, err
+		}
+	}
+	s := w.peek()
+	if w.lag == nil {
+		return s, nil
+	}
+	behind, err := w.lag.look(ctx)
+	if err == nil && behind {
+		err = errBehind
+	}
+	return s, err
 }
 
 // unmoved runs do if the state is still the current one, so that nothing stale is cached.
