@@ -85,7 +85,7 @@ func (c *Client) follow(ctx context.Context, since int64) iter.Seq2[[]Change, er
 // An error ends the iteration: then what came before is only a part.
 func (c *Client) Export(ctx context.Context, f Filter) (revision int64, movies iter.Seq2[Movie, error], err error) {
 	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) { //nolint:bodyclose // the iterator does
-		return c.send(ctx, http.MethodGet, "/export", f.values())
+		return c.sendPatiently(ctx, "/export", f.values())
 	})
 	if err != nil {
 		return 0, nil, err

@@ -166,6 +166,40 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	return nil, p
 }
 
+// silence is how long an answer may pause. A filter with few matches may take so long to
+// find the next one.
+const silence = 5 * time.Minute
+
+// sendPatiently sends a request whose answer may take any time, but not stand still.
+func (c *Client) sendPatiently(ctx context.Context, path string, query url.Values) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	begin := time.AfterFunc(patience, cancel)
+	response, err := c.send(ctx, http.MethodGet, path, query)
+	begin.Stop()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	response.Body = &body{response.Body, cancel}
+	return response, nil
+}
+
+// body is the body of an answer that ends when it stands still.
+type body struct {
+	io.ReadCloser
+	cancel func()
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	defer time.AfterFunc(silence, b.cancel).Stop()
+	return b.ReadCloser.Read(p)
+}
+
+func (b *body) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
 // ask asks for a JSON answer.
 func ask[T any](ctx context.Context, c *Client, most uint, path string, query url.Values, wait time.Duration) (T, error) {
 	return retry(ctx, c, most, func(ctx context.Context) (found T, err error) {

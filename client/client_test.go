@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jpmovies/client"
@@ -229,6 +230,45 @@ func TestExportCut(t *testing.T) {
 			t.Errorf("%s: %d items", name, got)
 		}
 	}
+}
+
+// silent is a server that answers as far as it says, and then nothing.
+type silent struct{ text string }
+
+func (s silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.text == "" {
+		<-r.Context().Done()
+		return nil, context.Cause(r.Context())
+	}
+	reader, writer := io.Pipe()
+	context.AfterFunc(r.Context(), func() { _ = writer.CloseWithError(r.Context().Err()) })
+	go func() { _, _ = io.WriteString(writer, s.text) }()
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Catalogue-Revision": {"7"}}, Body: reader}, nil
+}
+
+// TestSilentExport: an export that stands still ends with an error.
+func TestSilentExport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "http://api")
+		c.HTTP = &http.Client{Transport: silent{}}
+		if _, _, err := c.Export(t.Context(), client.Filter{}); err == nil {
+			t.Error("no answer, and no error")
+		}
+		c.HTTP.Transport = silent{film + "\n"}
+		_, movies, err := c.Export(t.Context(), client.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for _, err = range movies {
+			if got++; got == 1 {
+				time.Sleep(time.Hour) // the caller may take its time
+			}
+		}
+		if got != 2 || err == nil {
+			t.Errorf("%d items, the last %v", got, err)
+		}
+	})
 }
 
 // recorder is a copy that remembers its calls.
