@@ -72,7 +72,7 @@ func runAPI(ctx context.Context) error {
 	logger := newLogger(c.Log, lines)
 	tracing, flush, err := telemetry.Tracing(ctx, "jpmovies-api", version(), logger)
 	if err != nil {
-		return err
+		return wrong(err)
 	}
 	defer flush()
 	db, err := openTraced(c.Database, c.DBReadHost, c.Exports, logger, tracing)

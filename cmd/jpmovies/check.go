@@ -55,7 +55,7 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 		defer func() { _ = file.Close() }() // read-only
 		stdin = file
 	}
-	applied, refused, ignored := 0, 0, ignoredFields{}
+	applied, refused, ignored := 0, 0, decode.FieldCounts{}
 	err = decode.Read(stdin, func(item decode.Item) error {
 		if item.Reason != "" {
 			refused++
@@ -63,15 +63,15 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 			return err
 		}
 		applied++
-		ignored.add(item.Ignored)
+		ignored.Add(item.Ignored)
 		_, err := fmt.Fprintf(out, "%s: %d: %s\n", name, item.Position, describe(item.Update))
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	if len(ignored) > 0 {
-		if _, err := fmt.Fprintf(out, "%s: %s\n", name, ignored); err != nil {
+	if text := ignoredText(ignored); text != "" {
+		if _, err := fmt.Fprintf(out, "%s: %s\n", name, text); err != nil {
 			return false, err
 		}
 	}

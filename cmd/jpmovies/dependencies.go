@@ -70,10 +70,20 @@ func openStore(ctx context.Context, c config.Bucket, reads concurrency, logger *
 	if c.BucketDir != "" {
 		return dirbucket.Open(c.BucketDir, dirbucket.Options{PageSize: c.BucketItemsLimit, Prefix: c.BucketPrefix, Logger: logger})
 	}
-	return s3bucket.Open(ctx, s3bucket.Options{
+	b, err := s3bucket.Open(ctx, s3bucket.Options{
 		Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
 		PageSize: c.BucketItemsLimit, Concurrency: reads.most, Adaptive: reads.adaptive, Logger: logger,
 	})
+	return b, wrong(err)
+}
+
+// wrong returns an error of a library that rejects its environment variables as one of the
+// configuration.
+func wrong(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &config.Error{Problems: []string{err.Error()}}
 }
 
 // prober is a store that has to find out how it can delete.
@@ -123,7 +133,7 @@ func interruptible(ctx context.Context, name string, logger *slog.Logger) (conte
 		case <-ctx.Done():
 			return
 		}
-		logger.Info("Stopping " + name + ". Press one more time to exit immediately!")
+		logger.Warn("Stopping " + name + ". Press one more time to exit immediately!")
 		cancel()
 		<-signals
 		os.Exit(exitFailed)

@@ -9,18 +9,22 @@ import (
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/decode"
+	"jpmovies/internal/worker"
 )
 
-// dryRun lists the bucket once and prints what a worker would do with each object. It
-// changes nothing and needs no database.
-func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
+// dryRun lists the bucket once and prints what a worker of the shard would do with each
+// object. It changes nothing and needs no database.
+func dryRun(ctx context.Context, store bucket.Store, shard worker.Shard, out io.Writer) error {
 	text := bufio.NewWriter(out)
-	total := dryCount{ignored: ignoredFields{}}
+	var total dryCount
 	for page, err := range store.List(ctx) {
 		if err != nil {
 			return err
 		}
 		for _, o := range page {
+			if bucket.Ignored(o) || !shard.Owns(o.Key) {
+				continue
+			}
 			if err := total.object(ctx, store, o, text); err != nil {
 				return err
 			}
@@ -29,8 +33,8 @@ func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 			return err
 		}
 	}
-	if len(total.ignored) > 0 {
-		_, _ = fmt.Fprintln(text, total.ignored) // the next write returns the error
+	if ignored := ignoredText(total.ignored); ignored != "" {
+		_, _ = fmt.Fprintln(text, ignored) // the next write returns the error
 	}
 	if _, err := fmt.Fprintf(text, "%d objects: %d updates would be applied, %d rejected; %d objects would be deleted\n",
 		total.objects, total.updates, total.rejected, total.deleted); err != nil {
@@ -41,13 +45,10 @@ func dryRun(ctx context.Context, store bucket.Store, out io.Writer) error {
 
 type dryCount struct {
 	objects, updates, rejected, deleted int
-	ignored                             ignoredFields
+	ignored                             decode.FieldCounts
 }
 
 func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Object, out io.Writer) error {
-	if bucket.Ignored(o) {
-		return nil
-	}
 	c.objects++
 	if o.Settling {
 		_, err := fmt.Fprintf(out, "%q: left alone, it may still be written\n", o.Key)
@@ -78,7 +79,7 @@ func (c *dryCount) read(ctx context.Context, store bucket.Store, key string) (up
 	err = decode.Read(body, func(item decode.Item) error {
 		if item.Reason == "" {
 			updates++
-			c.ignored.add(item.Ignored)
+			c.ignored.Add(item.Ignored)
 			return nil
 		}
 		if rejected++; rejected == 1 {

@@ -235,6 +235,25 @@ func TestSecondSignal(t *testing.T) {
 	api.end(exitFailed)
 }
 
+// TestBusyAdminPort: a connection to the admin port that is in use does not make a process that has
+// done its work fail.
+func TestBusyAdminPort(t *testing.T) {
+	settings := []string{"MOVIES_DB_FILE=" + filepath.Join(t.TempDir(), "movies.sqlite"), "MOVIES_BUCKET_DIR=" + t.TempDir()}
+	runOnce(t, settings, "migrate")
+	worker := start(t, settings, "worker")
+	admin := field(worker.wait("worker starts"), "admin")
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	ask(t, "http://"+admin+"/livez", http.StatusOK) // by now the server has accepted both connections
+	worker.signal(syscall.SIGTERM)
+	worker.wait("cut off")
+	worker.end(exitDone)
+}
+
 // TestPortTaken: the error names the address.
 func TestPortTaken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "movies.sqlite")

@@ -59,7 +59,7 @@ container or into GOMEMLIMIT.`,
 }
 
 func runDry(ctx context.Context, out io.Writer) error {
-	var c config.Source
+	var c config.DryRun
 	if err := config.Parse(&c); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func runDry(ctx context.Context, out io.Writer) error {
 	ctx, cancel := interruptible(ctx, "dry run", logger)
 	defer cancel()
 	checkPrefix(ctx, store, logger)
-	return dryRun(ctx, store, out)
+	return dryRun(ctx, store, worker.Shard(c.Shard), out)
 }
 
 func runWorker(ctx context.Context, once bool) error {
@@ -87,7 +87,7 @@ func runWorker(ctx context.Context, once bool) error {
 	logger := newLogger(c.Log, out)
 	tracing, flush, err := telemetry.Tracing(ctx, "jpmovies-worker", version(), logger)
 	if err != nil {
-		return err
+		return wrong(err)
 	}
 	defer flush()
 	db, err := openTraced(c.Database, config.Host{}, 0, logger, tracing)
@@ -139,7 +139,7 @@ func openHints(ctx context.Context, c config.Worker) (worker.Hints, error) {
 	events, err := sqsqueue.Open(ctx, c.QueueURL)
 	return worker.Hints{
 		Queue: events, Name: path.Base(c.QueueURL), Scope: queue.Scope{Bucket: c.BucketName, Prefix: c.BucketPrefix}, Reconcile: c.Reconcile,
-	}, err
+	}, wrong(err)
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
@@ -167,7 +167,12 @@ func runWithAdmin(ctx context.Context, name string, c config.Process, logger *sl
 	var group errgroup.Group
 	group.Go(func() error {
 		defer cancel()
-		return server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: adminDrain})
+		err := server.Serve(ended, listener, admin, server.Options{Logger: logger, Drain: adminDrain})
+		if err != nil && ended.Err() != nil { // a request that is cut off when the work is done is no failure of it
+			logger.Warn("a request to the admin port was cut off", "error", err)
+			return nil
+		}
+		return err
 	})
 	group.Go(func() error {
 		server.Notify(signalled, listener.Addr().String(), logger)

@@ -67,10 +67,14 @@ type Log struct {
 type WorkerOnly struct {
 	Concurrency   Concurrency   `env:"MOVIES_WORKER_CONCURRENCY" envDefault:"auto" help:"parallel GETs: a number, or auto for 16 to 512, as the store's answers and the memory allow"`
 	Batch         int           `env:"MOVIES_WORKER_BATCH" envDefault:"500" help:"updates per transaction"`
-	Shard         Shard         `env:"MOVIES_WORKER_SHARD" help:"i/n: only this part of the keys, i from 0 to n-1"`
 	IdleMax       time.Duration `env:"MOVIES_WORKER_IDLE_MAX" envDefault:"60s" help:"longest pause between listings"`
 	RejectionDays int           `env:"MOVIES_REJECTION_DAYS" envDefault:"30" help:"how long rejections are kept"`
 	ChangeDays    int           `env:"MOVIES_CHANGE_DAYS" envDefault:"30" help:"how long the change log and the ingest log are kept"`
+}
+
+// Sharding configures which keys a worker takes.
+type Sharding struct {
+	Shard Shard `env:"MOVIES_WORKER_SHARD" help:"i/n: only this part of the keys, i from 0 to n-1"`
 }
 
 // Concurrency is a number of requests in flight; 0 means auto.
@@ -127,6 +131,12 @@ type Source struct {
 	Log
 }
 
+// DryRun configures a dry run of the worker.
+type DryRun struct {
+	Source
+	Sharding
+}
+
 // Replay configures jpmovies replay.
 type Replay struct {
 	Database
@@ -141,6 +151,7 @@ type Worker struct {
 	Process
 	Log
 	WorkerOnly
+	Sharding
 	Hints
 }
 

@@ -93,9 +93,10 @@ func TestSettings(t *testing.T) {
 		Database: database, Process: process, Log: log,
 		Bucket: config.Bucket{BucketName: "b", BucketPrefix: "in/", BucketPathStyle: true, BucketItemsLimit: 1},
 		WorkerOnly: config.WorkerOnly{
-			Concurrency: 1, Batch: 1, Shard: config.Shard{Index: 2, Count: 3}, IdleMax: 90 * time.Second, RejectionDays: 1, ChangeDays: 2,
+			Concurrency: 1, Batch: 1, IdleMax: 90 * time.Second, RejectionDays: 1, ChangeDays: 2,
 		},
-		Hints: config.Hints{QueueURL: "http://localhost:4566/1/films", Reconcile: time.Second},
+		Sharding: config.Sharding{Shard: config.Shard{Index: 2, Count: 3}},
+		Hints:    config.Hints{QueueURL: "http://localhost:4566/1/films", Reconcile: time.Second},
 	})
 }
 

@@ -239,6 +239,21 @@ func packings(text []byte) map[string][]byte {
 	return map[string][]byte{formatPlain: text, formatGzip: gzipped(text), formatZstd: zstded(text)}
 }
 
+// TestMark: a byte order mark is skipped, also where the text ends at the end of a buffer.
+func TestMark(t *testing.T) {
+	for size := smallWindow; size <= 2*fullWindow; size *= 2 {
+		for _, n := range []int{size - 1, size, size + 1} {
+			text := "\ufeff" + movieJSON("A", 1)
+			text += strings.Repeat("\n", n-len(text))
+			for format, object := range packings([]byte(text)) {
+				if items := mustRead(t, object); len(items) != 1 || items[0].Reason != "" {
+					t.Errorf("%d bytes, %s: %v", n, format, outline(items))
+				}
+			}
+		}
+	}
+}
+
 // TestKept checks the bytes that a rejection keeps.
 func TestKept(t *testing.T) {
 	a := movieJSON("A", 1)

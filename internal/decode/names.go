@@ -24,8 +24,38 @@ func Meant(ignored string) string {
 	return fieldByAlias[strings.ToLower(ignored[strings.LastIndexByte(ignored, '/')+1:])]
 }
 
+// maxFields is how many names a FieldCounts holds, and as many others that Meant knows.
+const maxFields = 100
+
+// FieldCounts counts the updates that had an ignored field, by its name.
+type FieldCounts struct {
+	Updates map[string]int
+	More    bool // there are more names
+}
+
+// Add counts the fields of an update and returns those that are new.
+func (c *FieldCounts) Add(names []string) (fresh []string) {
+	if c.Updates == nil {
+		c.Updates = make(map[string]int)
+	}
+	for _, name := range names {
+		n := len(c.Updates)
+		switch {
+		case c.Updates[name] > 0:
+		case n < maxFields, n < 2*maxFields && Meant(name) != "":
+			fresh = append(fresh, name)
+		default:
+			c.More = true
+			continue
+		}
+		c.Updates[name]++
+	}
+	return fresh
+}
+
 const (
-	// maxIgnored is how many ignored fields of one update are named.
+	// maxIgnored is how many ignored fields of one update are named, and as many others
+	// that Meant knows.
 	maxIgnored = 64
 	// maxNames is how many names a decoder remembers.
 	maxNames = 1024
@@ -56,25 +86,41 @@ func (i *ignoredFields) note(raw []byte) string {
 }
 
 func (i *ignoredFields) add(name string) {
-	if len(i.names) < maxIgnored {
+	if len(i.names) < maxIgnored || len(i.names) < 2*maxIgnored && Meant(name) != "" {
 		i.names = append(i.names, name)
 	}
 }
 
-// missing returns the error for an update without a required field.
-func (i *ignoredFields) missing(field, expected string) invalidError {
+// meant returns the first name by which a field was probably meant.
+func (i *ignoredFields) meant(field string) (name string, found bool) {
 	for _, name := range i.names {
 		if Meant(name) == field && !strings.Contains(name, "/") {
-			return invalidError(fmt.Sprintf("%s: found nothing, expected %s; rename %s to %q", field, expected, quote(name), field))
+			return name, true
 		}
 	}
+	return "", false
+}
+
+// missing returns the error for an update without a required field.
+func (i *ignoredFields) missing(field, expected string) invalidError {
+	if name, found := i.meant(field); found {
+		return invalidError(fmt.Sprintf("%s: found nothing, expected %s; rename %s to %q", field, expected, quote(name), field))
+	}
 	return invalidError(fmt.Sprintf("%s: found nothing, expected %s", field, expected))
+}
+
+// wrapped reports whether the updates are inside the wrapper: neither title nor year is
+// beside it.
+func (i *ignoredFields) wrapped() bool {
+	title, titled := i.meant("title")
+	_, dated := i.meant("year")
+	return i.wrapper != "" && !dated && (!titled || title == i.wrapper)
 }
 
 // complete returns an error if title or year is missing: only then they are zero.
 func (i *ignoredFields) complete(u *movie.Update) error {
 	switch {
-	case u.Title == "" && u.Year == 0 && i.wrapper != "":
+	case u.Title == "" && u.Year == 0 && i.wrapped():
 		return invalidf("update: found the updates inside %s, expected them without it: one array, or one object after the other", quote(i.wrapper))
 	case u.Title == "":
 		return i.missing("title", "a string")

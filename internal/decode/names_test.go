@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -26,33 +27,59 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 	tar := "a.json" + strings.Repeat("\x00", 251) + "ustar\x0000" + strings.Repeat("\x00", 248)
 	const noJSON = ", expected JSON in UTF-8, plain or compressed by gzip or zstd"
 	for object, want := range map[string]string{
-		`{"Title":"A","year":1}`:                       `title: found nothing, expected a string; rename "Title" to "title"`,
-		`{"TITLE":"A","year":1}`:                       `title: found nothing, expected a string; rename "TITLE" to "title"`,
-		`{"id":7,"name":"A","year":1}`:                 `title: found nothing, expected a string; rename "name" to "title"`,
-		`{"t\u0069tle":"A","\u0059ear":1}`:             `year: found nothing, expected an integer from 1 to 9999; rename "Year" to "year"`,
-		`{"title":"A","release_year":1}`:               `year: found nothing, expected an integer from 1 to 9999; rename "release_year" to "year"`,
-		`{"title":"A"}`:                                `year: found nothing, expected an integer from 1 to 9999`,
-		`{"title":"A","year":" 2010"}`:                 `year: found string " 2010", expected an integer from 1 to 9999`,
-		`{"title":"A","year":"0"}`:                     `year: found string "0", expected an integer from 1 to 9999`,
-		`{"movies": ` + movies + `}`:                   `update: found the updates inside "movies", expected them without it: one array, or one object after the other`,
-		`{"total":2,"data":{"items": ` + movies + `}}`: `update: found the updates inside "data", expected them without it: one array, or one object after the other`,
-		`{"movie":{"title":"A","year":1}}`:             `update: found the updates inside "movie", expected them without it: one array, or one object after the other`,
+		`{"Title":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "Title" to "title"`,
+		`{"TITLE":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "TITLE" to "title"`,
+		`{"id":7,"name":"A","year":1}`:                                               `title: found nothing, expected a string; rename "name" to "title"`,
+		`{"t\u0069tle":"A","\u0059ear":1}`:                                           `year: found nothing, expected an integer from 1 to 9999; rename "Year" to "year"`,
+		`{"title":"A","release_year":1}`:                                             `year: found nothing, expected an integer from 1 to 9999; rename "release_year" to "year"`,
+		`{"title":"A"}`:                                                              `year: found nothing, expected an integer from 1 to 9999`,
+		`{"title":"A","year":" 2010"}`:                                               `year: found string " 2010", expected an integer from 1 to 9999`,
+		`{"title":"A","year":"0"}`:                                                   `year: found string "0", expected an integer from 1 to 9999`,
+		`{"movies": ` + movies + `}`:                                                 `update: found the updates inside "movies", expected them without it: one array, or one object after the other`,
+		`{"total":2,"data":{"items": ` + movies + `}}`:                               `update: found the updates inside "data", expected them without it: one array, or one object after the other`,
+		`{"Title":"A","Year":"1","Ratings":[{"of":"B"}]}`:                            `title: found nothing, expected a string; rename "Title" to "title"`,
+		`{"of":{"x":1},"release_date":"1"}`:                                          `title: found nothing, expected a string`,
+		`{"title":"A",` + manyFields(200) + `"Year":1}`:                              `year: found nothing, expected an integer from 1 to 9999; rename "Year" to "year"`,
+		`{"movie":{"title":"A","year":1}}`:                                           `update: found the updates inside "movie", expected them without it: one array, or one object after the other`,
 		`{"movies": [` + strings.Repeat(" ", MaxUpdate) + `{"title":"A","year":1}]}`: tooLarge,
-		wide(true, "\ufeff"):                     `object: found UTF-16` + noJSON,
-		wide(false, "\ufeff"):                    `object: found UTF-16` + noJSON,
-		wide(true, ""):                           `object: found UTF-16` + noJSON,
-		wide(false, ""):                          `object: found UTF-16` + noJSON,
-		"PK\x03\x04and more":                     `object: found a zip file` + noJSON,
-		tar:                                      `object: found a tar file` + noJSON,
-		string(gzipped([]byte(tar))):             `object: found a tar file inside gzip` + noJSON,
-		string(gzipped(gzipped([]byte(movies)))): `object: found gzip inside gzip, expected it compressed once`,
-		string(zstded(gzipped([]byte(movies)))):  `object: found gzip inside zstd, expected it compressed once`,
-		"BZh91AY":                                `object: found bzip2` + noJSON,
-		"<html>":                                 `object: found XML or HTML` + noJSON,
+		wide(true, "\ufeff"):                                                         `object: found UTF-16` + noJSON,
+		wide(false, "\ufeff"):                                                        `object: found UTF-16` + noJSON,
+		wide(true, ""):                                                               `object: found UTF-16` + noJSON,
+		wide(false, ""):                                                              `object: found UTF-16` + noJSON,
+		"PK\x03\x04and more":                                                         `object: found a zip file` + noJSON,
+		tar:                                                                          `object: found a tar file` + noJSON,
+		string(gzipped([]byte(tar))):                                                 `object: found a tar file inside gzip` + noJSON,
+		string(gzipped(gzipped([]byte(movies)))):                                     `object: found gzip inside gzip, expected it compressed once`,
+		string(zstded(gzipped([]byte(movies)))):                                      `object: found gzip inside zstd, expected it compressed once`,
+		"BZh91AY":                                                                    `object: found bzip2` + noJSON,
+		"<html>":                                                                     `object: found XML or HTML` + noJSON,
 	} {
 		if diff := cmp.Diff([]string{want}, outline(mustRead(t, []byte(object)))); diff != "" {
 			t.Errorf("%.80q: %s", object, diff)
 		}
+	}
+}
+
+// manyFields returns n unknown fields.
+func manyFields(n int) string {
+	var fields strings.Builder
+	for i := range n {
+		fmt.Fprintf(&fields, `"x%d":1,`, i)
+	}
+	return fields.String()
+}
+
+// TestFieldCounts: of fields without end some are named, and those that may be meant for known ones.
+func TestFieldCounts(t *testing.T) {
+	var c FieldCounts
+	for i := range 1000 {
+		c.Add([]string{fmt.Sprint("x", i), "x0"})
+	}
+	if c.Updates["x0"] != 1001 || len(c.Updates) != maxFields || !c.More {
+		t.Errorf("%d names, more: %t: %v", len(c.Updates), c.More, c.Updates)
+	}
+	if got := c.Add([]string{"actors", "x999"}); len(got) != 1 || got[0] != "actors" {
+		t.Errorf("new ones are %q", got)
 	}
 }
 

@@ -44,8 +44,12 @@ func (w *window) open() error {
 		return err
 	}
 	for w.text.format != formatPlain && w.end == nil && w.stop <= MaxVerified {
-		if more, err := w.more(); err != nil || !more {
+		more, err := w.more()
+		if err != nil {
 			return err
+		}
+		if !more {
+			break
 		}
 	}
 	if bytes.HasPrefix(w.data(), []byte("\ufeff")) {

@@ -8,27 +8,20 @@ import (
 	"jpmovies/internal/decode"
 )
 
-// maxIgnoredNames is how many names of ignored fields are logged.
-const maxIgnoredNames = 100
-
 // ignoredNames holds the names of ignored fields that were logged.
 type ignoredNames struct {
-	mu   sync.Mutex
-	seen map[string]bool
+	mu     sync.Mutex
+	counts decode.FieldCounts
 }
 
-// isNew reports whether a name must be logged: it has not been, and the log has room.
-func (i *ignoredNames) isNew(name string) bool {
+// add returns the names to log, and whether these are the last but those that seem to be
+// meant for other fields.
+func (i *ignoredNames) add(names []string) (fresh []string, last bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.seen[name] || len(i.seen) == maxIgnoredNames {
-		return false
-	}
-	if i.seen == nil {
-		i.seen = make(map[string]bool)
-	}
-	i.seen[name] = true
-	return true
+	before := i.counts.More
+	fresh = i.counts.Add(names)
+	return fresh, i.counts.More && !before
 }
 
 // noteIgnored counts an update with ignored fields, and logs each name once.
@@ -37,14 +30,15 @@ func (p *pass) noteIgnored(ctx context.Context, key string, names []string) {
 		return
 	}
 	p.worker.metrics.ignoredFields.Inc()
-	for _, name := range names {
-		if !p.worker.ignored.isNew(name) {
-			continue
-		}
+	fresh, last := p.worker.ignored.add(names)
+	for _, name := range fresh {
 		level, attrs := slog.LevelInfo, []slog.Attr{slog.String("field", name), slog.String("first_in", key)}
 		if field := decode.Meant(name); field != "" {
 			level, attrs = slog.LevelWarn, append(attrs, slog.String("did_you_mean", field))
 		}
 		p.worker.logger.LogAttrs(ctx, level, "updates have a field that is ignored", attrs...)
+	}
+	if last {
+		p.worker.logger.InfoContext(ctx, "updates have more fields that are ignored; from now on only those like a known one are named", "first_in", key)
 	}
 }
