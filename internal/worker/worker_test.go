@@ -268,3 +268,17 @@ func TestNothingIsDeletedBeforeTheProof(t *testing.T) {
 		})
 	}
 }
+
+// TestOnceStoppedBeforeItBegins: a signal while a server is waited for is no failure.
+func TestOnceStoppedBeforeItBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTestWorker(&buckettest.Memory{}, newFakeCatalogue(), func(o *Options) {
+			o.Prepare = func(context.Context) error { return errors.New("away") }
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := w.Once(ctx); err != nil || ctx.Err() == nil {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+}

@@ -224,6 +224,8 @@ func TestSettling(t *testing.T) {
 		{"nearly quiet", nil, 749 * time.Millisecond, true},
 		{"quiet", nil, time.Millisecond, false},
 		{"written again", func() { touch("ab", now) }, 0, true},
+		{"written where times are whole seconds", func() { touch("abx", now.Truncate(2*time.Second)) }, 0, true},
+		{"surely quiet there", nil, 2750 * time.Millisecond, false},
 		{"copied with its old time", func() { touch("abc", now.Add(-time.Hour)) }, 0, false},
 		{"copied with a time ahead", func() { touch("abcd", now.Add(time.Hour)) }, 0, true},
 		{"still growing", func() { touch("abcde", now.Add(time.Hour)) }, 500 * time.Millisecond, true},

@@ -28,7 +28,7 @@ func (q *quietness) settling(key string, info fs.FileInfo) bool {
 	now := q.now()
 	age := now.Sub(info.ModTime())
 	if age >= 0 {
-		return age < q.limit
+		return age < q.limit+coarse(info.ModTime())
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -39,6 +39,15 @@ func (q *quietness) settling(key string, info fs.FileInfo) bool {
 	seen.last = now
 	q.future[key] = seen
 	return now.Sub(seen.first) < q.limit
+}
+
+// coarse returns by how much the time of a file may be too early: some file systems keep
+// whole seconds, and FAT every second one.
+func coarse(t time.Time) time.Duration {
+	if t.Nanosecond() == 0 {
+		return 2 * time.Second
+	}
+	return 0
 }
 
 // forget drops the files that were not seen since then.
