@@ -2,7 +2,9 @@ package tests
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"jpmovies/internal/database/databasetest"
 )
@@ -69,6 +73,21 @@ func TestAbuse(t *testing.T) {
 				_, _ = io.WriteString(w, "]}\n")
 			}
 		}), 4, 0},
+		{"many compressed objects at once", func(t *testing.T, dir string) {
+			for i := range 64 {
+				var text bytes.Buffer
+				w, err := zstd.NewWriter(&text, zstd.WithWindowSize(8<<20))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for n := range 1000 {
+					_, _ = fmt.Fprintf(w, `{"title": "T %d %d", "year": 2000, "x": "%0900d"}`+"\n", n, i, n)
+				}
+				if err := errors.Join(w.Close(), os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), text.Bytes(), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, 64_000, 0},
 		{"small updates of many large movies", func(t *testing.T, dir string) {
 			file(1, func(w io.Writer) {
 				for i := range 100 {

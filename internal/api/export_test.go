@@ -440,8 +440,11 @@ func TestAbandonedExports(t *testing.T) {
 			}
 			leave()
 		}
-		time.Sleep(30 * time.Second)
+		left := time.Now()
 		asking.Wait()
+		if took := time.Since(left); took > time.Minute {
+			t.Errorf("the exports end %s after their clients", took)
+		}
 		s.set(func() { s.read = nil })
 		if got := record(t, a, http.MethodGet, "/export"); got.status != http.StatusOK {
 			t.Errorf("%d when the clients are gone", got.status)

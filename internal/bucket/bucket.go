@@ -33,6 +33,8 @@ var (
 	// ErrDenied: the store refuses the request for this object and would refuse it again:
 	// a missing right or an archived object, for example. The object may exist or not.
 	ErrDenied = errors.New("access to the object is denied")
+	// ErrPartial: a part of the bucket cannot be listed.
+	ErrPartial = errors.New("not all objects can be listed")
 	// ErrSettling: the object exists but must not be read yet.
 	ErrSettling = errors.New("the object may still be being written")
 )
@@ -60,7 +62,7 @@ type Object struct {
 type Store interface {
 	// List yields the objects in pages, in any order; each page costs one request. An object
 	// that is written or deleted during the listing may be listed or not. List ends after an
-	// error.
+	// error; ErrPartial if all but a part of the bucket was listed.
 	List(ctx context.Context) iter.Seq2[[]Object, error]
 
 	// Get opens the object as it is now. The Object describes exactly the bytes that the

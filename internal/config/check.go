@@ -70,6 +70,9 @@ func (b *Bucket) check(wrong report) {
 		if info, err := os.Stat(b.BucketDir); err != nil || !info.IsDir() {
 			wrong("MOVIES_BUCKET_DIR", "is %q, expected a folder that exists", b.BucketDir)
 		}
+		if strings.HasPrefix(b.BucketPrefix, ".") || strings.Contains(b.BucketPrefix, "/.") {
+			wrong("MOVIES_BUCKET_PREFIX", "is %q, expected no name that begins with a dot; such files of a folder are never read", b.BucketPrefix)
+		}
 	}
 	if b.BucketItemsLimit < 1 || b.BucketItemsLimit > 1000 {
 		wrong("MOVIES_BUCKET_ITEMS_LIMIT", "is %d, expected 1 to 1000", b.BucketItemsLimit)

@@ -181,6 +181,9 @@ func TestWrong(t *testing.T) {
 		{"folder and bucket", map[string]string{"MOVIES_BUCKET_DIR": folder}, map[string]string{
 			"MOVIES_BUCKET_DIR": "is set and so is MOVIES_BUCKET_NAME; expected either a folder or an S3 bucket",
 		}},
+		{"hidden folder", map[string]string{"MOVIES_BUCKET_NAME": "", "MOVIES_BUCKET_DIR": folder, "MOVIES_BUCKET_PREFIX": "a/.in"}, map[string]string{
+			"MOVIES_BUCKET_PREFIX": `is "a/.in", expected no name that begins with a dot; such files of a folder are never read`,
+		}},
 		{"password twice", map[string]string{"MOVIES_DB_PASS": "geheim", "MOVIES_DB_PASS_FILE": password}, map[string]string{
 			"MOVIES_DB_PASS_FILE": "is set and so is MOVIES_DB_PASS; expected one of them",
 		}},

@@ -277,6 +277,15 @@ func TestLargestWindow(t *testing.T) {
 			t.Errorf("window of %d bytes: %s", window, diff)
 		}
 	}
+	// A frame that tells the size of its content may have no window of its own.
+	single, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true), zstd.WithWindowSize(4*MaxWindow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := single.EncodeAll(append(bytes.Repeat([]byte(" "), MaxWindow), movieJSON("A", 1)...), nil)
+	if diff := cmp.Diff([]string{"object: found zstd with a larger window, expected at most 8 MiB"}, outline(mustRead(t, object))); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // TestCorruptGzipAfterOthers: the reason does not depend on the object that the decoder has read

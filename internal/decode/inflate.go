@@ -26,11 +26,18 @@ func format(magic []byte) string {
 		return formatGzip
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return formatZstd
-	case len(magic) == 4 && magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18":
+	case len(magic) == MagicBytes && magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18":
 		return formatZstd // a skippable frame
 	}
 	return formatPlain
 }
+
+// MagicBytes is how many bytes of an object IsCompressed needs.
+const MagicBytes = 4
+
+// IsCompressed reports whether an object that begins so is decompressed, which may take ten
+// times the memory of a plain one.
+func IsCompressed(begin []byte) bool { return format(begin) != formatPlain }
 
 // textReader decompresses an object. It keeps its decompressors for the next object, so
 // their results must not depend on the objects before: gzip is the standard library's,
@@ -64,7 +71,7 @@ func (t *textReader) release() {
 
 // open detects the compression. An error means invalid content.
 func (t *textReader) open() error {
-	magic, _ := t.buffered.Peek(4)
+	magic, _ := t.buffered.Peek(MagicBytes)
 	t.format = format(magic)
 	if t.format == formatPlain {
 		return nil
@@ -110,7 +117,7 @@ func (t *textReader) reason(err error) string {
 	case errors.Is(err, errBomb):
 		return fmt.Sprintf("object: found a decompression bomb (%s), expected at most %d MiB and %d times the compressed size",
 			t.format, MaxInflated>>20, MaxRatio)
-	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded): // the latter without a window
 		return fmt.Sprintf("object: found zstd with a larger window, expected at most %d MiB", MaxWindow>>20)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Sprintf("object: found truncated %s, expected all of it", t.format)

@@ -6,12 +6,16 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
 // MaxMessages is the number of messages that one Receive returns at most (ReceiveMessage,
 // MaxNumberOfMessages).
 const MaxMessages = 10
+
+// ErrSome: a request deleted some messages, and refused others.
+var ErrSome = errors.New("some messages were not deleted")
 
 // Message is a received message.
 type Message struct {
@@ -32,6 +36,6 @@ type Queue interface {
 	Receive(ctx context.Context, wait time.Duration) ([]Message, error)
 
 	// Delete deletes any number of messages. After an error, each of them may be delivered
-	// again.
+	// again; after ErrSome, some of them.
 	Delete(ctx context.Context, messages []Message) error
 }

@@ -16,7 +16,7 @@ type counter[K comparable] struct {
 func (c *counter[K]) add(key K) (times int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.times == nil || len(c.times) == counterLimit {
+	if c.times == nil || len(c.times) == counterLimit && c.times[key] == 0 {
 		c.times = make(map[K]int)
 	}
 	c.times[key]++

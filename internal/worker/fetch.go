@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,9 @@ const (
 	pendingBytes = 4 << 20
 )
 
-// An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
-// largeAtOnce of these are read at a time.
+// An object of more than largeObject bytes may hold updates of up to 1 MiB, and a compressed
+// one takes that much whatever its size, besides 8 MiB for zstd. So at most largeAtOnce of
+// these are read at a time.
 const (
 	largeObject = 128 << 10
 	largeAtOnce = 8
@@ -68,26 +70,49 @@ const (
 // fetchAll reads Concurrency objects at a time, fewer if the store asks for fewer.
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
-	large := make(chan struct{}, largeAtOnce)
 	gate := newGate(p.worker.readsAtOnce)
 	for range p.worker.options.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				isLarge := o.Size < 0 || o.Size > largeObject
-				if isLarge {
-					large <- struct{}{}
+				leave := func() {}
+				if o.Size < 0 || o.Size > largeObject {
+					leave = p.enterLarge()
 				}
 				gate.enter()
 				p.fetch(o, parts)
 				gate.leave()
-				if isLarge {
-					<-large
-				}
+				leave()
 			}
 		})
 	}
 	fetchers.Wait()
 }
+
+// enterLarge waits until a large object may be read. The caller must call leave after it.
+func (p *pass) enterLarge() (leave func()) {
+	p.large <- struct{}{}
+	return func() { <-p.large }
+}
+
+// peek returns the beginning of a body, and a reader of all of it.
+func peek(body io.Reader) (begin []byte, all io.Reader) {
+	begin = make([]byte, decode.MagicBytes)
+	n := 0
+	for n < len(begin) {
+		more, err := body.Read(begin[n:])
+		n += more
+		if err != nil {
+			body = failed{err}
+			break
+		}
+	}
+	return begin[:n], io.MultiReader(bytes.NewReader(begin[:n]), body)
+}
+
+// failed is a reader that has failed.
+type failed struct{ err error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // readsAtOnce returns how many objects may be read at a time at present.
 func (w *Worker) readsAtOnce() int {
@@ -109,13 +134,20 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	switch {
 	case listed.otherKey != "" && (errors.Is(err, bucket.ErrNotFound) || errors.Is(err, bucket.ErrDenied)):
 		span.end(endGone, nil)
+		if errors.Is(err, bucket.ErrDenied) {
+			listed.deniedKey, listed.denial = key, err
+		}
 		listed.Key, listed.otherKey = listed.otherKey, ""
 		p.fetch(listed, parts)
 		return
-	case errors.Is(err, bucket.ErrNotFound):
+	case errors.Is(err, bucket.ErrNotFound) && listed.denial == nil:
 		p.gone(listed, span)
 		return
 	case err != nil:
+		if errors.Is(err, bucket.ErrNotFound) {
+			key, err = listed.deniedKey, listed.denial
+			listed.Key = key
+		}
 		p.leave(listed.LastModified)
 		p.failRead(ctx, key, err)
 		p.denied(listed, err)
@@ -138,7 +170,11 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	// object may have been overwritten in between.
 	from := &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}
 	from.open.Store(1)
-	p.decode(ctx, from, body, parts)
+	begin, all := peek(body)
+	if decode.IsCompressed(begin) && listed.Size >= 0 && listed.Size <= largeObject {
+		defer p.enterLarge()()
+	}
+	p.decode(ctx, from, all, parts)
 }
 
 // decode sends the updates and rejections of one object in parts. A part that is not sent
@@ -239,7 +275,7 @@ const maxGone = 3
 func (p *pass) failRead(ctx context.Context, key string, err error) {
 	if errors.Is(err, bucket.ErrSettling) || errors.Is(err, bucket.ErrChanged) {
 		p.worker.logger.DebugContext(ctx, "object is still being written; the next pass reads it", "key", key, "error", err)
-		p.count(func(c *counts) { c.Settling++ })
+		p.settling(key)
 		return
 	}
 	p.worker.metrics.readFailures.Inc()

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 
 	"jpmovies/internal/bucket"
@@ -12,6 +13,9 @@ type candidate struct {
 	bucket.Object
 	messages []*pendingMessage
 	otherKey string // tried if Key does not exist or is denied; see queue.Event.Other
+
+	deniedKey string // the key before otherKey, if it was denied
+	denial    error
 }
 
 // list is the source that sends every object of the shard.
@@ -20,7 +24,11 @@ func (p *pass) list(objects chan<- candidate) {
 	for page, err := range p.worker.options.Store.List(p.stop) {
 		if err != nil {
 			if p.stop.Err() == nil {
-				p.failWhole(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
+				fail := p.failWhole
+				if errors.Is(err, bucket.ErrPartial) {
+					fail = p.fail
+				}
+				fail(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
 			}
 			return
 		}
@@ -43,13 +51,13 @@ func (p *pass) skip(o bucket.Object) bool {
 	deleting := p.worker.deletes.has(o.Key)
 	p.count(func(c *counts) {
 		c.Listed++
-		switch {
-		case deleting:
+		if deleting {
 			c.Deleting++
-		case o.Settling:
-			c.Settling++
 		}
 	})
+	if o.Settling && !deleting {
+		p.settling(o.Key)
+	}
 	if deleting || o.Settling {
 		p.leave(o.LastModified)
 		return true

@@ -47,7 +47,10 @@ func (p *pass) deleteSettled() {
 		return len(group) == maxMessages
 	}
 	collect(p.settled, messageAge, add, func() {
-		away = away || p.deleteMessages(group) != nil // the objects of this pass wait for no other try
+		if !away { // the objects of this pass wait for no other try
+			err := p.deleteMessages(group)
+			away = err != nil && !errors.Is(err, queue.ErrSome)
+		}
 		group = nil
 	})
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/queue"
 )
 
 func TestIgnoredMessagesAreDeleted(t *testing.T) {
@@ -196,6 +198,59 @@ func TestDeniedObjectOfAMessage(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		checkEmpty(t, s.store)
 	})
+}
+
+// TestDeniedKeyAsWritten: an object that is denied is not taken for gone because another spelling of
+// its key is.
+func TestDeniedKeyAsWritten(t *testing.T) {
+	withQueue(t, func(s *queueFixture) {
+		s.store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && op.Key == "in/a b.json" {
+				return bucket.ErrDenied
+			}
+			return nil
+		}
+	}, func(s *queueFixture) {
+		s.queue.Send(strings.ReplaceAll(notification("in/k"), "in%2Fk", "in/a+b.json"))
+		time.Sleep(10 * time.Second)
+		if n := s.queue.Len(); n != 1 || s.counted(s.worker.metrics.readFailures) == 0 {
+			t.Errorf("%d messages are left, %d failures", n, s.counted(s.worker.metrics.readFailures))
+		}
+		time.Sleep(5 * time.Minute)
+		if n := s.queue.Len(); n != 0 || s.counted(s.worker.metrics.givenUp) != 1 {
+			t.Errorf("%d messages are left, %d given up", n, s.counted(s.worker.metrics.givenUp))
+		}
+	})
+}
+
+// TestSomeMessagesAreNotDeleted: a queue that refuses some messages is asked for the others.
+func TestSomeMessagesAreNotDeleted(t *testing.T) {
+	for _, refusal := range []error{queue.ErrSome, errors.New("away")} {
+		var asked atomic.Int32
+		withQueue(t, func(s *queueFixture) {
+			s.queue.Fault = func(operation string) error {
+				if operation == "delete" && asked.Add(1) == 1 {
+					return refusal
+				}
+				return nil
+			}
+			s.store.Fault = func(op buckettest.Op) error {
+				if op.Kind == buckettest.Get && !op.Applied {
+					time.Sleep(2 * time.Second)
+				}
+				return nil
+			}
+			s.options.Concurrency = 1
+		}, func(s *queueFixture) {
+			for i := range 5 {
+				s.queue.Send(notification(fmt.Sprint("in/", i)))
+			}
+			time.Sleep(15 * time.Second)
+			if n := asked.Load(); (n > 2) != errors.Is(refusal, queue.ErrSome) {
+				t.Errorf("%v: asked %d times", refusal, n)
+			}
+		})
+	}
 }
 
 // TestUnreachableObjectOfAMessage: an outage does not count as a denial.

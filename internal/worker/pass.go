@@ -41,6 +41,7 @@ type pass struct {
 	// stop ends the intake of objects; hard ends everything at once.
 	stop, hard context.Context
 	abort      context.CancelCauseFunc // ends stop
+	large      chan struct{}           // slots of large objects
 	room       *semaphore.Weighted     // bytes of the parts that wait for a batch
 	over       chan struct{}           // closed when the pass counts no more deletes
 
@@ -57,6 +58,8 @@ type pass struct {
 	oldest   *time.Time // LastModified of the oldest object known to stay in the bucket
 	failures []error    // of single objects: the first few
 	fatal    error      // why the bucket or the catalogue could not be used
+
+	unsettled string // the key of a settling object
 }
 
 // counts holds the counters of one pass.
@@ -94,7 +97,7 @@ type backlog struct {
 func (w *Worker) pass(stop, hard context.Context, next plan) *pass {
 	p := &pass{
 		worker: w, plan: next, start: time.Now(), hard: hard,
-		room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
+		large: make(chan struct{}, largeAtOnce), room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
 	}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
@@ -138,6 +141,14 @@ func (p *pass) count(change func(*counts)) {
 	change(&p.counts)
 }
 
+// settling records that an object may still be being written.
+func (p *pass) settling(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.Settling++
+	p.unsettled = key
+}
+
 // maxFailures is how many failures a pass keeps for its error.
 const maxFailures = 5
 
@@ -179,6 +190,9 @@ func (p *pass) err() error {
 func (p *pass) whyWaiting() error {
 	if err := errors.Join(p.fatal, p.err()); err != nil {
 		return err
+	}
+	if p.counts.Settling > 0 {
+		return fmt.Errorf("%d may still be being written, such as %q", p.counts.Settling, p.unsettled)
 	}
 	return errors.New("each was overwritten before its delete; stop the producer that writes the same keys, or run again")
 }

@@ -74,7 +74,7 @@ func (p *pass) removeAll(committed <-chan []*objectInFlight) {
 			p.removed(r)
 			inFlight--
 		case <-linger:
-			if p.stop.Err() == nil {
+			if p.stop.Err() == nil || p.aborted() {
 				inFlight = 0 // the rest is recorded as late
 			}
 		}

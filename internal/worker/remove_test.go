@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
+	"jpmovies/internal/movie"
 )
 
 // oneByOneStore deletes one object per request, without a proven condition.
@@ -194,6 +196,65 @@ func TestConditionalDeletesMetric(t *testing.T) {
 		}
 		if got := testutil.ToFloat64(w.metrics.conditional); got != want {
 			t.Errorf("metric %v, want %v", got, want)
+		}
+	}
+}
+
+// TestFailedCommitBesideAHangingDelete: the pass after a failed commit does not wait for a delete of
+// the one before.
+func TestFailedCommitBesideAHangingDelete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		store.Put("a", film("A", "x"))
+		var hung atomic.Bool
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Delete && hung.CompareAndSwap(false, true) {
+				store.Put("b", film("B", "x"))
+				time.Sleep(10 * time.Minute)
+			}
+			return nil
+		}
+		var failed atomic.Bool
+		db.fault = func(b movie.Batch, applied bool) error {
+			if b.Updates[0].Title == "B" && failed.CompareAndSwap(false, true) {
+				return errors.New("away")
+			}
+			return nil
+		}
+		w := newTestWorker(hungDuringPass{store, &hung}, db, func(o *Options) { o.Batch = 1 })
+		withRunning(t, w, func(func() error) {
+			time.Sleep(2 * time.Minute)
+			if keys := store.Keys(); !failed.Load() || !slices.Equal(keys, []string{"a"}) {
+				t.Errorf("a commit failed: %t; left after two minutes: %q", failed.Load(), keys)
+			}
+		})
+	})
+}
+
+// hungDuringPass lists b in the pass in which the delete of a hangs.
+type hungDuringPass struct {
+	*buckettest.Memory
+	hung *atomic.Bool
+}
+
+func (h hungDuringPass) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+	return func(yield func([]bucket.Object, error) bool) {
+		first := !h.hung.Load()
+		for page, err := range h.Memory.List(ctx) {
+			if !yield(page, err) {
+				return
+			}
+		}
+		if !first {
+			return
+		}
+		for !h.hung.Load() {
+			time.Sleep(100 * time.Millisecond)
+		}
+		for page, err := range h.Memory.List(ctx) {
+			if !yield(page, err) {
+				return
+			}
 		}
 	}
 }

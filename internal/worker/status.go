@@ -19,7 +19,7 @@ func (w *Worker) finish(ctx context.Context, p *pass) {
 	w.metrics.finish(p)
 	w.history.add(p)
 	err := errors.Join(p.fatal, w.report(ctx, p))
-	w.health.Store(&err)
+	w.note(err)
 	if err := errors.Join(err, p.err()); err != nil && ctx.Err() == nil {
 		w.logger.Error("pass failed in part; its objects stay in the bucket for the next pass", "error", err)
 	}
@@ -41,19 +41,32 @@ func (w *Worker) report(ctx context.Context, p *pass) error {
 	return w.options.Status.Report(ctx, status)
 }
 
+// health is what the worker could or could not use, and since when it is known.
+type health struct {
+	err   error
+	since time.Time
+}
+
 var errStarting = errors.New("starting")
 
-// firstPassQuiet is how long a first pass may read nothing and be ready.
-const firstPassQuiet = 10 * time.Second
+func (w *Worker) note(err error) { w.health.Store(&health{err, time.Now()}) }
 
-// Ready returns nil if the last pass could use the bucket and the database; in the first pass,
-// which may take hours, while objects are read. Failures of single objects do not count.
+// workQuiet is how long a pass that works may commit nothing, or the first one read nothing.
+const workQuiet = 10 * time.Second
+
+// Ready returns nil if the last pass could use the bucket and the database. A pass may take
+// hours, so it also does while the present one commits, or the first one reads. Failures of
+// single objects do not count.
 func (w *Worker) Ready(context.Context) error {
-	health := w.health.Load()
-	if health == &errStarting && time.Since(time.Unix(0, w.lastRead.Load())) < firstPassQuiet {
+	known := w.health.Load()
+	last := w.lastCommit.Load()
+	if errors.Is(known.err, errStarting) {
+		last = max(last, w.lastRead.Load())
+	}
+	if worked := time.Unix(0, last); worked.After(known.since) && time.Since(worked) < workQuiet {
 		return nil
 	}
-	return *health
+	return known.err
 }
 
 // progress counts the work done since the start.

@@ -101,7 +101,7 @@ type Worker struct {
 	current    atomic.Pointer[pass] // the pass that began last
 	history    history
 	ignored    ignoredNames
-	health     atomic.Pointer[error]
+	health     atomic.Pointer[health]
 	lastRead   atomic.Int64 // end of the read of an object, in Unix nanoseconds; 0 for never
 	lastCommit atomic.Int64 // Unix nanoseconds; 0 for never
 	deletes    *deletes
@@ -119,7 +119,7 @@ func New(o Options) *Worker {
 	w.deletes = newDeletes(o.Concurrency, w.readsAtOnce)
 	w.metrics = newMetrics(o.Metrics, w.readsAtOnce)
 	close(w.proven)
-	w.health.Store(&errStarting)
+	w.note(errStarting)
 	return w
 }
 
@@ -162,11 +162,16 @@ func (w *Worker) Once(ctx context.Context) error {
 		return nil // stopped before the first pass
 	}
 	defer end()
+	removed, idle := time.Now(), 0 // passes since then that have removed nothing
 	for {
 		p := w.pass(ctx, hard, plan{source: (*pass).list, awaitDeletes: true})
 		w.finish(hard, p)
 		p.log(0)
 		late := p.stoppedLate()
+		if idle++; p.counts.Removed+p.counts.Changes > 0 {
+			removed, idle = time.Now(), 0
+		}
+		settling := p.counts.Settling > 0 && p.counts.failed() == 0
 		switch {
 		case late != nil:
 			return late
@@ -174,16 +179,20 @@ func (w *Worker) Once(ctx context.Context) error {
 			return nil
 		case p.counts.Listed == 0 && p.counts.failed() == 0: // a failed listing does not prove the bucket empty
 			return nil
-		case p.counts.Settling > 0 && p.counts.failed() == 0:
-			sleep(ctx, settlePause)
-		case !p.progressed():
+		case !p.progressed() && !settling, idle > maxGone && time.Since(removed) > onceQuiet:
 			return fmt.Errorf("no progress; objects that remain: %d: %w", p.counts.waiting(), p.whyWaiting())
+		case settling:
+			sleep(ctx, settlePause)
 		}
 	}
 }
 
 // settlePause is how long Once waits for files that are still being written.
 const settlePause = 250 * time.Millisecond
+
+// onceQuiet is how long Once waits while files are still being written, and while objects
+// are gone before it reads them.
+const onceQuiet = time.Minute
 
 // hardStop returns a context that is done ShutdownTimeout after ctx.
 func (w *Worker) hardStop(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -201,7 +210,7 @@ func (w *Worker) begin(ctx, hard context.Context) (end func(), err error) {
 	if err := w.retry(ctx, w.options.Prepare); err != nil {
 		return nil, err
 	}
-	w.health.Store(&errStarting)
+	w.note(errStarting)
 	proving, cancel := context.WithCancel(hard)
 	if w.options.Prove != nil {
 		proven := make(chan struct{})
@@ -223,7 +232,7 @@ func (w *Worker) retry(ctx context.Context, try func(context.Context) error) err
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		w.health.Store(&err)
+		w.note(err)
 		w.logger.Warn("bucket or database cannot be used yet; retrying", "error", err, "retry_in", pause.String())
 		sleep(ctx, jitter(pause))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -279,6 +280,152 @@ func TestOnceStoppedBeforeItBegins(t *testing.T) {
 		defer cancel()
 		if err := w.Once(ctx); err != nil || ctx.Err() == nil {
 			t.Errorf("it ends with %v", err)
+		}
+	})
+}
+
+// TestOnceDoesNotWaitForEver: objects that are still being written in every pass, or gone in every
+// pass, however many they are, end Once after some time.
+func TestOnceDoesNotWaitForEver(t *testing.T) {
+	for answer, want := range map[error]string{bucket.ErrSettling: "may still be being written, such as", bucket.ErrNotFound: "no progress"} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &buckettest.Memory{}
+			for i := range counterLimit + 10 {
+				store.Put(fmt.Sprint(i), film("F", "x"))
+			}
+			store.Fault = func(op buckettest.Op) error {
+				if op.Kind == buckettest.Get {
+					time.Sleep(5 * time.Millisecond)
+					return answer
+				}
+				return nil
+			}
+			w := newTestWorker(store, newFakeCatalogue())
+			began := time.Now()
+			if err := w.Once(t.Context()); err == nil || !strings.Contains(err.Error(), want) || time.Since(began) > 2*time.Minute {
+				t.Errorf("%v: ends after %s with %v", answer, time.Since(began), err)
+			}
+		})
+	}
+}
+
+// TestReadyWhileItWorks: what failed before a long pass does not make the worker unready while that
+// pass commits. When it commits nothing any more, it is unready again.
+func TestReadyWhileItWorks(t *testing.T) {
+	for _, failing := range []string{"proof", "commit"} {
+		synctest.Test(t, func(t *testing.T) {
+			store, db := &buckettest.Memory{}, newFakeCatalogue()
+			for i := range 60 {
+				store.Put(fmt.Sprintf("%03d", i), film(fmt.Sprint(i), "x"))
+			}
+			hangs := make(chan struct{})
+			store.Fault = func(op buckettest.Op) error {
+				if op.Kind == buckettest.Get && !op.Applied {
+					time.Sleep(time.Second)
+					if op.Key == "040" {
+						<-hangs
+					}
+				}
+				return nil
+			}
+			began, fails := time.Now(), func() bool { return false }
+			w := newTestWorker(store, db, func(o *Options) {
+				o.Concurrency, o.Batch = 1, 5
+				if failing == "proof" {
+					o.Prove = func(context.Context) error {
+						if fails() {
+							return errors.New("probe: away")
+						}
+						return nil
+					}
+				}
+			})
+			fails = func() bool { return time.Since(began) < 3*time.Second }
+			if failing == "commit" {
+				fails = func() bool { return time.Since(began) < 7*time.Second }
+				db.fault = func(movie.Batch, bool) error {
+					if fails() {
+						return errors.New("commit: away")
+					}
+					return nil
+				}
+			}
+			withRunning(t, w, func(func() error) {
+				time.Sleep(30 * time.Second)
+				if err := w.Ready(t.Context()); err != nil {
+					t.Errorf("%s: in a pass that works: %v", failing, err)
+				}
+				time.Sleep(time.Minute)
+				if err := w.Ready(t.Context()); err == nil {
+					t.Errorf("%s: ready in a pass that hangs", failing)
+				}
+				close(hangs)
+				time.Sleep(2 * time.Minute)
+				if err := w.Ready(t.Context()); err != nil {
+					t.Errorf("%s: at the end: %v", failing, err)
+				}
+				checkEmpty(t, store)
+				db.fault = func(movie.Batch, bool) error { return errors.New("away") }
+				store.Put("z", film("Z", "x"))
+				time.Sleep(2 * time.Minute)
+				db.fault = nil
+				time.Sleep(2 * time.Minute)
+				if err := w.Ready(t.Context()); err != nil {
+					t.Errorf("%s: after an outage: %v", failing, err)
+				}
+				failed := make(chan bool, 100)
+				db.fault = func(b movie.Batch, _ bool) error {
+					if slices.ContainsFunc(b.Updates, func(u movie.Update) bool { return u.Title == "Z20" }) {
+						time.Sleep(3 * time.Second)
+						failed <- true
+						return errors.New("away")
+					}
+					return nil
+				}
+				for i := range 21 { // the last batch fails
+					store.Put(fmt.Sprintf("z%02d", i), film(fmt.Sprint("Z", i), "x"))
+				}
+				<-failed
+				for range 40 {
+					time.Sleep(500 * time.Millisecond)
+					if err := w.Ready(t.Context()); err == nil {
+						t.Fatalf("%s: ready after a commit that failed", failing)
+					}
+				}
+			})
+		})
+	}
+}
+
+// partial is a store of which a part cannot be listed.
+type partial struct{ *buckettest.Memory }
+
+func (p partial) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+	return func(yield func([]bucket.Object, error) bool) {
+		for page, err := range p.Memory.List(ctx) {
+			if !yield(page, err) {
+				return
+			}
+		}
+		yield(nil, fmt.Errorf("%w: lost+found: permission denied", bucket.ErrPartial))
+	}
+}
+
+// TestPartialListing: what can be listed is drained, and the worker is ready; Once tells the rest.
+func TestPartialListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := partial{&buckettest.Memory{}}
+		store.Put("key", film("F", "x"))
+		w := newTestWorker(store, newFakeCatalogue())
+		withRunning(t, w, func(func() error) {
+			time.Sleep(time.Minute)
+			if err := w.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+			checkEmpty(t, store.Memory)
+		})
+		if err := newTestWorker(store, newFakeCatalogue()).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "lost+found") {
+			t.Errorf("once: %v", err)
 		}
 	})
 }

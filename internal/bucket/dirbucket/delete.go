@@ -134,13 +134,12 @@ func putBack(root *os.Root, name, moved string) error {
 	return putBackWithoutLinks(root, name, moved)
 }
 
-// putBackWithoutLinks is putBack for file systems without hard links. A file that is created
-// between the two steps is lost: these file systems offer nothing better.
+// putBackWithoutLinks is putBack for file systems without hard links.
 func putBackWithoutLinks(root *os.Root, name, moved string) error {
-	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return ignoreGone(root.Remove(moved))
+	if err := renameNew(root, moved, name); !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	return root.Rename(moved, name)
+	return ignoreGone(root.Remove(moved))
 }
 
 // folder returns the hidden folder for the files of parent. The files keep their names in it:

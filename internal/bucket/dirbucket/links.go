@@ -86,7 +86,7 @@ func (w *walk) link(key, name string) error {
 	info, err := w.root.Lstat(target)
 	switch {
 	case err != nil:
-		return ignoreGone(err)
+		return err
 	case info.IsDir():
 		if !w.reaches(target) && !below(name, target) && !w.followed[target] && w.covers(key+"/") {
 			w.followed[target] = true

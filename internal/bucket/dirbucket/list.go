@@ -29,11 +29,12 @@ func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 			return
 		}
 		b.warn(w.skipped)
+		if err == nil || errors.Is(err, bucket.ErrPartial) {
+			b.quiet.forget(start)
+		}
 		if err != nil {
 			yield(nil, fmt.Errorf("list bucket folder: %w", err))
-			return
 		}
-		b.quiet.forget(start)
 	}
 }
 
@@ -50,6 +51,7 @@ type walk struct {
 	folders  []folder
 	followed map[string]bool // folders that links led to
 	skipped  [skipReasons]skipped
+	missed   error // the first of a file or a subfolder that cannot be read
 }
 
 // folder is a folder to read: its keys begin with key, and its path is name.
@@ -105,15 +107,24 @@ func (w *walk) run(ctx context.Context) error {
 		if errors.Is(err, errStop) || ctx.Err() != nil {
 			return err
 		}
-		// A subfolder may disappear during the walk; the bucket's folder may not.
-		if errors.Is(err, fs.ErrNotExist) && next.name != "." {
-			err = nil
-		}
-		if failed == nil {
+		switch {
+		case err != nil && next.name == ".": // a subfolder may disappear during the walk, this one may not
 			failed = err
+		case err != nil:
+			w.miss(err)
 		}
 	}
+	if failed == nil {
+		failed = w.missed
+	}
 	return errors.Join(w.flush(), failed)
+}
+
+// miss notes that a file or a subfolder cannot be read. It is no error if it is gone.
+func (w *walk) miss(err error) {
+	if err = ignoreGone(err); err != nil && w.missed == nil {
+		w.missed = fmt.Errorf("%w: %w", bucket.ErrPartial, err)
+	}
 }
 
 // folder lists the files of one folder and adds its subfolders to w.folders.
@@ -129,9 +140,11 @@ func (w *walk) folder(ctx context.Context, f folder) error {
 		}
 		entries, err := dir.ReadDir(w.pageSize)
 		for _, entry := range entries {
-			if err := w.entry(path.Join(filepath.ToSlash(f.key), entry.Name()), filepath.Join(f.name, entry.Name()), entry); err != nil {
+			err := w.entry(path.Join(filepath.ToSlash(f.key), entry.Name()), filepath.Join(f.name, entry.Name()), entry)
+			if errors.Is(err, errStop) {
 				return err
 			}
+			w.miss(err)
 		}
 		if err == io.EOF {
 			return nil
@@ -164,7 +177,7 @@ func (w *walk) entry(key, name string, entry fs.DirEntry) error {
 	}
 	info, err := entry.Info()
 	if err != nil {
-		return ignoreGone(err)
+		return err
 	}
 	return w.file(key, info)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -37,13 +38,29 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := root.Link(partial, name); err != nil { // a rename would replace an existing file
+	err = root.Link(partial, name) // a rename would replace an existing file
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = renameNew(root, partial, name)
+	}
+	if err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
 	if err := syncFolders(root, filepath.Dir(name)); err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
 	return nil
+}
+
+// renameNew renames a file where there are no hard links. It may replace a file that is
+// created at the same moment: such file systems offer nothing better.
+func renameNew(root *os.Root, from, to string) error {
+	switch _, err := root.Lstat(to); {
+	case err == nil:
+		return fs.ErrExist
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return root.Rename(from, to)
 }
 
 // syncFolders makes the names in a folder durable, and that of the folder itself: MkdirAll may

@@ -68,3 +68,26 @@ func TestPutAtOnce(t *testing.T) {
 		t.Errorf("%v, want %d bytes: %v", info, put.Load(), err)
 	}
 }
+
+// TestRenameNew: without hard links, too, a new file does not replace another one.
+func TestRenameNew(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "new", "new")
+	write(t, dir, "old", "old")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	if err := renameNew(root, "new", "old"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("onto another file: %v", err)
+	}
+	if err := renameNew(root, "new", "other"); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"old": "old", "other": "new"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); string(text) != want {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+}

@@ -207,6 +207,29 @@ func TestCutAnswerOfAnotherGeneration(t *testing.T) {
 	_ = reader.Close()
 }
 
+// TestResumeOfShorter: an object that was overwritten by a shorter one while it was read has changed.
+func TestResumeOfShorter(t *testing.T) {
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") != "" {
+			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			_, _ = io.WriteString(w, "<Error><Code>InvalidRange</Code></Error>")
+			return
+		}
+		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, strings.Repeat("x", 600))
+	}))
+	_, reader, err := open(t, Options{}).Get(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(reader); !errors.Is(err, bucket.ErrChanged) {
+		t.Errorf("it ends with %v", err)
+	}
+	_ = reader.Close()
+}
+
 // TestResumeByRange: a server that supports ranges sends only the rest.
 func TestResumeByRange(t *testing.T) {
 	content := strings.Repeat("0123456789", 100)

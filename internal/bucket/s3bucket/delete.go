@@ -127,7 +127,7 @@ func (b *Bucket) deleteObjects(ctx context.Context, batch []*deletion) {
 	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &b.name, Delete: &types.Delete{Objects: ids}})
 	if err != nil {
 		for _, d := range batch {
-			d.err = classify(err)
+			d.err = classifyDelete(err)
 		}
 		return
 	}
@@ -149,7 +149,7 @@ func resultsByKey(out *s3.DeleteObjectsOutput) map[string]error {
 		results[aws.ToString(d.Key)] = nil
 	}
 	for _, e := range out.Errors {
-		results[aws.ToString(e.Key)] = classify(keyError{&smithy.GenericAPIError{
+		results[aws.ToString(e.Key)] = classifyDelete(keyError{&smithy.GenericAPIError{
 			Code: aws.ToString(e.Code), Message: aws.ToString(e.Message),
 		}})
 	}
@@ -193,5 +193,5 @@ func (b *Bucket) compareAndDelete(ctx context.Context, ref bucket.Ref) error {
 
 func (b *Bucket) deleteObject(ctx context.Context, key string, ifMatch *string, options ...func(*s3.Options)) error {
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, IfMatch: ifMatch}, options...)
-	return classify(err)
+	return classifyDelete(err)
 }

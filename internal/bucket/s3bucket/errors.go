@@ -19,8 +19,6 @@ import (
 func classify(err error) error {
 	kind := error(nil)
 	switch code := errorCode(err); {
-	case code == "PreconditionFailed", status(err) == http.StatusPreconditionFailed:
-		kind = bucket.ErrChanged
 	case code == "NoSuchKey", code == "NoSuchVersion", code == "NotFound":
 		kind = bucket.ErrNotFound
 	case code != "" && isRefused(err):
@@ -29,6 +27,14 @@ func classify(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// classifyDelete is classify for a request with a condition.
+func classifyDelete(err error) error {
+	if errorCode(err) == "PreconditionFailed" || status(err) == http.StatusPreconditionFailed {
+		return fmt.Errorf("%w: %w", bucket.ErrChanged, err)
+	}
+	return classify(err)
 }
 
 // errorCode returns the S3 error code of a response, or "".

@@ -152,6 +152,9 @@ func (b *resumingBody) resume() error {
 	out, err := b.bucket.client.GetObject(b.ctx, &s3.GetObjectInput{
 		Bucket: &b.bucket.name, Key: &b.object.Key, VersionId: b.version, Range: aws.String(fmt.Sprintf("bytes=%d-", b.read)),
 	})
+	if status(err) == http.StatusRequestedRangeNotSatisfiable {
+		return fmt.Errorf("%w: %w", bucket.ErrChanged, err) // by something shorter
+	}
 	if err != nil {
 		return classify(err)
 	}

@@ -119,7 +119,7 @@ func (q *Queue) deleteBatch(ctx context.Context, messages []queue.Message) error
 	}
 	var failed []error
 	for _, f := range out.Failed { // such errors come inside a 200
-		failed = append(failed, fmt.Errorf("delete from %s: %s: %s", q.url, aws.ToString(f.Code), aws.ToString(f.Message)))
+		failed = append(failed, fmt.Errorf("delete from %s: %w: %s: %s", q.url, queue.ErrSome, aws.ToString(f.Code), aws.ToString(f.Message)))
 	}
 	return errors.Join(failed...)
 }

@@ -2,6 +2,7 @@ package sqsqueue
 
 import (
 	"crypto/rand"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -46,7 +47,7 @@ func TestErrorsOfSingleMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = q.Delete(t.Context(), []queue.Message{{Receipt: "good"}, {Receipt: "bad"}})
-	if err == nil || !strings.Contains(err.Error(), "/1/films: ReceiptHandleIsInvalid: bad") {
+	if !errors.Is(err, queue.ErrSome) || !strings.Contains(err.Error(), "ReceiptHandleIsInvalid: bad") {
 		t.Errorf("delete: %v", err)
 	}
 }
