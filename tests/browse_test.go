@@ -25,6 +25,7 @@ func (b *tab) search(words string) {
 
 // TestBrowse walks through the page as a visitor does.
 func TestBrowse(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := browsed(t)
@@ -102,6 +103,7 @@ func TestBrowse(t *testing.T) {
 // TestBrowseKeepsPlace: going back restores the scroll position in the list, also after a
 // reload.
 func TestBrowseKeepsPlace(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	_, api := browsed(t)
@@ -128,6 +130,7 @@ func TestBrowseKeepsPlace(t *testing.T) {
 
 // TestBrowseWeight counts the bytes and requests of a first visit.
 func TestBrowseWeight(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	_, api := browsed(t)
@@ -159,6 +162,7 @@ func TestBrowseWeight(t *testing.T) {
 
 // TestBrowseLooks captures every view on a phone and on a desktop, in light and dark mode.
 func TestBrowseLooks(t *testing.T) {
+	t.Parallel()
 	_, api := browsed(t)
 	for name, l := range map[string]look{"phone": phone, "dark phone": {320, 700, "dark"}, "tablet": {768, 1024, "light"}, "dark": dark, "wide": {1920, 1080, "light"}} {
 		t.Run(name, func(t *testing.T) {
@@ -181,6 +185,7 @@ func TestBrowseLooks(t *testing.T) {
 
 // TestBrowseByKeyboard uses no pointer.
 func TestBrowseByKeyboard(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := browsed(t)
@@ -258,6 +263,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 
 // TestBrowseHistogram drags a range over the years, with a mouse and with a finger.
 func TestBrowseHistogram(t *testing.T) {
+	t.Parallel()
 	_, api := browsed(t)
 	for name, l := range map[string]look{"mouse": desktop, "finger": phone} {
 		t.Run(name, func(t *testing.T) {
@@ -288,6 +294,7 @@ func TestBrowseHistogram(t *testing.T) {
 
 // TestBrowseSheet: on a phone the results come first, and the filters are in a sheet.
 func TestBrowseSheet(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, phone)
 	defer b.quiet()
 	_, api := browsed(t)
@@ -321,6 +328,7 @@ func TestBrowseSheet(t *testing.T) {
 // TestBrowseAway stops the API and starts it again: the page reports it and recovers by
 // itself.
 func TestBrowseAway(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	_, api := browsed(t)

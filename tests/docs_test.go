@@ -37,6 +37,7 @@ func (b *tab) sameByCurl(id string) {
 
 // TestDocs tries each route of the reference and runs its curl command.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	api := s.serve(t)
@@ -73,6 +74,7 @@ func TestDocs(t *testing.T) {
 
 // TestDocsForm: filters that repeat, choices, names of all kinds, mistakes, and headers.
 func TestDocsForm(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	s.put(t, "odd.json", []byte(`{"title": "It's \"odd\" & ü?", "year": 2001, "cast": ["O'Hara", "$(id)"], "genres": ["Drama"]}`))
@@ -103,6 +105,7 @@ func TestDocsForm(t *testing.T) {
 
 // TestDocsStreams: the page stops a response that is endless, late or large, and says so.
 func TestDocsStreams(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	var films strings.Builder
@@ -151,6 +154,7 @@ func revisionOf(t *testing.T, s *site) string {
 // TestDocsBelowAPath: the page works behind a proxy that serves it below a path, also if the
 // API does not know the path.
 func TestDocsBelowAPath(t *testing.T) {
+	t.Parallel()
 	for _, setting := range []string{"MOVIES_API_BASE_PATH=/films", "MOVIES_API_BASE_PATH="} {
 		t.Run(setting, func(t *testing.T) {
 			b := newTab(t, desktop)
@@ -175,6 +179,7 @@ func TestDocsBelowAPath(t *testing.T) {
 
 // TestDocsLooks captures the page on a phone, on a tablet, and in dark mode.
 func TestDocsLooks(t *testing.T) {
+	t.Parallel()
 	s := operated(t)
 	api := s.serve(t)
 	for name, l := range map[string]look{"phone": phone, "tablet": {768, 1024, "light"}, "desktop": {1360, 900, "light"}, "dark": dark} {
@@ -194,6 +199,7 @@ func TestDocsLooks(t *testing.T) {
 
 // TestDocsAway: without the API the page reports the error.
 func TestDocsAway(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	p := s.start(t, "api")

@@ -127,6 +127,7 @@ func TestExampleMirror(t *testing.T) {
 }
 
 func TestExampleLive(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s := newSite(t, databasetest.SQLite(t), newFolder(t))

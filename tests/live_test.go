@@ -33,6 +33,7 @@ func (b *tab) another() *tab {
 // stream, and each shows new movies. They still do after the tab that held the stream is
 // closed.
 func TestManyTabs(t *testing.T) {
+	t.Parallel()
 	first := newTab(t, desktop)
 	defer first.quiet()
 	s, _ := browsed(t)
@@ -76,6 +77,7 @@ func TestManyTabs(t *testing.T) {
 // TestBrowseThroughRoll: a balancer answers 502 for a while, as during a rolling update of the
 // API. The page resumes from the revision that it has shown, so it misses no change.
 func TestBrowseThroughRoll(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := browsed(t)
@@ -128,6 +130,7 @@ func (s *site) revision(t *testing.T) int64 {
 // TestBrowseBelowAPath: the page works behind a proxy that serves it below a path, also if the
 // API does not know the path.
 func TestBrowseBelowAPath(t *testing.T) {
+	t.Parallel()
 	for _, setting := range []string{"MOVIES_API_BASE_PATH=/films", "MOVIES_API_BASE_PATH="} {
 		t.Run(setting, func(t *testing.T) {
 			b := newTab(t, desktop)
@@ -157,6 +160,7 @@ func TestBrowseBelowAPath(t *testing.T) {
 // TestBrowseManyNew: more new movies than a page leave no gap in the list, and a new movie
 // comes to its place behind the first page.
 func TestBrowseManyNew(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := browsed(t)

@@ -94,6 +94,7 @@ func (b *tab) find(key string) {
 // TestOperationsOfWorker: the worker's page shows health, figures, charts, passes, and every
 // possible outcome of an object.
 func TestOperationsOfWorker(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	half := worker.Shard{Index: 0, Count: 2}
@@ -171,6 +172,7 @@ func TestOperationsOfWorker(t *testing.T) {
 // TestOperationsOfAPI: the API's page shows its index and cache, the workers' reports, and
 // links to the runbook.
 func TestOperationsOfAPI(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	p := s.start(t, "api")
@@ -274,6 +276,7 @@ func TestRunbook(t *testing.T) {
 // TestOperationsWithoutDatabase stops the database and starts it again: both pages report the
 // cause, link to the runbook, and recover by themselves.
 func TestOperationsWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	o := server(t)
 	s := newSite(t, o, newFolder(t))
 	s.put(t, "film.json", []byte(`{"title": "Film", "year": 2000}`))
@@ -315,6 +318,7 @@ func TestOperationsWithoutDatabase(t *testing.T) {
 
 // TestOperationsWithoutProcess: after its process has ended, a page shows the age of its data.
 func TestOperationsWithoutProcess(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	p := s.start(t, "worker")
@@ -327,6 +331,7 @@ func TestOperationsWithoutProcess(t *testing.T) {
 
 // TestOperationsByKeyboard uses no pointer.
 func TestOperationsByKeyboard(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := operated(t)
 	b.open(s.start(t, "worker").adminOf(t, "worker starts") + "/")
@@ -358,6 +363,7 @@ func TestOperationsByKeyboard(t *testing.T) {
 
 // TestOperationsLooks captures the page on a phone, on a tablet, and in dark mode.
 func TestOperationsLooks(t *testing.T) {
+	t.Parallel()
 	s := operated(t)
 	s.put(t, strings.Repeat("a-long-name-", 16)+".json", []byte(`{"title": "No year"}`))
 	admin := s.start(t, "worker").adminOf(t, "worker starts")
@@ -381,6 +387,7 @@ func TestOperationsLooks(t *testing.T) {
 
 // TestEmptyOperations: the page of a worker that has not found an object yet.
 func TestEmptyOperations(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	s := newSite(t, databasetest.SQLite(t), newFolder(t))
 	b.open(s.start(t, "worker").adminOf(t, "worker starts") + "/")
@@ -394,6 +401,7 @@ func TestEmptyOperations(t *testing.T) {
 // TestKeptFiles: a second visit fetches no file again. During a rollout, a page names the
 // folder of another release and still works.
 func TestKeptFiles(t *testing.T) {
+	t.Parallel()
 	s := operated(t)
 	api := s.serve(t)
 	b := newTab(t, desktop)

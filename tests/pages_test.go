@@ -71,6 +71,7 @@ const (
 // TestBrowseSearch finds titles, people and genres despite typos. If a search finds nothing,
 // the page suggests others.
 func TestBrowseSearch(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	_, api := starred(t)
@@ -112,6 +113,7 @@ func TestBrowseSearch(t *testing.T) {
 // TestBrowseAsksLittle: while somebody types, the page drops late responses, and most keys
 // cause no request.
 func TestBrowseAsksLittle(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	_, api := starred(t)
@@ -132,6 +134,7 @@ func TestBrowseAsksLittle(t *testing.T) {
 
 // TestBrowseFilters combines filters: all of, any of, and none of.
 func TestBrowseFilters(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	_, api := starred(t)
@@ -170,6 +173,7 @@ func TestBrowseFilters(t *testing.T) {
 
 // TestBrowseMovie shows a movie's details, similar movies, and its later changes.
 func TestBrowseMovie(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := starred(t)
@@ -197,6 +201,7 @@ func TestBrowseMovie(t *testing.T) {
 
 // TestBrowsePerson shows the films of a person, their genres, and who else appears in them.
 func TestBrowsePerson(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := starred(t)

@@ -147,6 +147,7 @@ func (v *visitor) step() (what string) {
 // that fails, movies that change. After each, the page soon shows what its address names, as
 // the API answers it; the focus is not lost, and the console is quiet.
 func TestRandomWalk(t *testing.T) {
+	t.Parallel()
 	steps := 40
 	if text := os.Getenv("MOVIES_TEST_STEPS"); text != "" {
 		var err error
