@@ -163,7 +163,7 @@ func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error 
 			fresh = append(fresh, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
 			identities = append(identities, s.after.Identity)
 		} else {
-			stale = append(stale, s.id, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
+			stale = append(stale, s.id, !s.after.Visible(), fields, stamps)
 		}
 	}
 	if err := database.Insert(ctx, tx, insertMovie, fresh); err != nil {
@@ -172,7 +172,7 @@ func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error 
 	if err := c.learnIDs(ctx, tx, identities, p); err != nil {
 		return err
 	}
-	return database.Insert(ctx, tx, c.overwriteMovie(), stale)
+	return database.Overwrite(ctx, tx, overwriteMovie, stale)
 }
 
 // learnIDs reads the ids of the inserted movies. No engine-independent way returns them
@@ -273,13 +273,10 @@ func (c *Catalogue) writeChanges(ctx context.Context, tx *sql.Tx, changed []chan
 }
 
 var (
-	insertMovie  = database.Insertion{Head: "INSERT INTO movie (title, year, hidden, fields, stamps)", Columns: 5, Tail: ""}
-	insertChange = database.Insertion{Head: "INSERT INTO change_log (revision, movie_id, changed_at, changed)", Columns: 4, Tail: ""}
+	insertMovie    = database.Insertion{Head: "INSERT INTO movie (title, year, hidden, fields, stamps)", Columns: 5, Tail: ""}
+	overwriteMovie = database.Overwriting{Table: "movie", Columns: []string{"hidden", "fields", "stamps"}}
+	insertChange   = database.Insertion{Head: "INSERT INTO change_log (revision, movie_id, changed_at, changed)", Columns: 4, Tail: ""}
 )
-
-func (c *Catalogue) overwriteMovie() database.Insertion {
-	return database.Insertion{Head: "INSERT INTO movie (id, title, year, hidden, fields, stamps)", Columns: 6, Tail: c.db.OnDuplicate("id", "hidden", "fields", "stamps")}
-}
 
 func (c *Catalogue) insertRejection() database.Insertion {
 	return database.Insertion{Head: "INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)", Columns: 7, Tail: c.db.OnDuplicate("object_key, object_etag, position", "rejected_at")}

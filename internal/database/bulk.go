@@ -37,7 +37,7 @@ func Tuples(rows, columns int) string {
 // Insert inserts all rows. args holds their values, row after row.
 func Insert(ctx context.Context, tx *sql.Tx, in Insertion, args []any) error {
 	for len(args) > 0 {
-		rows := chunk(args, in.Columns)
+		rows := chunk(args, in.Columns, bulkRows)
 		if _, err := tx.ExecContext(ctx, in.statement(rows), args[:rows*in.Columns]...); err != nil {
 			return fmt.Errorf("%s: %w", in.Head, err)
 		}
@@ -46,8 +46,59 @@ func Insert(ctx context.Context, tx *sql.Tx, in Insertion, args []any) error {
 	return nil
 }
 
-// chunk returns how many rows of args fit into one statement, at least one.
-func chunk(args []any, columns int) int {
+// overwriteRows is the most rows of an Overwriting: the server compares each with half of
+// the others.
+const overwriteRows = 64
+
+// Overwriting is an UPDATE of some columns of any number of rows, found by their ids. An
+// INSERT that updates existing rows would do the same, but makes a TiDB server skip a block
+// of ids for each row whose id another server has given.
+type Overwriting struct {
+	Table   string
+	Columns []string
+}
+
+// statement returns the UPDATE, and where each of its arguments is in args.
+func (o Overwriting) statement(rows int) (query string, order []int) {
+	width := 1 + len(o.Columns)
+	var text strings.Builder
+	text.WriteString("UPDATE " + o.Table + " SET ")
+	for c, column := range o.Columns {
+		if c > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(column + " = CASE id" + strings.Repeat(" WHEN ? THEN ?", rows) + " END")
+		for row := range rows {
+			order = append(order, row*width, row*width+1+c)
+		}
+	}
+	text.WriteString(" WHERE id IN " + Tuples(1, rows))
+	for row := range rows {
+		order = append(order, row*width)
+	}
+	return text.String(), order
+}
+
+// Overwrite updates all rows. args holds the id and the values of each row, row after row.
+func Overwrite(ctx context.Context, tx *sql.Tx, o Overwriting, args []any) error {
+	for width := 1 + len(o.Columns); len(args) > 0; {
+		rows := chunk(args, width, overwriteRows)
+		query, order := o.statement(rows)
+		ordered := make([]any, len(order))
+		for i, at := range order {
+			ordered[i] = args[at]
+		}
+		if _, err := tx.ExecContext(ctx, query, ordered...); err != nil {
+			return fmt.Errorf("update %s: %w", o.Table, err)
+		}
+		args = args[rows*width:]
+	}
+	return nil
+}
+
+// chunk returns how many rows of args, at most so many, fit into one statement; at least
+// one.
+func chunk(args []any, columns, most int) int {
 	size := 0
 	for row := 0; row < len(args)/columns; row++ {
 		for _, arg := range args[row*columns : (row+1)*columns] {
@@ -58,7 +109,7 @@ func chunk(args []any, columns int) int {
 				size += len(v)
 			}
 		}
-		if row > 0 && size > bulkBytes || row == bulkRows {
+		if row > 0 && size > bulkBytes || row == most {
 			return row
 		}
 	}
