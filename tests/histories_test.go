@@ -252,7 +252,7 @@ func (c *cluster) checkEnd(feed *client.Client) {
 		c.Fault("the mirror is at revision %d, the catalogue at %d", c.follower.now(), last)
 		return
 	}
-	if err := c.site.auditor.Verify(c.t.Context(), func(d audit.Difference) { c.Fault("verify: %v", d) }, func(int64) {}); err != nil {
+	if _, _, err := c.site.auditor.Verify(c.t.Context(), func(d audit.Difference) { c.Fault("verify: %v", d) }, func(int64) {}); err != nil {
 		c.t.Fatal(err)
 	}
 	fresh := &mirror{errorf: c.Fault}

@@ -95,7 +95,7 @@ func describe(u movie.Update) string {
 		case len(list.names) == 0:
 			text += ", " + list.name + " cleared"
 		default:
-			text += ", " + list.name + ": " + strings.Join(list.names, "; ")
+			text += ", " + list.name + ": " + printable([]byte(strings.Join(list.names, "; ")))
 		}
 	}
 	return text

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -120,19 +121,36 @@ func newRejectionsShow() *cobra.Command {
 		RunE: func(command *cobra.Command, args []string) error {
 			return withRejection(command.Context(), args[0], func(_ *catalogue.Catalogue, r report.Rejection) error {
 				if asJSON {
-					return json.NewEncoder(command.OutOrStdout()).Encode(struct {
-						report.Rejection
-						Bytes string `json:"bytes"`
-					}{r, string(r.Bytes)})
+					return showJSON(command.OutOrStdout(), r)
 				}
-				_, err := fmt.Fprintf(command.OutOrStdout(), "object    %q, ETag %s\nposition  %d\nrejected  %s\nreason    %s\n\n%s\n",
-					r.Key, r.ObjectETag, r.Position, r.Time.Format(time.RFC3339), r.Reason, printable(r.Bytes))
+				cut := ""
+				if r.Truncated {
+					cut = fmt.Sprintf("\nThe text goes on: only its first %d bytes are kept.\n", len(r.Bytes))
+				}
+				_, err := fmt.Fprintf(command.OutOrStdout(), "object    %q, ETag %s\nposition  %d\nrejected  %s\nreason    %s\n%s\n%s\n",
+					r.Key, r.ObjectETag, r.Position, r.Time.Format(time.RFC3339), r.Reason, cut, printable(r.Bytes))
 				return err
 			})
 		},
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return command
+}
+
+// showJSON writes a rejection. Bytes that are no text are in base64.
+func showJSON(out io.Writer, r report.Rejection) error {
+	shown := struct {
+		report.Rejection
+		Bytes     string `json:"bytes,omitempty"`
+		Base64    []byte `json:"bytes_base64,omitempty"`
+		Truncated bool   `json:"truncated"`
+	}{Rejection: r, Truncated: r.Truncated}
+	if utf8.Valid(r.Bytes) {
+		shown.Bytes = string(r.Bytes)
+	} else {
+		shown.Base64 = r.Bytes
+	}
+	return json.NewEncoder(out).Encode(shown)
 }
 
 // printable escapes control characters, so that bytes from outside cannot control the

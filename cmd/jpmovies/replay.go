@@ -83,7 +83,7 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 				PageSize: c.BucketItemsLimit, Concurrency: reads.most, Adaptive: reads.adaptive, Logger: logger,
 			})
 			if err != nil {
-				return nil, err
+				return nil, wrong(err)
 			}
 			versions, err = store.Versions(ctx, r.since, r.until)
 			return versions, err
@@ -92,6 +92,9 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 	done, err := l.run(ctx)
 	if versions == nil {
 		return err
+	}
+	if n, example := versions.Waiting(); n > 0 {
+		err = errors.Join(err, fmt.Errorf("newer versions that wait for these and were not applied: %d, such as %s", n, example))
 	}
 	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",
 		done.updates.Load(), done.changes.Load(), done.rejections.Load(), versions.Gone(), done.took)

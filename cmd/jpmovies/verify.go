@@ -57,7 +57,7 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 	auditor := audit.New(db)
 	bar := newProgress(os.Stderr)
 	bar.count("movies", status.Movies)
-	err = auditor.Verify(ctx, v.difference, bar.set)
+	revision, movies, err := auditor.Verify(ctx, v.difference, bar.set)
 	bar.stop()
 	if err == nil {
 		err = v.err
@@ -66,10 +66,10 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 		return err
 	}
 	if len(v.found) == 0 {
-		return v.say("%d movies at revision %d: all tables agree", status.Movies, status.Revision)
+		return v.say("%d movies at revision %d: all tables agree", movies, revision)
 	}
 	if !repair {
-		if err := v.say("%d differences", len(v.found)); err != nil {
+		if err := v.say("%d differences%s", len(v.found), v.andMore(" and more")); err != nil {
 			return err
 		}
 		return errSilent
@@ -78,13 +78,21 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 	if err != nil {
 		return err
 	}
-	if err := v.say("%d of %d differences are repaired", repaired, len(v.found)); err != nil {
+	if err := v.say("%d of %d differences are repaired%s", repaired, len(v.found), v.andMore("; there are more: run it again")); err != nil {
 		return err
 	}
 	if repaired < len(v.found) || v.more {
 		return errSilent
 	}
 	return nil
+}
+
+// andMore returns a text if there are more differences than are kept.
+func (v *verifier) andMore(text string) string {
+	if v.more {
+		return text
+	}
+	return ""
 }
 
 func (v *verifier) say(format string, args ...any) error {

@@ -22,7 +22,11 @@ func (a *Auditor) Repair(ctx context.Context, differences []Difference) (repaire
 		if fix == nil {
 			continue
 		}
-		if err := a.db.Transact(ctx, func(tx *sql.Tx, _ int) error { return fix(ctx, tx) }); err != nil {
+		err := a.db.Transact(ctx, func(tx *sql.Tx, _ int) error { return fix(ctx, tx) })
+		if errors.Is(err, errDamaged) {
+			continue
+		}
+		if err != nil {
 			return repaired, fmt.Errorf("repair %s: %w", d, err)
 		}
 		repaired++
@@ -33,7 +37,11 @@ func (a *Auditor) Repair(ctx context.Context, differences []Difference) (repaire
 // fixOf returns the function that repairs a difference, nil if it cannot be repaired.
 func (a *Auditor) fixOf(d Difference) func(context.Context, *sql.Tx) error {
 	if d.Table == "catalogue" && d.Row == "movies" {
-		return a.recount
+		return func(ctx context.Context, tx *sql.Tx) error {
+			// Writers only add to the number, so what it lacked it still lacks.
+			_, err := tx.ExecContext(ctx, "UPDATE catalogue SET movies = movies + ? WHERE id = 1", d.drift)
+			return err
+		}
 	}
 	for _, t := range catalogue.LinkTables() {
 		if t.Name == d.Table {
@@ -42,6 +50,9 @@ func (a *Auditor) fixOf(d Difference) func(context.Context, *sql.Tx) error {
 	}
 	return nil
 }
+
+// errDamaged: the movie's row does not tell which links it should have.
+var errDamaged = errors.New("the movie's row is damaged")
 
 // repairLink reads the movie's row again under its lock, because a worker may have changed
 // it since Verify.
@@ -55,7 +66,7 @@ func (a *Auditor) repairLink(ctx context.Context, tx *sql.Tx, t catalogue.LinkTa
 	var m movie.Movie
 	if err == nil && !hidden {
 		if m, err = movie.ParseFields(fields); err != nil {
-			return err
+			return errDamaged
 		}
 	}
 	all := t.LinksOf(d.MovieID, m)
@@ -64,15 +75,4 @@ func (a *Auditor) repairLink(ctx context.Context, tx *sql.Tx, t catalogue.LinkTa
 		return a.db.DeletePairs(ctx, tx, t.Name, "name", "movie_id", []any{d.link, d.MovieID})
 	}
 	return database.Insert(ctx, tx, t.Insertion(a.db), catalogue.LinkArguments(all[i:i+1]))
-}
-
-// recount counts the visible movies. Its first statement takes the lock that every writer
-// with changes needs, so none commits before the count is stored.
-func (a *Auditor) recount(ctx context.Context, tx *sql.Tx) error {
-	var id int
-	if err := tx.QueryRowContext(ctx, "SELECT id FROM catalogue WHERE id = 1"+a.db.ForUpdate()).Scan(&id); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, "UPDATE catalogue SET movies = (SELECT COUNT(*) FROM movie WHERE hidden = 0) WHERE id = 1")
-	return err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,7 +24,8 @@ type Difference struct {
 	Found    string `json:"found"`
 	Expected string `json:"expected"`
 
-	link string // the name of a link
+	link  string // the name of a link
+	drift int64  // what the number of movies lacks
 }
 
 func (d Difference) String() string {
@@ -45,11 +45,11 @@ const (
 const verifyRows = 500
 
 // Verify compares the link tables and the number of movies with the movies' rows, and
-// looks for holes in the change log. It reads one snapshot, so workers may run meanwhile.
-// It calls found for each difference, and checked from time to time with the number of
-// movies read so far.
-func (a *Auditor) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) error {
-	err := a.db.Snapshot(ctx, func(tx *sql.Tx) error {
+// looks for holes in the change log. It reads one snapshot, whose revision and number of
+// movies it returns, so workers may run meanwhile. It calls found for each difference, and
+// checked from time to time with the number of movies read so far.
+func (a *Auditor) Verify(ctx context.Context, found func(Difference), checked func(movies int64)) (revision, movies int64, err error) {
+	err = a.db.LongSnapshot(ctx, func(tx *sql.Tx) error {
 		v := &verification{db: a.db, tx: tx, found: found, links: map[string]int64{}}
 		for _, step := range []func(context.Context) error{
 			func(ctx context.Context) error { return v.movies(ctx, checked) }, v.surplus, v.counters, v.changes,
@@ -58,12 +58,13 @@ func (a *Auditor) Verify(ctx context.Context, found func(Difference), checked fu
 				return err
 			}
 		}
+		revision, movies = v.revision, v.shown
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("verify: %w", err)
+		return 0, 0, fmt.Errorf("verify: %w", err)
 	}
-	return nil
+	return revision, movies, nil
 }
 
 // verification is the state of one Verify run.
@@ -73,6 +74,8 @@ type verification struct {
 	found func(Difference)
 	links map[string]int64 // correct rows of each link table
 	shown int64            // visible movies
+
+	revision int64
 }
 
 // visible is a visible movie.
@@ -89,7 +92,6 @@ func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		v.shown += int64(len(some))
 		for _, t := range catalogue.LinkTables() {
 			if err := v.missing(ctx, t, some); err != nil {
 				return err
@@ -102,29 +104,35 @@ func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 }
 
 func (v *verification) read(ctx context.Context, after int64) (some []visible, last int64, n int, err error) {
-	rows, err := v.tx.QueryContext(ctx, "SELECT id, title, year, hidden, fields FROM movie WHERE id > ? ORDER BY id LIMIT ?", after, verifyRows)
+	rows, err := v.tx.QueryContext(ctx, "SELECT id, title, year, hidden, fields, stamps FROM movie WHERE id > ? ORDER BY id LIMIT ?", after, verifyRows)
 	if err != nil {
 		return nil, 0, 0, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var title string
-		var year int
+		var r movie.Record
 		var hidden bool
-		var fields sql.RawBytes
-		if err := rows.Scan(&last, &title, &year, &hidden, &fields); err != nil {
+		var fields, stamps sql.RawBytes
+		if err := rows.Scan(&last, &r.Title, &r.Year, &hidden, &fields, &stamps); err != nil {
 			return nil, 0, 0, err
 		}
 		n++
+		damaged := func(found, expected string) {
+			v.found(Difference{Table: "movie", Row: fmt.Sprintf("%q (%d)", r.Title, r.Year), MovieID: last, Found: found, Expected: expected})
+		}
+		switch err := r.SetStamps(stamps); {
+		case err != nil:
+			damaged(fmt.Sprintf("stamps %.200x", stamps), "stamps as they are written")
+		case r.Visible() == hidden:
+			damaged(fmt.Sprintf("hidden %t", hidden), fmt.Sprintf("%t, as the stamps say", !hidden))
+		}
 		if hidden {
 			continue
 		}
+		v.shown++
 		m, err := movie.ParseFields(fields)
-		if err != nil || m.Title != title || m.Year != year || !bytes.Equal(m.AppendFields(nil), fields) {
-			v.found(Difference{
-				Table: "movie", Row: fmt.Sprintf("%q (%d)", title, year), MovieID: last,
-				Found: fmt.Sprintf("fields %.200q", fields), Expected: "those of title and year, as they are written",
-			})
+		if err != nil || m.Identity != r.Identity || !bytes.Equal(m.AppendFields(nil), fields) {
+			damaged(fmt.Sprintf("fields %.200q", fields), "those of title and year, as they are written")
 			continue
 		}
 		some = append(some, visible{last, m})
@@ -210,44 +218,68 @@ func (v *verification) readAll(ctx context.Context, t catalogue.LinkTable) error
 	}
 }
 
-// linksAfter returns the next rows of a link table by primary key.
+// linksAfter returns the next rows of a link table by primary key: the rest of a name, else
+// of the following names. Each is one range of the key on every engine.
 func linksAfter(ctx context.Context, q database.Querier, t catalogue.LinkTable, last catalogue.Link) ([]catalogue.Link, error) {
-	some, err := readLinks(ctx, q, t,
-		"name > ? OR name = ? AND movie_id > ? ORDER BY name, movie_id LIMIT ?", last.Name, last.Name, last.MovieID, verifyRows)
+	some, err := readLinks(ctx, q, t, "name = ? AND movie_id > ? ORDER BY movie_id LIMIT ?", last.Name, last.MovieID, verifyRows)
+	if err == nil && len(some) == 0 {
+		some, err = readLinks(ctx, q, t, "name > ? ORDER BY name, movie_id LIMIT ?", last.Name, verifyRows)
+	}
 	return slices.SortedFunc(maps.Keys(some), catalogue.Link.Compare), err
 }
 
-// owned reports those of the links that no movie should have.
+// owned reports those of the links that no movie should have. What a damaged row should
+// have is unknown.
 func (v *verification) owned(ctx context.Context, t catalogue.LinkTable, links []catalogue.Link) error {
+	names := make(map[int64][]string)
+	var ids []any
 	for _, l := range links {
+		if names[l.MovieID] == nil {
+			ids = append(ids, l.MovieID)
+		}
+		names[l.MovieID] = append(names[l.MovieID], l.Name)
+	}
+	rows, err := v.tx.QueryContext(ctx, "SELECT id, hidden, fields FROM movie WHERE id IN "+database.Tuples(1, len(ids)), ids...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
 		var hidden bool
-		var fields []byte
-		err := v.tx.QueryRowContext(ctx, "SELECT hidden, fields FROM movie WHERE id = ?", l.MovieID).Scan(&hidden, &fields)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		var fields sql.RawBytes
+		if err := rows.Scan(&id, &hidden, &fields); err != nil {
 			return err
 		}
-		m, broken := movie.ParseFields(fields)
-		if err != nil || hidden || broken != nil || !slices.Contains(t.Names(m), l.Name) {
+		if hidden {
+			continue
+		}
+		m, err := movie.ParseFields(fields)
+		own := t.Names(m)
+		names[id] = slices.DeleteFunc(names[id], func(name string) bool { return err != nil || slices.Contains(own, name) })
+	}
+	for _, l := range links {
+		if slices.Contains(names[l.MovieID], l.Name) {
 			v.found(linkDifference(t, l, aRow, nothing))
 		}
 	}
-	return nil
+	return rows.Err()
 }
 
 func (v *verification) counters(ctx context.Context) error {
-	var revision, movies int64
+	var movies int64
 	var last sql.NullInt64
-	if err := v.tx.QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&revision, &movies); err != nil {
+	if err := v.tx.QueryRowContext(ctx, "SELECT revision, movies FROM catalogue WHERE id = 1").Scan(&v.revision, &movies); err != nil {
 		return err
 	}
 	if movies != v.shown {
-		v.found(Difference{Table: "catalogue", Row: "movies", Found: fmt.Sprint(movies), Expected: fmt.Sprint(v.shown)})
+		v.found(Difference{Table: "catalogue", Row: "movies", Found: fmt.Sprint(movies), Expected: fmt.Sprint(v.shown), drift: v.shown - movies})
 	}
 	if err := v.tx.QueryRowContext(ctx, "SELECT MAX(revision) FROM change_log").Scan(&last); err != nil {
 		return err
 	}
-	if last.Valid && last.Int64 != revision {
-		v.found(Difference{Table: "catalogue", Row: "revision", Found: fmt.Sprint(revision), Expected: fmt.Sprint(last.Int64) + ", the last of change_log"})
+	if last.Valid && last.Int64 != v.revision {
+		v.found(Difference{Table: "catalogue", Row: "revision", Found: fmt.Sprint(v.revision), Expected: fmt.Sprint(last.Int64) + ", the last of change_log"})
 	}
 	return nil
 }

@@ -52,7 +52,10 @@ func TestVerify(t *testing.T) {
 			{"UPDATE catalogue SET movies = 7", `catalogue movies: found 7, expected 1080`, 1, true},
 			{"DELETE FROM change_log WHERE revision = 500", `change_log revisions 1 to 1080: found 1079 rows, expected 1080`, 1, false},
 			{"UPDATE catalogue SET revision = 2000", `catalogue revision: found 2000, expected 1080, the last of change_log`, 2, false},
-			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 4, false},
+			{"UPDATE movie SET year = 1800 WHERE id = 2", `movie "Das Boot 1" (1800) of movie 2: found fields`, 3, false},
+			{"UPDATE movie SET hidden = 0 WHERE id = 1", `movie "Das Boot 0" (1900) of movie 1: found hidden false, expected true`, 5, false},
+			{"UPDATE movie SET stamps = '' WHERE id = 1", `movie "Das Boot 0" (1900) of movie 1: found stamps , expected`, 5, false},
+			{"UPDATE movie SET fields = 'x' WHERE id = 3", `movie "Das Boot 0" (1900) of movie 1: found stamps , expected`, 6, false},
 		} {
 			if _, err := raw.ExecContext(t.Context(), damage.statement); err != nil {
 				t.Fatalf("%s: %v", damage.statement, err)
@@ -72,6 +75,17 @@ func TestVerify(t *testing.T) {
 				t.Errorf("%s: after repair: %q", damage.statement, left)
 			}
 		}
+		// What damaged rows make unknown does not hold up the rest.
+		databasetest.Exec(t, raw, "INSERT INTO movie_cast (name, movie_id) VALUES ('Nobody', 3)")
+		databasetest.Exec(t, raw, "INSERT INTO movie_cast (name, movie_id) VALUES ('Zed', 5)")
+		found := verify(t, db)
+		repaired, err := db.Repair(t.Context(), found)
+		if err != nil || repaired != 2 { // the link of movie 5, and the number of movies
+			t.Errorf("repaired %d, %v", repaired, err)
+		}
+		if left := verify(t, db); len(left) != len(found)-2 {
+			t.Errorf("before: %q, after: %q", found, left)
+		}
 	})
 }
 
@@ -79,7 +93,7 @@ func verify(t *testing.T, db fixture) []audit.Difference {
 	t.Helper()
 	var found []audit.Difference
 	last := int64(0)
-	err := db.Verify(context.WithoutCancel(t.Context()), func(d audit.Difference) { found = append(found, d) }, func(n int64) { last = n })
+	_, _, err := db.Verify(context.WithoutCancel(t.Context()), func(d audit.Difference) { found = append(found, d) }, func(n int64) { last = n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +135,7 @@ func TestRestoreRecipe(t *testing.T) {
 		databasetest.Exec(t, raw, strings.TrimSpace(recipe))
 		check := func() {
 			t.Helper()
-			err := db.Verify(t.Context(), func(d audit.Difference) { t.Error(d) }, func(int64) {})
+			_, _, err := db.Verify(t.Context(), func(d audit.Difference) { t.Error(d) }, func(int64) {})
 			if err != nil {
 				t.Error(err)
 			}

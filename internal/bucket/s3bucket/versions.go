@@ -80,6 +80,19 @@ func (v *Versions) Gone() int {
 	return v.gone
 }
 
+// Waiting returns how many versions wait for an older one of the same second, and one of
+// them.
+func (v *Versions) Waiting() (n int, example string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for listed, one := range v.pending {
+		if one.waits {
+			n, example = n+1, listed
+		}
+	}
+	return n, example
+}
+
 // List implements bucket.Store. It yields the pending versions of earlier calls, and then
 // goes on where the last call ended or failed.
 func (v *Versions) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
