@@ -27,6 +27,7 @@ func (p *pass) list(objects chan<- candidate) {
 				fail := p.failWhole
 				if errors.Is(err, bucket.ErrPartial) {
 					fail = p.fail
+					p.worker.metrics.readFailures.Inc()
 				}
 				fail(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
@@ -423,6 +424,9 @@ func TestPartialListing(t *testing.T) {
 				t.Error(err)
 			}
 			checkEmpty(t, store.Memory)
+			if testutil.ToFloat64(w.metrics.readFailures) == 0 {
+				t.Error("no failure is counted")
+			}
 		})
 		if err := newTestWorker(store, newFakeCatalogue()).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "lost+found") {
 			t.Errorf("once: %v", err)
