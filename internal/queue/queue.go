@@ -14,7 +14,7 @@ import (
 // MaxNumberOfMessages).
 const MaxMessages = 10
 
-// ErrSome: a request deleted some messages, and refused others.
+// ErrSome is returned when a request deleted some messages and refused others.
 var ErrSome = errors.New("some messages were not deleted")
 
 // Message is a received message.

@@ -215,7 +215,7 @@ func TestFailedCommitBesideAHangingDelete(t *testing.T) {
 			return nil
 		}
 		var failed atomic.Bool
-		db.fault = func(b movie.Batch, applied bool) error {
+		db.fault = func(b movie.Batch, _ bool) error {
 			if b.Updates[0].Title == "B" && failed.CompareAndSwap(false, true) {
 				return errors.New("away")
 			}
