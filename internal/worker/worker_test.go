@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -329,7 +330,25 @@ func TestReadyWhileItWorks(t *testing.T) {
 				}
 				return nil
 			}
-			began, fails := time.Now(), func() bool { return false }
+			began, failsUntil := time.Now(), 3*time.Second
+			if failing == "commit" {
+				failsUntil = 7 * time.Second
+			}
+			fails := func() bool { return time.Since(began) < failsUntil }
+			var refuses atomic.Value // the title that the database fails at, * for all
+			failed := make(chan bool, 100)
+			db.fault = func(b movie.Batch, _ bool) error {
+				title, _ := refuses.Load().(string)
+				if failing == "commit" && fails() || title == "*" {
+					return errors.New("commit: away")
+				}
+				if slices.ContainsFunc(b.Updates, func(u movie.Update) bool { return u.Title == title }) {
+					time.Sleep(3 * time.Second)
+					failed <- true
+					return errors.New("away")
+				}
+				return nil
+			}
 			w := newTestWorker(store, db, func(o *Options) {
 				o.Concurrency, o.Batch = 1, 5
 				if failing == "proof" {
@@ -341,16 +360,6 @@ func TestReadyWhileItWorks(t *testing.T) {
 					}
 				}
 			})
-			fails = func() bool { return time.Since(began) < 3*time.Second }
-			if failing == "commit" {
-				fails = func() bool { return time.Since(began) < 7*time.Second }
-				db.fault = func(movie.Batch, bool) error {
-					if fails() {
-						return errors.New("commit: away")
-					}
-					return nil
-				}
-			}
 			withRunning(t, w, func(func() error) {
 				time.Sleep(30 * time.Second)
 				if err := w.Ready(t.Context()); err != nil {
@@ -366,23 +375,15 @@ func TestReadyWhileItWorks(t *testing.T) {
 					t.Errorf("%s: at the end: %v", failing, err)
 				}
 				checkEmpty(t, store)
-				db.fault = func(movie.Batch, bool) error { return errors.New("away") }
+				refuses.Store("*")
 				store.Put("z", film("Z", "x"))
 				time.Sleep(2 * time.Minute)
-				db.fault = nil
+				refuses.Store("")
 				time.Sleep(2 * time.Minute)
 				if err := w.Ready(t.Context()); err != nil {
 					t.Errorf("%s: after an outage: %v", failing, err)
 				}
-				failed := make(chan bool, 100)
-				db.fault = func(b movie.Batch, _ bool) error {
-					if slices.ContainsFunc(b.Updates, func(u movie.Update) bool { return u.Title == "Z20" }) {
-						time.Sleep(3 * time.Second)
-						failed <- true
-						return errors.New("away")
-					}
-					return nil
-				}
+				refuses.Store("Z20")
 				for i := range 21 { // the last batch fails
 					store.Put(fmt.Sprintf("z%02d", i), film(fmt.Sprint("Z", i), "x"))
 				}
