@@ -17,7 +17,12 @@ import (
 func dryRun(ctx context.Context, store bucket.Store, shard worker.Shard, out io.Writer) error {
 	text := bufio.NewWriter(out)
 	var total dryCount
+	var partial error
 	for page, err := range store.List(ctx) {
+		if errors.Is(err, bucket.ErrPartial) {
+			partial = err
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -40,7 +45,7 @@ func dryRun(ctx context.Context, store bucket.Store, shard worker.Shard, out io.
 		total.objects, total.updates, total.rejected, total.deleted); err != nil {
 		return err
 	}
-	return text.Flush()
+	return errors.Join(text.Flush(), partial)
 }
 
 type dryCount struct {

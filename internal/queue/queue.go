@@ -14,7 +14,7 @@ import (
 // MaxNumberOfMessages).
 const MaxMessages = 10
 
-// ErrSome is returned when a request deleted some messages and refused others.
+// ErrSome is returned when the queue answered, and refused to delete some of the messages.
 var ErrSome = errors.New("some messages were not deleted")
 
 // Message is a received message.

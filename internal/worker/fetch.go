@@ -59,39 +59,49 @@ const (
 	pendingBytes = 4 << 20
 )
 
-// An object of more than largeObject bytes may hold updates of up to 1 MiB, and a compressed
-// one takes that much whatever its size, besides 8 MiB for zstd. So at most largeAtOnce of
-// these are read at a time.
+// An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
+// largeAtOnce of these are read at a time. A compressed one takes that much whatever its
+// size, besides 8 MiB for zstd. It shows only when it is read, so small ones have slots of
+// their own, and none waits for a large object.
 const (
-	largeObject = 128 << 10
-	largeAtOnce = 8
+	largeObject      = 128 << 10
+	largeAtOnce      = 8
+	compressedAtOnce = 4
 )
 
 // fetchAll reads Concurrency objects at a time, fewer if the store asks for fewer.
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
+	large := make(chan struct{}, largeAtOnce)
 	gate := newGate(p.worker.readsAtOnce)
 	for range p.worker.options.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				leave := func() {}
-				if o.Size < 0 || o.Size > largeObject {
-					leave = p.enterLarge()
+				isLarge := isLarge(o.Size)
+				if isLarge {
+					large <- struct{}{}
 				}
 				gate.enter()
 				p.fetch(o, parts)
 				gate.leave()
-				leave()
+				if isLarge {
+					<-large
+				}
 			}
 		})
 	}
 	fetchers.Wait()
 }
 
-// enterLarge waits until a large object may be read. The caller must call leave after it.
-func (p *pass) enterLarge() (leave func()) {
-	p.large <- struct{}{}
-	return func() { <-p.large }
+func isLarge(size int64) bool { return size < 0 || size > largeObject }
+
+// enterCompressed waits until a small compressed object may be decoded. The caller must
+// call leave after it.
+func (p *pass) enterCompressed() (leave func()) {
+	if send(p.hard, p.compressed, struct{}{}) != nil {
+		return func() {} // it will not be decoded
+	}
+	return func() { <-p.compressed }
 }
 
 // peek returns the beginning of a body, and a reader of all of it.
@@ -171,8 +181,8 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	from := &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}
 	from.open.Store(1)
 	begin, all := peek(body)
-	if decode.IsCompressed(begin) && listed.Size >= 0 && listed.Size <= largeObject {
-		defer p.enterLarge()()
+	if decode.IsCompressed(begin) && !isLarge(listed.Size) {
+		defer p.enterCompressed()()
 	}
 	p.decode(ctx, from, all, parts)
 }

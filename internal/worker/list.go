@@ -24,12 +24,7 @@ func (p *pass) list(objects chan<- candidate) {
 	for page, err := range p.worker.options.Store.List(p.stop) {
 		if err != nil {
 			if p.stop.Err() == nil {
-				fail := p.failWhole
-				if errors.Is(err, bucket.ErrPartial) {
-					fail = p.fail
-					p.worker.metrics.readFailures.Inc()
-				}
-				fail(fmt.Errorf("list: %w", err), func(c *counts) { c.ReadFailed++ })
+				p.failList(fmt.Errorf("list: %w", err))
 			}
 			return
 		}
@@ -45,6 +40,16 @@ func (p *pass) list(objects chan<- candidate) {
 			}
 		}
 	}
+}
+
+// failList records why not all is listed. What is listed is drained all the same.
+func (p *pass) failList(err error) {
+	if errors.Is(err, bucket.ErrPartial) {
+		p.worker.metrics.readFailures.Inc()
+		p.fail(err, func(*counts) {})
+		return
+	}
+	p.failWhole(err, func(c *counts) { c.ReadFailed++ })
 }
 
 // skip counts an object, and reports whether this pass must not read it.

@@ -47,7 +47,7 @@ func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
 	}
 	m := &metrics{
 		read:           counter("objects_read_total", "Objects read to their end."),
-		readFailures:   counter("object_read_failures_total", "Failed reads; the objects stay in the bucket and are retried."),
+		readFailures:   counter("object_read_failures_total", "Failed reads of objects, or of a part of a folder; what is not read stays in the bucket and is retried."),
 		removed:        counter("objects_removed_total", "Objects deleted after their updates were committed."),
 		removeFailures: counter("object_remove_failures_total", "Failed deletes; the objects are read again."),
 		overwritten:    counter("objects_overwritten_total", "Objects that survived their delete because they were overwritten after the read."),

@@ -41,7 +41,7 @@ type pass struct {
 	// stop ends the intake of objects; hard ends everything at once.
 	stop, hard context.Context
 	abort      context.CancelCauseFunc // ends stop
-	large      chan struct{}           // slots of large objects
+	compressed chan struct{}           // slots of small compressed objects
 	room       *semaphore.Weighted     // bytes of the parts that wait for a batch
 	over       chan struct{}           // closed when the pass counts no more deletes
 
@@ -97,7 +97,7 @@ type backlog struct {
 func (w *Worker) pass(stop, hard context.Context, next plan) *pass {
 	p := &pass{
 		worker: w, plan: next, start: time.Now(), hard: hard,
-		large: make(chan struct{}, largeAtOnce), room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
+		compressed: make(chan struct{}, compressedAtOnce), room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
 	}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
@@ -193,6 +193,9 @@ func (p *pass) whyWaiting() error {
 	}
 	if p.counts.Settling > 0 {
 		return fmt.Errorf("%d may still be being written, such as %q", p.counts.Settling, p.unsettled)
+	}
+	if p.counts.Gone > 0 {
+		return fmt.Errorf("%d were gone when they were read, again and again", p.counts.Gone)
 	}
 	return errors.New("each was overwritten before its delete; stop the producer that writes the same keys, or run again")
 }

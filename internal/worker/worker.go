@@ -178,7 +178,7 @@ func (w *Worker) Once(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case p.counts.Listed == 0 && p.counts.failed() == 0: // a failed listing does not prove the bucket empty
-			return nil
+			return p.err() // of a part that cannot be listed
 		case !p.progressed() && !settling, idle > maxGone && time.Since(removed) > onceQuiet:
 			return fmt.Errorf("no progress; objects that remain: %d: %w", p.counts.waiting(), p.whyWaiting())
 		case settling:

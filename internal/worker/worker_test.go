@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -289,7 +291,7 @@ func TestOnceStoppedBeforeItBegins(t *testing.T) {
 // TestOnceDoesNotWaitForEver: objects that are still being written in every pass, or gone in every
 // pass, however many they are, end Once after some time.
 func TestOnceDoesNotWaitForEver(t *testing.T) {
-	for answer, want := range map[error]string{bucket.ErrSettling: "may still be being written, such as", bucket.ErrNotFound: "no progress"} {
+	for answer, want := range map[error]string{bucket.ErrSettling: "may still be being written, such as", bucket.ErrNotFound: "gone when they were read"} {
 		synctest.Test(t, func(t *testing.T) {
 			store := &buckettest.Memory{}
 			for i := range counterLimit + 10 {
@@ -434,3 +436,34 @@ func TestPartialListing(t *testing.T) {
 		}
 	})
 }
+
+// TestLargeBesideCompressed: large objects and small compressed ones, of which few may be read at a
+// time, do not wait for each other.
+func TestLargeBesideCompressed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := limitedStore{&buckettest.Memory{}}
+		var small bytes.Buffer
+		w := gzip.NewWriter(&small)
+		_, _ = w.Write(film("F", "x"))
+		_ = w.Close()
+		for i := range 40 {
+			store.Put(fmt.Sprintf("%02d", 2*i), small.Bytes())
+			store.Put(fmt.Sprintf("%02d", 2*i+1), append(film(fmt.Sprint(i), "x"), bytes.Repeat([]byte("\n"), largeObject)...))
+		}
+		store.Fault = func(op buckettest.Op) error {
+			if op.Kind == buckettest.Get && !op.Applied {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		if err := newTestWorker(store, newFakeCatalogue(), func(o *Options) { o.Concurrency = 64 }).Once(t.Context()); err != nil {
+			t.Error(err)
+		}
+		checkEmpty(t, store.Memory)
+	})
+}
+
+// limitedStore wants few reads at a time.
+type limitedStore struct{ *buckettest.Memory }
+
+func (limitedStore) Concurrency() int { return 3 }
