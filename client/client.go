@@ -172,31 +172,51 @@ const silence = 5 * time.Minute
 
 // sendPatiently sends a request whose answer may take any time, but not stand still.
 func (c *Client) sendPatiently(ctx context.Context, path string, query url.Values) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	begin := time.AfterFunc(patience, cancel)
-	response, err := c.send(ctx, http.MethodGet, path, query)
-	begin.Stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	b := &body{ctx: ctx, cancel: cancel}
+	var response *http.Response
+	err := b.within(patience, func() (err error) {
+		response, err = c.send(ctx, http.MethodGet, path, query) //nolint:bodyclose // b closes it
+		return err
+	})
 	if err != nil {
-		cancel()
+		cancel(nil)
 		return nil, err
 	}
-	response.Body = &body{response.Body, cancel}
+	b.ReadCloser, response.Body = response.Body, b
 	return response, nil
 }
 
 // body is the body of an answer that ends when it stands still.
 type body struct {
 	io.ReadCloser
-	cancel func()
+	ctx    context.Context //nolint:containedctx // of the request
+	cancel context.CancelCauseFunc
 }
 
-func (b *body) Read(p []byte) (int, error) {
-	defer time.AfterFunc(silence, b.cancel).Stop()
-	return b.ReadCloser.Read(p)
+var errSilent = errors.New("the API sends nothing any more")
+
+// within runs a part of the request, and ends the request after a time.
+func (b *body) within(limit time.Duration, do func() error) error {
+	timer := time.AfterFunc(limit, func() { b.cancel(errSilent) })
+	defer timer.Stop()
+	err := do()
+	if err != nil && errors.Is(context.Cause(b.ctx), errSilent) {
+		err = errSilent
+	}
+	return err
+}
+
+func (b *body) Read(p []byte) (n int, err error) {
+	err = b.within(silence, func() (err error) {
+		n, err = b.ReadCloser.Read(p)
+		return err
+	})
+	return n, err
 }
 
 func (b *body) Close() error {
-	defer b.cancel()
+	defer b.cancel(nil)
 	return b.ReadCloser.Close()
 }
 

@@ -80,10 +80,19 @@ type exporter struct {
 	base   string // path in front of links
 	head   bool
 	begun  bool
-	zip    io.WriteCloser // nil when the export is not compressed
-	named  string         // the compression
+	zip    compressor // nil when the export is not compressed
+	named  string     // the compression
 	rows   *RowWriter
+	sent   time.Time // when rows were last sent on
 }
+
+type compressor interface {
+	io.WriteCloser
+	Flush() error
+}
+
+// exportPause is how long rows may stay in buffers while others are looked for.
+const exportPause = 5 * time.Second
 
 func (a *API) newExporter(w http.ResponseWriter, r *http.Request, format string) *exporter {
 	e := &exporter{out: newPaced(w), format: format, base: a.base, head: r.Method == http.MethodHead}
@@ -117,7 +126,7 @@ func (e *exporter) begin(revision int64) (err error) {
 	if e.head {
 		return errHead
 	}
-	e.begun = true
+	e.begun, e.sent = true, time.Now()
 	if err := e.out.Flush(); err != nil { // the first match may be long in coming
 		return err
 	}
@@ -125,7 +134,21 @@ func (e *exporter) begin(revision int64) (err error) {
 	return err
 }
 
-func (e *exporter) write(rows []movie.Row) error { return e.rows.Write(rows) }
+func (e *exporter) write(rows []movie.Row) error {
+	if err := e.rows.Write(rows); err != nil || time.Since(e.sent) < exportPause {
+		return err
+	}
+	e.sent = time.Now()
+	if err := e.rows.Flush(); err != nil {
+		return err
+	}
+	if e.zip != nil {
+		if err := e.zip.Flush(); err != nil {
+			return err
+		}
+	}
+	return e.out.Flush()
+}
 
 func (e *exporter) end() error {
 	if err := e.rows.Flush(); err != nil || e.zip == nil {

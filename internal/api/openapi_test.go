@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -293,6 +294,49 @@ func checkDescribed(t *testing.T, request *http.Request, got answer) {
 	if !valid {
 		for _, p := range problems {
 			t.Errorf("%s %.200s: %d is not as described: %v %v", request.Method, request.URL, got.status, p, p.SchemaValidationErrors)
+		}
+	}
+}
+
+// TestReleasedAPI: what the first release describes still holds: a client made from it works on.
+// Before that release, the file follows the contract.
+func TestReleasedAPI(t *testing.T) {
+	first, err := os.ReadFile("../../tests/testdata/releases/first.openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := os.ReadFile(contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	breaking := func(now []byte) (all []string) {
+		before, errBefore := libopenapi.NewDocument(first)
+		after, errAfter := libopenapi.NewDocument(now)
+		if err := errors.Join(errBefore, errAfter); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := libopenapi.CompareDocuments(before, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changes == nil {
+			return nil
+		}
+		for _, c := range changes.GetAllChanges() {
+			if c.Breaking {
+				all = append(all, fmt.Sprintf("%s: %q is %q", c.Property, c.Original, c.New))
+			}
+		}
+		return all
+	}
+	for _, change := range breaking(now) {
+		t.Errorf("a client of the first release does not understand: %s", change)
+	}
+	for name, edit := range map[string][2]string{
+		"a path": {`"/years"`, `"/annees"`}, "a parameter": {`"name": "year_from"`, `"name": "from"`}, "a type": {`"type": "integer"`, `"type": "string"`},
+	} {
+		if planted := bytes.Replace(now, []byte(edit[0]), []byte(edit[1]), 1); bytes.Equal(planted, now) || len(breaking(planted)) == 0 {
+			t.Errorf("another name or type of %s is not noticed", name)
 		}
 	}
 }

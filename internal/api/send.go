@@ -79,15 +79,20 @@ func (a *API) sendComputed(w http.ResponseWriter, r *http.Request, s state, key 
 		return err
 	}
 	// The link to the page may come from another process, which knows a newer state.
-	newest, failed := a.watcher.newest(lasting(r))
-	if failed != nil {
-		return failed
+	newer, failed := a.watcher.newer(lasting(r), func(now state) bool { return now.number != s.number })
+	if newer.number != s.number {
+		w.Header()[catalogueRevision] = newer.text
+		err = send(newer)
 	}
-	if newest.number == s.number {
-		return err
+	if failed != nil && errors.Is(err, index.ErrStart) {
+		return errUnseen
 	}
-	w.Header()[catalogueRevision] = newest.text
-	return send(newest)
+	return err
+}
+
+var errUnseen = problem{
+	Status: http.StatusServiceUnavailable, retryAfter: retryAfter, Parameter: "start",
+	Detail: "start is not known here, and the database cannot tell now whether it is new; try again later",
 }
 
 // loaded sends an answer from the cache or from the database.

@@ -192,25 +192,23 @@ func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	if err != nil || revision <= s.revision {
 		return s, err
 	}
-	s, err = w.newest(ctx)
-	if revision <= s.revision {
-		return s, nil
+	s, err = w.newer(ctx, func(s state) bool { return revision <= s.revision })
+	if err == nil && revision > s.revision {
+		err = beyond(revision, s.revision)
 	}
-	if err != nil {
-		return s, err
-	}
-	return s, beyond(revision, s.revision)
+	return s, err
 }
 
-// newest returns the state of the database as it is now. It returns errBehind with the state of a
-// replica that lacks commits.
-func (w *watcher) newest(ctx context.Context) (state, error) {
-	for range 2 { // the first look may have started before the request did
-		if err := w.look(ctx); err != nil {
-			return state{}, err
+// newer looks at the database until a state is enough, at most twice: the first look may
+// have started before the request did. It returns errBehind with a state that is not enough
+// if the replica lacks commits.
+func (w *watcher) newer(ctx context.Context, enough func(state) bool) (s state, err error) {
+	for range 2 {
+		err = w.look(ctx)
+		if s = w.peek(); err != nil || enough(s) {
+			return s, err
 		}
 	}
-	s := w.peek()
 	if w.lag == nil {
 		return s, nil
 	}

@@ -33,10 +33,12 @@ func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revis
 		}
 		e := exporter{filter: f, each: each}
 		for {
-			if ended, err := c.candidates(ctx, tx, f, e.last, streamRows, e.add); err != nil {
+			ended, err := c.candidates(ctx, tx, f, e.last, streamRows, e.add)
+			if err == nil {
+				err = e.flush() // the next match may be long in coming
+			}
+			if err != nil || ended {
 				return err
-			} else if ended {
-				return e.flush()
 			}
 		}
 	})
