@@ -93,8 +93,8 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 	if versions == nil {
 		return err
 	}
-	if n, example := versions.Waiting(); n > 0 {
-		err = errors.Join(err, fmt.Errorf("newer versions that wait for these and were not applied: %d, such as %s", n, example))
+	if n, example := versions.Waiting(); n > 0 && ctx.Err() == nil {
+		err = errors.Join(err, fmt.Errorf("versions that wait for an older one of the same second, and were not applied: %d, such as %s", n, example))
 	}
 	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",
 		done.updates.Load(), done.changes.Load(), done.rejections.Load(), versions.Gone(), done.took)

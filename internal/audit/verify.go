@@ -259,12 +259,15 @@ func (v *verification) owned(ctx context.Context, t catalogue.LinkTable, links [
 		own := t.Names(m)
 		names[id] = slices.DeleteFunc(names[id], func(name string) bool { return err != nil || slices.Contains(own, name) })
 	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
 	for _, l := range links {
 		if slices.Contains(names[l.MovieID], l.Name) {
 			v.found(linkDifference(t, l, aRow, nothing))
 		}
 	}
-	return rows.Err()
+	return nil
 }
 
 func (v *verification) counters(ctx context.Context) error {

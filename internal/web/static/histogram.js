@@ -61,8 +61,7 @@ export function histogram(root, choose) {
     [first, last] = [whole[0].year, whole.at(-1).year];
     for (const f of fields) [f.min, f.max] = [first, last];
     const ends = [clamp(from ?? first), clamp(to ?? last)];
-    // A year may be half typed.
-    const typed = range && fields.find((f, i) => f.value !== `${range[i]}`);
+    const typed = range && fields.find((f, i) => f.matches(":focus") && f.value !== `${range[i]}`);
     set(...(ends[0] > ends[1] ? [first, last] : ends), typed);
   };
 }
