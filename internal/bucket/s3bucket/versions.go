@@ -179,6 +179,9 @@ func (v *Versions) add(found []types.ObjectVersion, end bool) (page []bucket.Obj
 			continue
 		}
 		one := version{key: aws.ToString(f.Key), id: aws.ToString(f.VersionId), waits: true}
+		if bucket.Ignored(bucket.Object{Ref: bucket.Ref{Key: one.key}, Size: aws.ToInt64(f.Size)}) {
+			continue
+		}
 		one.Object = bucket.Object{
 			Ref:  bucket.Ref{Key: one.key + "?versionId=" + one.id, ETag: strong(aws.ToString(f.ETag))},
 			Size: aws.ToInt64(f.Size), LastModified: at,
