@@ -79,12 +79,17 @@ func (a *API) sendComputed(w http.ResponseWriter, r *http.Request, s state, key 
 		return err
 	}
 	// The link to the page may come from another process, which knows a newer state.
-	newer, failed := a.watcher.newer(lasting(r), func(now state) bool { return now.number != s.number })
-	if newer.number != s.number {
-		w.Header()[catalogueRevision] = newer.text
-		err = send(newer)
+	tried := s
+	try := func(now state) (found bool) {
+		if now.number != tried.number {
+			tried = now
+			w.Header()[catalogueRevision] = now.text
+			err = send(now)
+		}
+		return !errors.Is(err, index.ErrStart)
 	}
-	if failed != nil && errors.Is(err, index.ErrStart) {
+	newer, failed := a.watcher.newer(lasting(r), try)
+	if failed != nil && !try(newer) {
 		return errUnseen
 	}
 	return err

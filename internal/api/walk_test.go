@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -571,6 +572,29 @@ func TestLinkOfAnotherProcess(t *testing.T) {
 		}
 		if got := record(t, slow, http.MethodGet, "/movies?sort=title&start=5000"); got.status != http.StatusBadRequest {
 			t.Errorf("an id that no movie has: %d", got.status)
+		}
+		// The look that is in flight begins before the movie comes.
+		held, come := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		s.put(2000, &movie.Movie{Identity: movie.Identity{Title: "Delta", Year: 9100}})
+		s.set(func() {
+			s.after = func(method string) {
+				if method == "Since" {
+					once.Do(func() { close(held); <-come })
+				}
+			}
+		})
+		first := make(chan answer, 1)
+		go func() { first <- record(t, slow, http.MethodGet, "/movies?sort=year&start=4000") }() // begins a look
+		<-held
+		s.put(3000, &movie.Movie{Identity: movie.Identity{Title: "Epsilon", Year: 9101}})
+		second := make(chan answer, 1)
+		go func() { second <- record(t, slow, http.MethodGet, "/movies?sort=-year&start=3000") }() // joins it
+		synctest.Wait()
+		close(come)
+		<-first
+		if got := <-second; got.status != http.StatusOK {
+			t.Errorf("a movie that is newer than the look: %d %s", got.status, got.body)
 		}
 		endSlow()
 		end()

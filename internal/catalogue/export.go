@@ -18,8 +18,8 @@ const (
 )
 
 // Export passes all matching movies of one snapshot, the highest id first: it calls begin
-// with the revision, and then each with groups of movies. It stops at the first error from
-// begin or each. At most database.Options.Exports run at once; more of them wait. An
+// with the revision, and then each with groups of movies, without movies where none of many
+// matches. It stops at the first error from begin or each. At most database.Options.Exports run at once; more of them wait. An
 // export locks no rows, but migrations that change a table wait for it, and the server
 // keeps old rows until it ends, so each must not stall.
 func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
@@ -35,7 +35,7 @@ func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revis
 		for {
 			ended, err := c.candidates(ctx, tx, f, e.last, streamRows, e.add)
 			if err == nil {
-				err = e.flush() // the next match may be long in coming
+				err = e.flush()
 			}
 			if err != nil || ended {
 				return err
@@ -71,9 +71,6 @@ func (e *exporter) add(c candidate) (more bool, err error) {
 }
 
 func (e *exporter) flush() error {
-	if len(e.group) == 0 {
-		return nil
-	}
 	err := e.each(e.group)
 	e.group, e.size = e.group[:0], 0
 	return err

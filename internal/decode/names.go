@@ -109,12 +109,12 @@ func (i *ignoredFields) missing(field, expected string) invalidError {
 	return invalidError(fmt.Sprintf("%s: found nothing, expected %s", field, expected))
 }
 
-// wrapped reports whether the updates are inside the wrapper: beside it are not both title
-// and year, under other names.
+// wrapped reports whether the updates are inside the wrapper: beside it is no title in
+// another case, and not both title and year under other names.
 func (i *ignoredFields) wrapped() bool {
 	title, titled := i.meant("title")
 	_, dated := i.meant("year")
-	return i.wrapper != "" && (!dated || !titled || title == i.wrapper)
+	return i.wrapper != "" && !strings.EqualFold(title, "title") && (!dated || !titled || title == i.wrapper)
 }
 
 // complete returns an error if title or year is missing: only then they are zero.

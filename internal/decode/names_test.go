@@ -38,6 +38,7 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 		`{"movies": ` + movies + `}`:                                                 `update: found the updates inside "movies", expected them without it: one array, or one object after the other`,
 		`{"total":2,"data":{"items": ` + movies + `}}`:                               `update: found the updates inside "data", expected them without it: one array, or one object after the other`,
 		`{"Title":"A","Year":"1","Ratings":[{"of":"B"}]}`:                            `title: found nothing, expected a string; rename "Title" to "title"`,
+		`{"Title":"A","Ratings":[{"of":"B"}]}`:                                       `title: found nothing, expected a string; rename "Title" to "title"`,
 		`{"date":"1","movies":[{"x":1}]}`:                                            `update: found the updates inside "movies", expected them without it: one array, or one object after the other`,
 		`{"name":"all","movies":[{"x":1}]}`:                                          `update: found the updates inside "movies", expected them without it: one array, or one object after the other`,
 		`{"title":"A",` + manyFields(200) + `"Year":1}`:                              `year: found nothing, expected an integer from 1 to 9999; rename "Year" to "year"`,
