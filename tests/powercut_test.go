@@ -204,6 +204,7 @@ func (u *outage) run(t *testing.T, n int) (harm string) {
 			return fmt.Sprintf("after cut %d (%s): %s%s", round+1, left, harm, u.serverLog(t))
 		}
 	}
+	u.puts(t, n) // also what the last cut left unacknowledged, which may be in the bucket
 	t.Logf("%d cuts in %s, %d of them while something was written; most operations between two: %d", n, time.Since(start).Round(time.Second), u.cut, u.busiest)
 	return u.settle(t)
 }
