@@ -53,7 +53,7 @@ container or into GOMEMLIMIT.`,
 			return runWorker(command.Context(), once)
 		},
 	}
-	command.Flags().BoolVar(&once, "once", false, "make passes until the bucket is empty, then exit; fail when a pass makes no progress")
+	command.Flags().BoolVar(&once, "once", false, "make passes until the bucket is empty, then exit; fail when one makes no progress, or when files are still being written after a minute")
 	command.Flags().BoolVar(&dry, "dry-run", false, "print what would be done with each object, and change nothing")
 	return command
 }

@@ -18,10 +18,10 @@ const (
 )
 
 // Export passes all matching movies of one snapshot, the highest id first: it calls begin
-// with the revision, and then each with groups of movies, without movies where none of many
-// matches. It stops at the first error from begin or each. At most database.Options.Exports run at once; more of them wait. An
-// export locks no rows, but migrations that change a table wait for it, and the server
-// keeps old rows until it ends, so each must not stall.
+// with the revision, and then each with groups of movies, which may be empty while none
+// matches. It stops at the first error from begin or each. At most database.Options.Exports
+// run at once; more of them wait. An export locks no rows, but migrations that change a
+// table wait for it, and the server keeps old rows until it ends, so each must not stall.
 func (c *Catalogue) Export(ctx context.Context, f movie.Filter, begin func(revision int64) error, each func([]movie.Row) error) error {
 	err := c.db.LongSnapshot(ctx, func(tx *sql.Tx) error {
 		var revision int64

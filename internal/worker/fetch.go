@@ -77,14 +77,13 @@ func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	for range p.worker.options.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				isLarge := isLarge(o.Size)
-				if isLarge {
+				if isLarge(o.Size) {
 					large <- struct{}{}
 				}
 				gate.enter()
 				p.fetch(o, parts)
 				gate.leave()
-				if isLarge {
+				if isLarge(o.Size) {
 					<-large
 				}
 			}
@@ -95,11 +94,11 @@ func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 
 func isLarge(size int64) bool { return size < 0 || size > largeObject }
 
-// enterCompressed waits until a small compressed object may be decoded. The caller must
-// call leave after it.
+// enterCompressed waits until a small compressed object may be decoded, or until the worker
+// gives up. The caller must call leave after it.
 func (p *pass) enterCompressed() (leave func()) {
 	if send(p.hard, p.compressed, struct{}{}) != nil {
-		return func() {} // it will not be decoded
+		return func() {} // its first part will not be sent
 	}
 	return func() { <-p.compressed }
 }
