@@ -9,6 +9,6 @@ simulate:   ; @scripts/simulate $(SEEDS)
 lint:       ; @scripts/lint
 build:      ; @scripts/build
 deploy:     ; @scripts/deploy "$(OVERLAY)"
-undeploy:   ; @scripts/undeploy
+undeploy:   ; @scripts/deploy undo "$(OVERLAY)"
 bench:      ; @scripts/bench
 release:    ; @scripts/release
