@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"jpmovies/internal/bucket/s3bucket"
 	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
 	"jpmovies/internal/server"
@@ -93,8 +94,8 @@ func TestIndexChecks(t *testing.T) {
 	}
 }
 
-// TestGracePeriods: Kubernetes and Compose give a process enough time for all steps of its
-// end.
+// TestGracePeriods: Kubernetes, systemd and Compose give a process enough time for all steps
+// of its end.
 func TestGracePeriods(t *testing.T) {
 	var defaults config.Demo
 	if err := config.Parse(&defaults); err != nil {
@@ -107,7 +108,7 @@ func TestGracePeriods(t *testing.T) {
 		}
 		return sum
 	}
-	for name, own := range map[string]time.Duration{"api": lameDuck, "worker": 0} {
+	for name, own := range map[string]time.Duration{"api": lameDuck, "worker": s3bucket.CleanupTimeout} {
 		text, err := os.ReadFile("../../deployment/k8s/base/" + name + "/deployment.yaml")
 		if err != nil {
 			t.Fatal(err)
@@ -116,6 +117,12 @@ func TestGracePeriods(t *testing.T) {
 		need := before + own + defaults.ShutdownTimeout + adminDrain + telemetry.FlushTimeout
 		if given := seconds(string(text), `terminationGracePeriodSeconds: (\d+)`); given <= need || strings.Contains(string(text), "preStop") != (before > 0) {
 			t.Errorf("%s: the end may take %s, Kubernetes gives it %s", name, need, given)
+		}
+		if text, err = os.ReadFile("../../deployment/packages/jpmovies-" + name + ".service"); err != nil {
+			t.Fatal(err)
+		}
+		if given := seconds(string(text), `TimeoutStopSec=(\d+)`); given <= need-before {
+			t.Errorf("%s: the end may take %s, systemd gives it %s", name, need-before, given)
 		}
 	}
 	text, err := os.ReadFile("../../deployment/compose.yaml")

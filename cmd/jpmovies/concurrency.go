@@ -56,10 +56,11 @@ func usableMemory() int64 {
 }
 
 // limitMemory sets a soft memory limit, unless GOMEMLIMIT is set. The worker's live memory
-// is bounded, and the limit makes the collector free garbage before it piles up.
+// is bounded, and the limit makes the collector free garbage before it piles up, at the
+// latest when it would reach the container's limit.
 func limitMemory(c concurrency, batch int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit(c.most, batch))
+		debug.SetMemoryLimit(min(memoryLimit(c.most, batch), usableMemory()))
 	}
 }
 

@@ -262,17 +262,6 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Engine returns the name and version of the engine, for logs.
-func (db *DB) Engine(ctx context.Context) (string, error) {
-	query := "SELECT CONCAT('MySQL protocol, ', VERSION())"
-	if db.dialect == &sqliteDialect {
-		query = "SELECT 'SQLite ' || sqlite_version()"
-	}
-	var engine string
-	err := db.read.QueryRowContext(ctx, query).Scan(&engine)
-	return engine, err
-}
-
 // driverLogger logs the driver's messages. They concern single lost connections, which the
 // pool replaces.
 type driverLogger struct{ logger *slog.Logger }

@@ -208,6 +208,9 @@ func (b *Bucket) exists(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
+// CleanupTimeout is how long a probe may delete its objects after it was stopped.
+const CleanupTimeout = 3 * time.Second
+
 // cleanup deletes the objects of a probe, also when ctx is done. If it fails, the sweep of a
 // later start deletes them.
 func (b *Bucket) cleanup(ctx context.Context, keys ...string) {

@@ -74,7 +74,7 @@ func (l limits) withDefaults() limits {
 		maxBackoff: cmp.Or(l.maxBackoff, time.Second),
 		retry:      cmp.Or(l.retry, time.Minute),
 		try:        cmp.Or(l.try, 30*time.Second),
-		cleanup:    cmp.Or(l.cleanup, 10*time.Second),
+		cleanup:    cmp.Or(l.cleanup, CleanupTimeout),
 	}
 }
 

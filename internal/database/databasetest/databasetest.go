@@ -136,13 +136,12 @@ func Raw(t *testing.T, o database.Options) *sql.DB {
 // mariadb-10.11.
 func Engine(t *testing.T, o database.Options) string {
 	t.Helper()
-	db, err := database.Open(o)
-	if err != nil {
-		t.Fatal(err)
+	query := "SELECT VERSION()"
+	if o.File != "" {
+		query = "SELECT 'SQLite ' || sqlite_version()"
 	}
-	defer func() { _ = db.Close() }()
-	name, err := db.Engine(t.Context())
-	if err != nil {
+	var name string
+	if err := Raw(t, o).QueryRowContext(t.Context(), query).Scan(&name); err != nil {
 		t.Fatal(err)
 	}
 	version := regexp.MustCompile(`\d+\.\d+`).FindString(name)
