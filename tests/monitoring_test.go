@@ -126,7 +126,7 @@ func TestMonitoringAlerts(t *testing.T) {
 		if !strings.Contains(handbook, "\n### "+a[1]+"\n") {
 			t.Errorf("docs/runbook.md has no heading %s", a[1])
 		}
-		if !strings.Contains(rules, "runbook_url: docs/runbook.md#"+strings.ToLower(a[1])+"\n") {
+		if !strings.Contains(rules, "runbook: docs/runbook.md#"+strings.ToLower(a[1])+"\n") {
 			t.Errorf("%s does not name its heading", a[1])
 		}
 		fires := regexp.MustCompile(`alertname: ` + a[1] + `\n +eval_time: \w+\n +exp_alerts:`)
