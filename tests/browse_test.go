@@ -1,13 +1,10 @@
 package tests
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -191,12 +188,7 @@ func TestBrowseByKeyboard(t *testing.T) {
 	s, api := browsed(t)
 	const focus = `document.activeElement`
 	// Without this, the page loads more movies before the focus reaches the button.
-	run(b, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
-			Source: "window.IntersectionObserver = class { observe() {} unobserve() {} }",
-		})
-		return err
-	}))
+	b.before(`window.IntersectionObserver = class { observe() {} unobserve() {} }`)
 	b.open(api + "/")
 	b.wait(allFilms)
 	b.press(kb.Tab)
@@ -251,10 +243,10 @@ func TestBrowseByKeyboard(t *testing.T) {
 	b.script(focus + `.select()`)
 	b.do(chromedp.KeyEvent("195"))
 	s.put(t, "another.json", []byte(`{"title": "Another", "year": 1999, "genres": ["Drama"]}`))
-	b.wait(`document.querySelector("#years output").textContent === "1952–2019: 292 of 875 movies"`)
+	b.wait(`document.querySelector("#years p").textContent === "1952–2019: 292 of 875 movies"`)
 	b.do(chromedp.KeyEvent("2"))
 	b.press(kb.Enter)
-	b.wait(`new URLSearchParams(location.search).get("year_to") === "1952" && document.querySelector("#years output").textContent.startsWith("1952: ")`)
+	b.wait(`new URLSearchParams(location.search).get("year_to") === "1952" && document.querySelector("#years p").textContent.startsWith("1952: ")`)
 	b.is(focus+`.type`, "number") // the focus stays
 	b.shot("4 range")
 	b.do(chromedp.NavigateBack())
@@ -347,7 +339,7 @@ func TestBrowseAway(t *testing.T) {
 	b.shot("2 away")
 	b.accessible("away")
 	front.set(fault{})
-	b.wait(`document.getElementById("away").hidden && ` + idle + ` && ` + cards + ` === 25`)
+	b.wait(`document.getElementById("away").hidden && ` + idle + ` && ` + cards + ` >= 25`)
 	b.wait(`document.getElementById("badge").dataset.state === "live"`)
 	b.is(`[...document.querySelectorAll("#list h3")].every(h => h.textContent.includes("Bleu"))`, true)
 	b.shot("3 back")

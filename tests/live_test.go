@@ -74,6 +74,26 @@ func TestManyTabs(t *testing.T) {
 	}
 }
 
+// between serves an API. before may answer a request in its place, and reports whether it did.
+func between(t *testing.T, api string, before func(http.ResponseWriter, *http.Request) bool) *httptest.Server {
+	t.Helper()
+	target, err := url.Parse(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !before(w, r) {
+			through.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(func() {
+		front.CloseClientConnections() // the page's stream
+		front.Close()
+	})
+	return front
+}
+
 // TestBrowseThroughRoll: a balancer answers 502 for a while, as during a rolling update of the
 // API. The page resumes from the revision that it has shown, so it misses no change.
 func TestBrowseThroughRoll(t *testing.T) {
@@ -81,21 +101,14 @@ func TestBrowseThroughRoll(t *testing.T) {
 	b := newTab(t, desktop)
 	defer b.quiet()
 	s, api := browsed(t)
-	target, err := url.Parse(api)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rolling atomic.Bool
-	through := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rolling.Load() {
+	front := between(t, api, func(w http.ResponseWriter, _ *http.Request) bool {
+		away := rolling.Load()
+		if away {
 			w.WriteHeader(http.StatusBadGateway)
-			return
 		}
-		through.ServeHTTP(w, r)
-	}))
-	defer front.Close()
-	defer front.CloseClientConnections() // the page's stream
+		return away
+	})
 	b.faulty = true
 	b.open(front.URL + "/")
 	b.wait(live + ` && ` + idle)

@@ -316,7 +316,7 @@ func TestOperationsWithoutDatabase(t *testing.T) {
 	}
 }
 
-// TestOperationsWithoutProcess: after its process has ended, a page shows the age of its data.
+// TestOperationsWithoutProcess: after its process has ended, a page shows since when its data is old.
 func TestOperationsWithoutProcess(t *testing.T) {
 	t.Parallel()
 	b := newTab(t, desktop)
@@ -325,7 +325,7 @@ func TestOperationsWithoutProcess(t *testing.T) {
 	b.open(p.adminOf(t, "worker starts") + "/")
 	b.wait(badge + ` === "ok"`)
 	p.stop(t)
-	b.wait(badge + ` === "failing" && document.getElementById("ready").innerText.includes("no answer; what is shown is")`)
+	b.wait(badge + ` === "failing" && document.getElementById("ready").innerText.includes("no answer since ")`)
 	b.accessible("no answer")
 }
 

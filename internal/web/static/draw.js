@@ -2,29 +2,29 @@
 
 export const $ = (id) => document.getElementById(id);
 
-/** Returns a function that makes an element from "name.class", optional attributes, and children. Texts are never markup. */
+/** Makes an element from "name.class", optional attributes, and children. Texts are never markup. */
 const maker = (namespace) => (kind, ...children) => {
-  const [name, ...classes] = kind.split(".");
-  const e = document.createElementNS(namespace, name);
-  e.classList.add(...classes);
-  const attributes = children[0]?.constructor === Object ? children.shift() : {};
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === true) e.setAttribute(key, "");
-    else if (value !== false && value != null) e.setAttribute(key, value);
-  }
-  e.append(...children.filter((c) => c != null));
-  return e;
+	const [name, ...classes] = kind.split(".");
+	const e = document.createElementNS(namespace, name);
+	e.classList.add(...classes);
+	const attributes = children[0]?.constructor === Object ? children.shift() : {};
+	for (const [key, value] of Object.entries(attributes)) {
+		if (value === true) e.setAttribute(key, "");
+		else if (value !== false && value != null) e.setAttribute(key, value);
+	}
+	e.append(...children.filter((c) => c != null));
+	return e;
 };
 
 export const el = maker(document.documentElement.namespaceURI);
 export const svg = maker("http://www.w3.org/2000/svg");
 
 export function ago(milliseconds) {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} days`;
+	const seconds = Math.max(0, Math.round(milliseconds / 1000));
+	if (seconds < 60) return `${seconds} s`;
+	if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+	if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+	return `${Math.floor(seconds / 86400)} days`;
 }
 
 export const took = (seconds) => (seconds < 1 ? `${Math.ceil(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
