@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"jpmovies/internal/database"
@@ -40,13 +41,8 @@ func (a *Auditor) supersede(ctx context.Context, t *report.Trace) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := a.db.Reader().QueryContext(ctx, "SELECT id, stamps FROM movie WHERE id IN "+database.Tuples(1, len(ids)), ids...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	records := make(map[int64]movie.Record)
-	for rows.Next() {
+	err := database.ForEach(ctx, a.db.Reader(), func(rows *sql.Rows) error {
 		var id int64
 		var stamps []byte
 		var r movie.Record
@@ -57,6 +53,10 @@ func (a *Auditor) supersede(ctx context.Context, t *report.Trace) error {
 			return fmt.Errorf("movie %d: %w", id, err)
 		}
 		records[id] = r
+		return nil
+	}, "SELECT id, stamps FROM movie WHERE id IN "+database.Tuples(1, len(ids)), ids...)
+	if err != nil {
+		return err
 	}
 	for _, i := range t.Applied {
 		for n := range i.Movies {
@@ -64,5 +64,5 @@ func (a *Auditor) supersede(ctx context.Context, t *report.Trace) error {
 			m.SupersededBy = report.SupersededBy(records[m.ID], t.Key, movie.At(i.ObjectTime))
 		}
 	}
-	return rows.Err()
+	return nil
 }

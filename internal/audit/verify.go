@@ -104,17 +104,12 @@ func (v *verification) movies(ctx context.Context, checked func(int64)) error {
 }
 
 func (v *verification) read(ctx context.Context, after int64) (some []visible, last int64, n int, err error) {
-	rows, err := v.tx.QueryContext(ctx, "SELECT id, title, year, hidden, fields, stamps FROM movie WHERE id > ? ORDER BY id LIMIT ?", after, verifyRows)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = database.ForEach(ctx, v.tx, func(rows *sql.Rows) error {
 		var r movie.Record
 		var hidden bool
 		var fields, stamps sql.RawBytes
 		if err := rows.Scan(&last, &r.Title, &r.Year, &hidden, &fields, &stamps); err != nil {
-			return nil, 0, 0, err
+			return err
 		}
 		n++
 		damaged := func(found, expected string) {
@@ -127,17 +122,18 @@ func (v *verification) read(ctx context.Context, after int64) (some []visible, l
 			damaged(fmt.Sprintf("hidden %t", hidden), fmt.Sprintf("%t, as the stamps say", !hidden))
 		}
 		if hidden {
-			continue
+			return nil
 		}
 		v.shown++
 		m, err := movie.ParseFields(fields)
 		if err != nil || m.Identity != r.Identity || !bytes.Equal(m.AppendFields(nil), fields) {
 			damaged(fmt.Sprintf("fields %.200q", fields), "those of title and year, as they are written")
-			continue
+			return nil
 		}
 		some = append(some, visible{last, m})
-	}
-	return some, last, n, rows.Err()
+		return nil
+	}, "SELECT id, title, year, hidden, fields, stamps FROM movie WHERE id > ? ORDER BY id LIMIT ?", after, verifyRows)
+	return some, last, n, err
 }
 
 // missing reports links that movies should have and have not.
@@ -171,20 +167,14 @@ func (v *verification) there(ctx context.Context, t catalogue.LinkTable, group [
 
 // readLinks reads the rows of a link table that meet a condition.
 func readLinks(ctx context.Context, q database.Querier, t catalogue.LinkTable, condition string, args ...any) (map[catalogue.Link]bool, error) {
-	rows, err := q.QueryContext(ctx, "SELECT name, movie_id FROM "+t.Name+" WHERE "+condition, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	links := make(map[catalogue.Link]bool)
-	for rows.Next() {
+	err := database.ForEach(ctx, q, func(rows *sql.Rows) error {
 		var l catalogue.Link
-		if err := rows.Scan(&l.Name, &l.MovieID); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&l.Name, &l.MovieID)
 		links[l] = true
-	}
-	return links, rows.Err()
+		return err
+	}, "SELECT name, movie_id FROM "+t.Name+" WHERE "+condition, args...)
+	return links, err
 }
 
 // surplus reports links that no movie should have. It reads a table only if the table has
@@ -240,26 +230,19 @@ func (v *verification) owned(ctx context.Context, t catalogue.LinkTable, links [
 		names[l.MovieID] = append(names[l.MovieID], l.Name)
 	}
 	query := "SELECT id, hidden, fields FROM movie WHERE id IN " + database.Tuples(1, len(ids)) //nolint:gosec // made of constants
-	rows, err := v.tx.QueryContext(ctx, query, ids...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err := database.ForEach(ctx, v.tx, func(rows *sql.Rows) error {
 		var id int64
 		var hidden bool
 		var fields sql.RawBytes
-		if err := rows.Scan(&id, &hidden, &fields); err != nil {
+		if err := rows.Scan(&id, &hidden, &fields); err != nil || hidden {
 			return err
-		}
-		if hidden {
-			continue
 		}
 		m, err := movie.ParseFields(fields)
 		own := t.Names(m)
 		names[id] = slices.DeleteFunc(names[id], func(name string) bool { return err != nil || slices.Contains(own, name) })
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	}, query, ids...)
+	if err != nil {
 		return err
 	}
 	for _, l := range links {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 	"jpmovies/internal/report"
 )
@@ -28,25 +29,18 @@ func (c *Catalogue) History(ctx context.Context, id, start int64, limit int) ([]
 	return nil, err
 }
 
-func (c *Catalogue) readHistory(ctx context.Context, id, start int64, limit int) ([]report.Event, error) {
+func (c *Catalogue) readHistory(ctx context.Context, id, start int64, limit int) (events []report.Event, err error) {
 	query, args := "SELECT revision, changed_at, changed FROM change_log"+c.db.Force("by_movie")+" WHERE movie_id = ?", []any{id}
 	if start > 0 {
 		query, args = query+" AND revision < ?", append(args, start)
 	}
-	rows, err := c.db.Reader().QueryContext(ctx, query+" ORDER BY revision DESC LIMIT ?", append(args, limit)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var events []report.Event
-	for rows.Next() {
+	err = database.ForEach(ctx, c.db.Reader(), func(rows *sql.Rows) error {
 		var e report.Event
 		var at int64
-		if err := rows.Scan(&e.Revision, &at, &e.Changed); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&e.Revision, &at, &e.Changed)
 		e.Time = fromMilli(at)
 		events = append(events, e)
-	}
-	return events, rows.Err()
+		return err
+	}, query+" ORDER BY revision DESC LIMIT ?", append(args, limit)...)
+	return events, err
 }

@@ -212,28 +212,21 @@ func (c *Catalogue) ingests(ctx context.Context, key string) ([]report.Ingest, e
 func (c *Catalogue) ingestsOf(ctx context.Context, key string, days []int64, most int) (found []report.Ingest, err error) {
 	query := "SELECT object_time, part, outcome FROM ingest" + c.db.Force("PRIMARY") +
 		" WHERE object_key = ? AND applied_day IN " + database.Tuples(1, len(days)) + " ORDER BY applied_day DESC, object_time DESC, part DESC LIMIT ?"
-	rows, err := c.db.Reader().QueryContext(ctx, query, slices.Concat([]any{key}, anys(days), []any{most})...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = database.ForEach(ctx, c.db.Reader(), func(rows *sql.Rows) error {
 		var modified, part, outcome string
 		if err := rows.Scan(&modified, &part, &outcome); err != nil {
-			return nil, err
+			return err
 		}
 		i, err := parseIngest(part, outcome)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		at, err := movie.ParseTime(modified)
-		if err != nil {
-			return nil, err
-		}
 		i.ObjectTime = at.Time()
 		found = append(found, i)
-	}
-	return found, rows.Err()
+		return err
+	}, query, slices.Concat([]any{key}, anys(days), []any{most})...)
+	return found, err
 }
 
 // loggedDays returns the last days before one of which the ingest log has entries, the

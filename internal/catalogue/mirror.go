@@ -121,22 +121,19 @@ func changedSince(ctx context.Context, tx *sql.Tx, mark *movie.Mark, alive func(
 }
 
 func readChanged(ctx context.Context, tx *sql.Tx, mark *movie.Mark, ids map[int64]bool) (n int, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT revision, movie_id, changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT ?", mark.Revision, streamRows)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	for ; rows.Next(); n++ {
+	err = database.ForEach(ctx, tx, func(rows *sql.Rows) error {
 		wanted := mark.Revision + 1
 		if err := rows.Scan(&mark.Revision, &mark.Movie, &mark.ChangedAt); err != nil {
-			return n, err
+			return err
 		}
 		if mark.Revision != wanted {
-			return n, movie.ErrPruned
+			return movie.ErrPruned
 		}
 		ids[mark.Movie] = true
-	}
-	return n, rows.Err()
+		n++
+		return nil
+	}, "SELECT revision, movie_id, changed_at FROM change_log WHERE revision > ? ORDER BY revision LIMIT ?", mark.Revision, streamRows)
+	return n, err
 }
 
 // stateGroup collects movies for one call of each.
@@ -149,17 +146,13 @@ type stateGroup struct {
 
 // read reads rows of movie and returns their number.
 func (g *stateGroup) read(ctx context.Context, tx *sql.Tx, query string, args ...any) (n int, err error) {
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	for ; rows.Next(); n++ {
+	err = database.ForEach(ctx, tx, func(rows *sql.Rows) error {
 		var s movie.State
 		var fields sql.RawBytes
 		if err := rows.Scan(&s.ID, &s.Title, &s.Year, &s.Hidden, &fields); err != nil {
-			return n, err
+			return err
 		}
+		n++
 		if !s.Hidden {
 			begin := len(g.text)
 			g.text = append(g.text, fields...)
@@ -167,12 +160,11 @@ func (g *stateGroup) read(ctx context.Context, tx *sql.Tx, query string, args ..
 		}
 		g.group, g.last = append(g.group, s), s.ID
 		if len(g.group) == groupRows || len(g.text) >= groupBytes {
-			if err := g.flush(); err != nil {
-				return n, err
-			}
+			return g.flush()
 		}
-	}
-	return n, rows.Err()
+		return nil
+	}, query, args...)
+	return n, err
 }
 
 func (g *stateGroup) flush() error {

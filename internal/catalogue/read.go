@@ -154,21 +154,14 @@ func rangeOf(f movie.Filter) (table, index, condition string, args []any) {
 }
 
 // queryIDs reads rows of one integer.
-func queryIDs(ctx context.Context, q database.Querier, query string, args []any) ([]int64, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
+func queryIDs(ctx context.Context, q database.Querier, query string, args []any) (ids []int64, err error) {
+	err = database.ForEach(ctx, q, func(rows *sql.Rows) error {
 		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&id)
 		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+		return err
+	}, query, args...)
+	return ids, err
 }
 
 func anys(ids []int64) []any {

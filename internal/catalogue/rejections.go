@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
 	"jpmovies/internal/report"
 )
@@ -32,22 +33,16 @@ func (c *Catalogue) RejectionsOf(ctx context.Context, key string) ([]report.Reje
 }
 
 func (c *Catalogue) queryRejections(ctx context.Context, query string, args ...any) ([]report.Rejection, error) {
-	rows, err := c.db.Reader().QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read rejections: %w", err)
-	}
-	defer rows.Close()
 	var found []report.Rejection
-	for rows.Next() {
+	err := database.ForEach(ctx, c.db.Reader(), func(rows *sql.Rows) error {
 		var r report.Rejection
 		var at int64
-		if err := rows.Scan(&r.ID, &r.Key, &r.ObjectETag, &r.Position, &r.Reason, &at); err != nil {
-			return nil, fmt.Errorf("read rejections: %w", err)
-		}
+		err := rows.Scan(&r.ID, &r.Key, &r.ObjectETag, &r.Position, &r.Reason, &at)
 		r.Time = fromMilli(at)
 		found = append(found, r)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, query, args...)
+	if err != nil {
 		return nil, fmt.Errorf("read rejections: %w", err)
 	}
 	return found, nil

@@ -145,26 +145,20 @@ func (c *Catalogue) pruneChanges(ctx context.Context, tx *sql.Tx, before time.Ti
 	if err != nil {
 		return 0, err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT ?", pruneRows)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	n, last := 0, int64(0)
-	for rows.Next() {
+	n, last, ended := 0, int64(0), false
+	err = database.ForEach(ctx, tx, func(rows *sql.Rows) error {
 		var revision, changedAt int64
 		if err := rows.Scan(&revision, &changedAt); err != nil {
-			return 0, err
+			return err
 		}
-		if changedAt >= before.UnixMilli() && changedAt < c.wrongFrom() {
-			break
+		if ended = ended || changedAt >= before.UnixMilli() && changedAt < c.wrongFrom(); !ended {
+			n, last = n+1, revision
 		}
-		n, last = n+1, revision
-	}
-	if err := rows.Err(); err != nil || n == 0 {
+		return nil
+	}, "SELECT revision, changed_at FROM change_log ORDER BY revision LIMIT ?", pruneRows)
+	if err != nil || n == 0 {
 		return 0, err
 	}
-	_ = rows.Close() // its connection is needed
 	_, err = tx.ExecContext(ctx, "DELETE FROM change_log WHERE revision <= ?", last)
 	return n, err
 }
@@ -181,20 +175,13 @@ func (c *Catalogue) pruneIngests(ctx context.Context, tx *sql.Tx, before int64) 
 	return n, err
 }
 
-func selectPairs(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]any, error) {
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var pairs []any
-	for rows.Next() {
+func selectPairs(ctx context.Context, tx *sql.Tx, query string, args ...any) (pairs []any, err error) {
+	err = database.ForEach(ctx, tx, func(rows *sql.Rows) error {
 		var number int64
 		var text string
-		if err := rows.Scan(&number, &text); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&number, &text)
 		pairs = append(pairs, number, text)
-	}
-	return pairs, rows.Err()
+		return err
+	}, query, args...)
+	return pairs, err
 }

@@ -47,18 +47,12 @@ func (c *Catalogue) Status(ctx context.Context) (report.Status, error) {
 	if err != nil {
 		return report.Status{}, fmt.Errorf("read status: %w", err)
 	}
-	rows, err := c.db.Reader().QueryContext(ctx,
-		"SELECT shard, last_pass, last_commit, objects_waiting, oldest_waiting FROM worker_status ORDER BY shard")
-	if err != nil {
-		return report.Status{}, fmt.Errorf("read status: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = database.ForEach(ctx, c.db.Reader(), func(rows *sql.Rows) error {
 		var w report.Worker
 		var pass, commit int64
 		var oldest sql.NullInt64
 		if err := rows.Scan(&w.Shard, &pass, &commit, &w.ObjectsWaiting, &oldest); err != nil {
-			return report.Status{}, fmt.Errorf("read status: %w", err)
+			return err
 		}
 		w.LastPass, w.LastCommit = c.past(pass), c.past(commit)
 		if oldest.Valid {
@@ -66,8 +60,9 @@ func (c *Catalogue) Status(ctx context.Context) (report.Status, error) {
 			w.OldestWaiting = &at
 		}
 		s.Workers = append(s.Workers, w)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	}, "SELECT shard, last_pass, last_commit, objects_waiting, oldest_waiting FROM worker_status ORDER BY shard")
+	if err != nil {
 		return report.Status{}, fmt.Errorf("read status: %w", err)
 	}
 	return s, nil

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -104,12 +103,7 @@ func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Ide
 	//nolint:gosec // made of constants
 	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + c.db.Force("identity") +
 		" WHERE " + c.db.In("title", "year", len(group)) + c.db.ForUpdate()
-	rows, err := tx.QueryContext(ctx, query, identityArgs(group)...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return database.ForEach(ctx, tx, func(rows *sql.Rows) error {
 		r, n, err := scanRow(rows)
 		if err != nil {
 			return err
@@ -118,8 +112,8 @@ func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Ide
 		if *size += n; *size > maxLocked && len(known) > 1 {
 			return &database.RefusedError{Reason: errLocked, Setting: true}
 		}
-	}
-	return rows.Err()
+		return nil
+	}, query, identityArgs(group)...)
 }
 
 func identityArgs(group []movie.Identity) []any {
@@ -197,30 +191,13 @@ func (c *Catalogue) learnIDs(ctx context.Context, tx *sql.Tx, identities []movie
 }
 
 func (c *Catalogue) readIDs(ctx context.Context, tx *sql.Tx, group []movie.Identity, ids map[movie.Identity]int64) error {
-	query := "SELECT id, title, year FROM movie" + c.db.Force("identity") +
-		" WHERE " + c.db.In("title", "year", len(group))
-	some, err := queryIdentities(ctx, tx, query, identityArgs(group)...)
-	maps.Copy(ids, some)
-	return err
-}
-
-// queryIdentities reads rows of id, title and year.
-func queryIdentities(ctx context.Context, q database.Querier, query string, args ...any) (map[movie.Identity]int64, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	ids := make(map[movie.Identity]int64)
-	for rows.Next() {
+	return database.ForEach(ctx, tx, func(rows *sql.Rows) error {
 		var id int64
 		var i movie.Identity
-		if err := rows.Scan(&id, &i.Title, &i.Year); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&id, &i.Title, &i.Year)
 		ids[i] = id
-	}
-	return ids, rows.Err()
+		return err
+	}, "SELECT id, title, year FROM movie"+c.db.Force("identity")+" WHERE "+c.db.In("title", "year", len(group)), identityArgs(group)...)
 }
 
 // writeLinks deletes and inserts the link rows that differ, in the order of their keys.

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -46,20 +47,13 @@ func (db *DB) serverDurability(ctx context.Context) (unsafe []string, err error)
 	if logged && sync != 1 {
 		unsafe = append(unsafe, fmt.Sprintf("sync_binlog is %d: set it to 1, or replicas and a recovered primary may differ", sync))
 	}
-	var table, engine string
-	rows, err := db.write.QueryContext(ctx, "SELECT table_name, engine FROM information_schema.tables"+
-		" WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&table, &engine); err != nil {
-			return nil, err
-		}
+	err = ForEach(ctx, db.write, func(rows *sql.Rows) error {
+		var table, engine string
+		err := rows.Scan(&table, &engine)
 		unsafe = append(unsafe, fmt.Sprintf("table %s has the engine %s, without transactions: ALTER TABLE %[1]s ENGINE = InnoDB", table, engine))
-	}
-	return unsafe, rows.Err()
+		return err
+	}, "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'")
+	return unsafe, err
 }
 
 // durability exports the result of Durability as a metric.
