@@ -180,8 +180,7 @@ func (c *Client) replace(ctx context.Context, to Copy) (int64, error) {
 
 // unwrap returns the error of a copy as it was.
 func unwrap(err error) error {
-	var final *finalError
-	if errors.As(err, &final) {
+	if final, ok := errors.AsType[*finalError](err); ok {
 		return final.error
 	}
 	return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"runtime/metrics"
 	"time"
@@ -12,9 +11,9 @@ import (
 	"jpmovies/internal/web"
 )
 
-// adminRoutes adds the operators' page and its data to the admin routes of a process.
-func adminRoutes(operations *api.Operations, routes map[string]http.Handler) map[string]http.Handler {
-	maps.Copy(routes, operations.Routes())
+// adminRoutes returns the operators' page and its data.
+func adminRoutes(operations *api.Operations) map[string]http.Handler {
+	routes := operations.Routes()
 	routes["GET /{$}"] = web.Admin()
 	routes["GET "+web.Path] = web.Files()
 	return routes

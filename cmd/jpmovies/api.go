@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -91,7 +90,7 @@ func runAPI(ctx context.Context) error {
 	checks := append([]server.Check{{Name: "database", Run: ready.run}}, indexChecks(c.Serving, handler)...)
 	operations := &api.Operations{Records: catalogue.New(db), Tracer: audit.New(db), Logger: logger}
 	sections := map[string]server.Section{"process": processSection("API"), "catalogue": operations.Catalogue, "api": handler.Overview}
-	admin := server.Admin(metrics, checks, sections, adminRoutes(operations, map[string]http.Handler{}))
+	admin := server.Admin(metrics, checks, sections, adminRoutes(operations))
 	return runWithAdmin(ctx, "API", c.Process, logger, admin, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { ready.draining.Store(true) })()
 		logger.Info("serving", "url", moviesURL(listener))

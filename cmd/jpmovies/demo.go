@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +85,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 	w := worker.New(worker.Options{
 		Store: store, Catalogue: records, Status: records, Housekeeping: records, Durability: db.Durability, ServerTime: db.ServerTime, Concurrency: 8, Batch: 500, Prepare: db.CheckSchema,
 		IdleMin: demoPause, IdleMax: demoPause, ShutdownTimeout: c.ShutdownTimeout,
-		KeepRejections: days(30), KeepChanges: days(30), Logger: quietPasses(logger), Metrics: metrics,
+		KeepRejections: days(30), KeepChanges: days(30), Logger: logger, IdleLevel: slog.LevelDebug, Metrics: metrics,
 	})
 	if err := seed(ctx, records, w, inbox); err != nil {
 		return err
@@ -99,8 +98,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return waiting(ctx, store, "", key)
 	}}
 	sections := map[string]server.Section{"process": processSection("demo"), "catalogue": operations.Catalogue, "api": handler.Overview, "worker": w.Overview}
-	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, handler)...), sections,
-		adminRoutes(operations, map[string]http.Handler{"GET /passes": w.Passes()}))
+	admin := server.Admin(metrics, append(workerChecks(db, w), indexChecks(c.Serving, handler)...), sections, adminRoutes(operations))
 	serving := serverOptions(c.Process, c.Serving, logger, metrics)
 	serving.LameDuck = 0 // there is no balancer; Ctrl-C ends it at once
 	return runWithAdmin(ctx, "demo", c.Process, logger, admin, func(ctx context.Context) error {
@@ -145,24 +143,4 @@ func greet(out io.Writer, url, inbox string) error {
 
 `, strings.TrimSuffix(url, "movies"), url, folder, url, folder)
 	return err
-}
-
-// quietPasses drops the log lines of passes that found nothing: the demo makes four a
-// second.
-func quietPasses(logger *slog.Logger) *slog.Logger {
-	return slog.New(skipIdle{logger.Handler()})
-}
-
-type skipIdle struct{ slog.Handler }
-
-func (h skipIdle) Handle(ctx context.Context, r slog.Record) error {
-	idle := false
-	r.Attrs(func(a slog.Attr) bool {
-		idle = a.Key == "objects" && a.Value.Kind() == slog.KindInt64 && a.Value.Int64() == 0
-		return !idle
-	})
-	if idle && r.Level == slog.LevelInfo {
-		return nil
-	}
-	return h.Handler.Handle(ctx, r)
 }

@@ -54,8 +54,8 @@ type dryCount struct {
 }
 
 func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Object, out io.Writer) error {
-	c.objects++
 	if o.Settling {
+		c.objects++
 		_, err := fmt.Fprintf(out, "%q: left alone, it may still be written\n", o.Key)
 		return err
 	}
@@ -63,6 +63,7 @@ func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Obje
 	if errors.Is(err, bucket.ErrNotFound) {
 		return nil
 	}
+	c.objects++
 	if err != nil {
 		_, err := fmt.Fprintf(out, "%q: left alone, it cannot be read: %v\n", o.Key, err)
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +46,7 @@ func export(command *cobra.Command, movies *catalogue.Catalogue, f movie.Filter,
 	if err != nil {
 		return err
 	}
-	bar := newProgress(os.Stderr)
+	bar := newProgress()
 	bar.count("movies", status.Movies)
 	revision, written := int64(0), int64(0)
 	err = movies.Export(command.Context(), f, func(r int64) error { revision = r; return nil }, func(rows []movie.Row) error {

@@ -43,7 +43,7 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 	if err != nil {
 		return err
 	}
-	bar := newProgress(os.Stderr)
+	bar := newProgress()
 	bar.count("bytes", total)
 	store.progress = bar.set
 	l := load{
@@ -56,8 +56,8 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%d updates from %d files, %d movies changed, %d updates rejected, in %s (%.0f updates/s)\n",
-		done.updates.Load(), len(names), done.changes.Load(), done.rejections.Load(), done.took, float64(done.updates.Load())/done.took.Seconds())
-	if err == nil && done.rejections.Load() > 0 {
+		done.Updates, len(names), done.Changes, done.Rejections, done.took, float64(done.Updates)/done.took.Seconds())
+	if err == nil && done.Rejections > 0 {
 		return errors.New("some updates were rejected; jpmovies rejections list says why")
 	}
 	return err

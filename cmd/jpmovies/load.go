@@ -6,14 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/catalogue"
 	"jpmovies/internal/config"
-	"jpmovies/internal/movie"
-	"jpmovies/internal/telemetry"
 	"jpmovies/internal/worker"
 )
 
@@ -34,28 +31,16 @@ type load struct {
 // loadBatch is the number of updates in a transaction, the default of a worker.
 const loadBatch = 500
 
-// loaded counts what a load has committed.
+// loaded is the work that a load has committed.
 type loaded struct {
-	worker.Catalogue
-	updates, changes, rejections atomic.Int64
-	took                         time.Duration
-}
-
-// Apply implements worker.Catalogue.
-func (l *loaded) Apply(ctx context.Context, b movie.Batch) (int, error) {
-	changes, err := l.Catalogue.Apply(ctx, b)
-	if err == nil {
-		l.updates.Add(int64(len(b.Updates)))
-		l.changes.Add(int64(changes))
-		l.rejections.Add(int64(len(b.Rejections)))
-	}
-	return changes, err
+	worker.Progress
+	took time.Duration
 }
 
 // run applies everything in the store. After an error, too, it returns what it has
 // committed.
-func (l load) run(ctx context.Context) (*loaded, error) {
-	done := &loaded{}
+func (l load) run(ctx context.Context) (done loaded, err error) {
+	defer l.bar.stop()
 	var log io.Writer = os.Stderr
 	if l.bar != nil {
 		log = l.bar
@@ -73,11 +58,10 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	if err != nil {
 		return done, err
 	}
-	done.Catalogue = catalogue.New(db)
 	limitMemory(l.reads, loadBatch)
 	w := worker.New(worker.Options{
-		Store: store, Catalogue: done, Concurrency: l.reads.most, Batch: loadBatch, Prepare: db.CheckSchema,
-		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second, Metrics: telemetry.Metrics(version()),
+		Store: store, Catalogue: catalogue.New(db), Concurrency: l.reads.most, Batch: loadBatch, Prepare: db.CheckSchema,
+		IdleMin: time.Second, IdleMax: time.Second, ShutdownTimeout: 20 * time.Second,
 		Logger: logger, PassLevel: slog.LevelDebug, // its line would say that objects were removed
 	})
 	ctx, cancel := interruptible(ctx, l.name, logger)
@@ -87,8 +71,7 @@ func (l load) run(ctx context.Context) (*loaded, error) {
 	}
 	start := time.Now()
 	err = w.Once(ctx)
-	l.bar.stop()
-	done.took = time.Since(start).Round(time.Millisecond)
+	done = loaded{w.Progress(), time.Since(start).Round(time.Millisecond)}
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("stopped before the end; run it again for the rest")
 	}

@@ -17,12 +17,13 @@ type progressBar struct {
 	bar       *mpb.Bar
 }
 
-// newProgress returns nil when out is not a terminal.
-func newProgress(out *os.File) *progressBar {
+// newProgress returns nil when the standard error is not a terminal. The log lines that are
+// written to the bar appear with it, at the latest when it stops.
+func newProgress() *progressBar {
 	if !onTerminal() {
 		return nil
 	}
-	return &progressBar{container: mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(200*time.Millisecond))}
+	return &progressBar{container: mpb.New(mpb.WithOutput(os.Stderr), mpb.WithRefreshRate(200*time.Millisecond))}
 }
 
 // Write prints log lines above the bar.

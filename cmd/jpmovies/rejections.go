@@ -145,16 +145,7 @@ func showJSON(out io.Writer, r report.Rejection) error {
 		Base64    []byte  `json:"bytes_base64,omitempty"`
 		Truncated bool    `json:"truncated"`
 	}{Rejection: r, Truncated: r.Truncated}
-	text := string(r.Bytes)
-	for i := 1; r.Truncated && i < utf8.UTFMax && i <= len(text); i++ {
-		if last := text[len(text)-i:]; utf8.RuneStart(last[0]) {
-			if !utf8.FullRuneInString(last) { // the cut is inside a character
-				text = text[:len(text)-i]
-			}
-			break
-		}
-	}
-	if utf8.ValidString(text) {
+	if text := string(r.Bytes); utf8.ValidString(text) {
 		shown.Bytes = &text
 	} else {
 		shown.Base64 = r.Bytes

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,7 +75,7 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 	var versions *s3bucket.Versions
 	reads := concurrencyOf(0, false, loadBatch)
 	l := load{
-		name: "replay", database: c.Database, log: c.Log, bar: newProgress(os.Stderr), reads: reads, follow: true,
+		name: "replay", database: c.Database, log: c.Log, bar: newProgress(), reads: reads, follow: true,
 		open: func(ctx context.Context, logger *slog.Logger) (bucket.Store, error) {
 			store, err := s3bucket.Open(ctx, s3bucket.Options{
 				Name: c.BucketName, Prefix: c.BucketPrefix, PathStyle: c.BucketPathStyle,
@@ -97,6 +96,6 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 		err = errors.Join(err, fmt.Errorf("versions that wait for an older one of the same second, and were not applied: %d, such as %s", n, example))
 	}
 	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",
-		done.updates.Load(), done.changes.Load(), done.rejections.Load(), versions.Gone(), done.took)
+		done.Updates, done.Changes, done.Rejections, versions.Gone(), done.took)
 	return errors.Join(err, printed)
 }

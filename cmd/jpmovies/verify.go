@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +54,7 @@ func (v *verifier) run(command *cobra.Command, db *database.DB, repair bool) err
 		return err
 	}
 	auditor := audit.New(db)
-	bar := newProgress(os.Stderr)
+	bar := newProgress()
 	bar.count("movies", status.Movies)
 	revision, movies, err := auditor.Verify(ctx, v.difference, bar.set)
 	bar.stop()

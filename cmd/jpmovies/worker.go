@@ -80,7 +80,8 @@ func runWorker(ctx context.Context, once bool) error {
 		return err
 	}
 	var out io.Writer = os.Stderr
-	bar := newProgress(os.Stderr)
+	bar := newProgress()
+	defer bar.stop()
 	if bar != nil {
 		out = bar
 	}
@@ -117,7 +118,6 @@ func runWorker(ctx context.Context, once bool) error {
 		KeepRejections: days(c.RejectionDays), KeepChanges: days(c.ChangeDays), Logger: logger, Metrics: metrics, Tracing: tracing,
 	})
 	bar.follow(w.Progress)
-	defer bar.stop()
 	if once {
 		ctx, cancel := interruptible(ctx, "worker", logger)
 		defer cancel()
@@ -127,7 +127,7 @@ func runWorker(ctx context.Context, once bool) error {
 		return waiting(ctx, store, c.BucketPrefix, key)
 	}}
 	sections := map[string]server.Section{"process": processSection("worker"), "catalogue": operations.Catalogue, "worker": w.Overview}
-	admin := server.Admin(metrics, workerChecks(db, w), sections, adminRoutes(operations, map[string]http.Handler{"GET /passes": w.Passes()}))
+	admin := server.Admin(metrics, workerChecks(db, w), sections, adminRoutes(operations))
 	return runWithAdmin(ctx, "worker", c.Process, logger, admin, w.Run)
 }
 

@@ -12,18 +12,20 @@ import (
 
 // Report stores the report of a worker. A zero LastCommit keeps the stored one.
 func (c *Catalogue) Report(ctx context.Context, s report.Worker) error {
-	insertion := database.Insertion{Head: "INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)", Columns: 5, Tail: c.db.OnDuplicate("shard", "last_pass", "objects_waiting", "oldest_waiting")}
+	columns := []string{"last_pass", "objects_waiting", "oldest_waiting"}
+	if !s.LastCommit.IsZero() {
+		columns = append(columns, "last_commit")
+	}
+	insertion := database.Insertion{
+		Head:    "INSERT INTO worker_status (shard, last_pass, last_commit, objects_waiting, oldest_waiting)",
+		Columns: 5, Tail: c.db.OnDuplicate("shard", columns...),
+	}
 	var oldest any // NULL: none waits
 	if s.OldestWaiting != nil {
 		oldest = s.OldestWaiting.UnixMilli()
 	}
 	err := c.db.Transact(ctx, func(tx *sql.Tx, _ int) error {
-		err := database.Insert(ctx, tx, insertion, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
-		if err != nil || s.LastCommit.IsZero() {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE worker_status SET last_commit = ? WHERE shard = ?", milli(s.LastCommit), s.Shard)
-		return err
+		return database.Insert(ctx, tx, insertion, []any{s.Shard, milli(s.LastPass), milli(s.LastCommit), s.ObjectsWaiting, oldest})
 	})
 	if err != nil {
 		return fmt.Errorf("report status: %w", err)

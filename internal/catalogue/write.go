@@ -35,7 +35,7 @@ func (c *Catalogue) Apply(ctx context.Context, batch movie.Batch) (changes int, 
 		return err
 	})
 	// The engine knows no movie, so it has an error of its own.
-	if refused := (*database.RefusedError)(nil); errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*database.RefusedError](err); ok {
 		err = (*movie.RefusedError)(refused)
 	}
 	return changes, err

@@ -24,12 +24,8 @@ func (d *Database) check(wrong report) {
 		wrong("MOVIES_DB_USER", "is not set; expected the server's user, or MOVIES_DB_FILE for a SQLite file")
 	}
 	d.checkPassword(wrong)
-	if d.DBPort < 1 || d.DBPort > 65535 {
-		wrong("MOVIES_DB_PORT", "is %d, expected a port from 1 to 65535", d.DBPort)
-	}
-	if d.DBConnections < 1 || d.DBConnections > 10_000 {
-		wrong("MOVIES_DB_CONNECTIONS", "is %d, expected 1 to 10000", d.DBConnections)
-	}
+	checkNumber(wrong, "MOVIES_DB_PORT", d.DBPort, 65535)
+	checkNumber(wrong, "MOVIES_DB_CONNECTIONS", d.DBConnections, 10_000)
 	switch d.DBTLS {
 	case "off", "on", "skip-verify":
 	default:
@@ -74,9 +70,7 @@ func (b *Bucket) check(wrong report) {
 			wrong("MOVIES_BUCKET_PREFIX", "is %q, expected no name that begins with a dot; such files of a folder are never read", b.BucketPrefix)
 		}
 	}
-	if b.BucketItemsLimit < 1 || b.BucketItemsLimit > 1000 {
-		wrong("MOVIES_BUCKET_ITEMS_LIMIT", "is %d, expected 1 to 1000", b.BucketItemsLimit)
-	}
+	checkNumber(wrong, "MOVIES_BUCKET_ITEMS_LIMIT", b.BucketItemsLimit, 1000)
 }
 
 // checkBucketName reports a name that is not just a bucket's.
@@ -138,19 +132,9 @@ func (l *Log) check(wrong report) {
 }
 
 func (w *WorkerOnly) check(wrong report) {
-	for _, n := range []struct {
-		variable string
-		value    int
-		most     int
-	}{
-		{"MOVIES_WORKER_BATCH", w.Batch, 10_000},
-		{"MOVIES_REJECTION_DAYS", w.RejectionDays, 36_500},
-		{"MOVIES_CHANGE_DAYS", w.ChangeDays, 36_500},
-	} {
-		if n.value < 1 || n.value > n.most {
-			wrong(n.variable, "is %d, expected 1 to %d", n.value, n.most)
-		}
-	}
+	checkNumber(wrong, "MOVIES_WORKER_BATCH", w.Batch, 10_000)
+	checkNumber(wrong, "MOVIES_REJECTION_DAYS", w.RejectionDays, 36_500)
+	checkNumber(wrong, "MOVIES_CHANGE_DAYS", w.ChangeDays, 36_500)
 	checkDuration(wrong, "MOVIES_WORKER_IDLE_MAX", w.IdleMax, 24*time.Hour)
 }
 
@@ -214,12 +198,8 @@ func (s *Serving) check(wrong report) {
 	if s.Index != "on" && s.Index != "off" {
 		wrong("MOVIES_API_INDEX", "is %q, expected on or off", s.Index)
 	}
-	if s.CacheMB < 1 || s.CacheMB > 1<<20 {
-		wrong("MOVIES_API_CACHE_MB", "is %d, expected 1 to %d", s.CacheMB, 1<<20)
-	}
-	if s.Exports < 1 || s.Exports > maxExports {
-		wrong("MOVIES_API_EXPORTS", "is %d, expected 1 to %d", s.Exports, maxExports)
-	}
+	checkNumber(wrong, "MOVIES_API_CACHE_MB", s.CacheMB, 1<<20)
+	checkNumber(wrong, "MOVIES_API_EXPORTS", s.Exports, maxExports)
 	if s.IdleTimeout < time.Second || s.IdleTimeout > 24*time.Hour {
 		wrong("MOVIES_API_IDLE_TIMEOUT", "is %s, expected 1s to 24h", s.IdleTimeout)
 	}
@@ -246,6 +226,12 @@ func checkAddr(wrong report, variable, addr string) {
 	_, err2 := strconv.ParseUint(port, 10, 16)
 	if err1 != nil || err2 != nil {
 		wrong(variable, "is %q, expected host:port", addr)
+	}
+}
+
+func checkNumber(wrong report, variable string, given, most int) {
+	if given < 1 || given > most {
+		wrong(variable, "is %d, expected 1 to %d", given, most)
 	}
 }
 

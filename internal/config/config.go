@@ -247,8 +247,7 @@ func Parse(config any) error {
 		problems = append(problems, variable+": "+fmt.Sprintf(wrong, args...))
 	}
 	parsed := env.Parse(config)
-	var all env.AggregateError
-	if errors.As(parsed, &all) {
+	if all, ok := errors.AsType[env.AggregateError](parsed); ok {
 		for _, err := range all.Errors {
 			var field env.ParseError
 			if !errors.As(err, &field) {

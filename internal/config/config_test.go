@@ -123,7 +123,7 @@ func write(t *testing.T, name, content string) (path string) {
 // each.
 var everyWrong = map[string]struct{ value, said string }{
 	"MOVIES_DB_PASS_FILE":       {"/nowhere/password", "cannot be read: open /nowhere/password: no such file"},
-	"MOVIES_DB_PORT":            {"65536", "is 65536, expected a port from 1 to 65535"},
+	"MOVIES_DB_PORT":            {"65536", "is 65536, expected 1 to 65535"},
 	"MOVIES_DB_TLS":             {"yes", `is "yes", expected off, on, skip-verify or the path of a CA file`},
 	"MOVIES_BUCKET_DIR":         {"/nowhere/inbox", `is "/nowhere/inbox", expected a folder that exists`},
 	"MOVIES_BUCKET_PATH_STYLE":  {"yes", `is "yes", expected true or false`},
@@ -194,7 +194,7 @@ func TestWrong(t *testing.T) {
 		{"bucket folder is a file", map[string]string{"MOVIES_BUCKET_NAME": "", "MOVIES_BUCKET_DIR": password}, map[string]string{
 			"MOVIES_BUCKET_DIR": "expected a folder that exists",
 		}},
-		{"port 0", map[string]string{"MOVIES_DB_PORT": "0"}, map[string]string{"MOVIES_DB_PORT": "is 0, expected a port"}},
+		{"port 0", map[string]string{"MOVIES_DB_PORT": "0"}, map[string]string{"MOVIES_DB_PORT": "is 0, expected 1 to 65535"}},
 		{"port past int64", map[string]string{"MOVIES_DB_PORT": "99999999999999999999"}, map[string]string{"MOVIES_DB_PORT": "expected a whole number"}},
 		{"bucket's URL", map[string]string{"MOVIES_BUCKET_NAME": "s3://x/y"}, map[string]string{
 			"MOVIES_BUCKET_NAME": `is "s3://x/y", expected the name alone: x, and MOVIES_BUCKET_PREFIX=y`,

@@ -62,7 +62,7 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 			return struct{}{}, backoff.Permanent(ErrOldSchema)
 		}
 		results, err := provider.Up(ctx)
-		if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 			results = partial.Applied
 		}
 		for _, r := range results {

@@ -50,8 +50,7 @@ func (db *DB) Transact(ctx context.Context, work func(tx *sql.Tx, attempt int) e
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			db.logger.Debug("transaction will be retried", "error", err, "wait", wait)
 		}))
-	var permanent *backoff.PermanentError
-	if errors.As(err, &permanent) {
+	if permanent, ok := errors.AsType[*backoff.PermanentError](err); ok {
 		err = permanent.Unwrap()
 	}
 	return err

@@ -50,7 +50,7 @@ type textReader struct {
 	text     io.Reader
 	inflated int64
 	raw      []byte // the first MaxKept bytes of a compressed object
-	gzip     gzipMembers
+	gzip     gzip.Reader
 	zstd     *zstd.Decoder
 }
 
@@ -79,8 +79,8 @@ func (t *textReader) open() error {
 	head, _ := t.buffered.Peek(MaxKept)
 	t.raw = append(t.raw, head...)
 	if t.format == formatGzip {
-		t.gzip.buffered, t.text = t.buffered, &t.gzip
-		return t.gzip.next()
+		t.text = &t.gzip
+		return t.gzip.Reset(t.buffered)
 	}
 	if t.zstd == nil {
 		var err error
@@ -123,31 +123,4 @@ func (t *textReader) reason(err error) string {
 		return fmt.Sprintf("object: found truncated %s, expected all of it", t.format)
 	}
 	return fmt.Sprintf("object: found corrupt %s (%s), expected sound data", t.format, clip(err.Error()))
-}
-
-// gzipMembers reads one gzip member after the other (RFC 1952, section 2.2). The library's
-// multistream mode takes a truncated header for the end.
-type gzipMembers struct {
-	gzip.Reader
-	buffered *bufio.Reader
-}
-
-func (m *gzipMembers) Read(p []byte) (int, error) {
-	n, err := m.Reader.Read(p)
-	if err != io.EOF { //nolint:errorlint // a wrapped EOF is not the end
-		return n, err
-	}
-	if _, err := m.buffered.Peek(1); err != nil {
-		return n, io.EOF
-	}
-	return n, m.next()
-}
-
-func (m *gzipMembers) next() error {
-	err := m.Reset(m.buffered)
-	m.Multistream(false)
-	if err == io.EOF { //nolint:errorlint // a wrapped EOF is not the end
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

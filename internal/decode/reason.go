@@ -32,8 +32,7 @@ func inField(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var f invalidError
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[invalidError](err); ok {
 		return invalidError(field + ": " + string(f))
 	}
 	return err

@@ -53,15 +53,6 @@ func Merge(earlier, later Record) Record {
 	// outlives earlier's tombstone.
 	survives := func(s Stamp) bool { return s.Compare(later.Deleted) > 0 }
 	arrives := func(s Stamp) bool { return s.Compare(earlier.Deleted) >= 0 }
-	newest := func(a, b Stamp) Stamp {
-		if !survives(a) {
-			a = Stamp{}
-		}
-		if !arrives(b) || b.Compare(a) < 0 {
-			return a
-		}
-		return b
-	}
 	names := func(a, b Names) Names {
 		if !survives(a.Stamp) {
 			a = Names{}
@@ -75,7 +66,7 @@ func Merge(earlier, later Record) Record {
 		Identity: earlier.Identity,
 		Cast:     names(earlier.Cast, later.Cast),
 		Genres:   names(earlier.Genres, later.Genres),
-		Updated:  newest(earlier.Updated, later.Updated),
+		Updated:  names(Names{Stamp: earlier.Updated}, Names{Stamp: later.Updated}).Stamp,
 		Deleted:  earlier.Deleted,
 	}
 	if later.Deleted.Compare(merged.Deleted) > 0 {

@@ -147,6 +147,8 @@ const maxRejectionLines = 10
 func (p *pass) committed(ctx context.Context, b movie.Batch, changes int) {
 	p.worker.lastCommit.Store(time.Now().UnixNano())
 	p.worker.progress.updates.Add(int64(len(b.Updates)))
+	p.worker.progress.changes.Add(int64(changes))
+	p.worker.progress.rejections.Add(int64(len(b.Rejections)))
 	p.worker.metrics.committed(b, changes)
 	p.count(func(c *counts) {
 		c.Updates += len(b.Updates)

@@ -2,8 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -55,17 +53,6 @@ func (h *history) list() []pastPass {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]pastPass{}, h.passes...) // [] and not null when empty
-}
-
-// Passes serves the last passes as JSON, the oldest first, for the admin port:
-//
-//	{"passes": [{"time": ..., "took_seconds": ..., "objects": ..., ...}]}
-func (w *Worker) Passes() http.Handler {
-	return http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
-		out.Header().Set("Content-Type", "application/json")
-		out.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(out).Encode(map[string]any{"passes": w.history.list()}) // fails only if the client went away
-	})
 }
 
 // Overview returns the worker's section of /overview: its work since the start, and its last

@@ -233,5 +233,9 @@ func (p *pass) log(idle time.Duration) {
 	if idle > 0 {
 		attrs = append(attrs, slog.String("sleep", idle.String()))
 	}
-	p.worker.logger.LogAttrs(p.hard, p.worker.options.PassLevel, fmt.Sprintf("pass: %d updates from %d objects", c.Updates, c.Removed), attrs...)
+	level := p.worker.options.PassLevel
+	if c.Listed == 0 {
+		level = min(level, p.worker.options.IdleLevel)
+	}
+	p.worker.logger.LogAttrs(p.hard, level, fmt.Sprintf("pass: %d updates from %d objects", c.Updates, c.Removed), attrs...)
 }

@@ -70,19 +70,23 @@ func (w *Worker) Ready(context.Context) error {
 }
 
 // progress counts the work done since the start.
-type progress struct{ objects, updates atomic.Int64 }
+type progress struct{ objects, updates, changes, rejections atomic.Int64 }
 
 // Progress is the work done so far.
 type Progress struct {
-	// Objects were read, and Updates committed, since the start.
-	Objects, Updates int64
+	// Objects were read since the start, Updates committed, Changes made by them, and
+	// Rejections stored.
+	Objects, Updates, Changes, Rejections int64
 	// Waiting is how many objects that the current pass has listed are still in the bucket.
 	Waiting int
 }
 
 // Progress returns the work done so far. It may be called at any time.
 func (w *Worker) Progress() Progress {
-	now := Progress{Objects: w.progress.objects.Load(), Updates: w.progress.updates.Load()}
+	now := Progress{
+		Objects: w.progress.objects.Load(), Updates: w.progress.updates.Load(),
+		Changes: w.progress.changes.Load(), Rejections: w.progress.rejections.Load(),
+	}
 	if p := w.current.Load(); p != nil {
 		p.count(func(c *counts) { now.Waiting = c.waiting() })
 	}

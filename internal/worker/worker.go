@@ -80,7 +80,7 @@ type Options struct {
 	// KeepRejections and KeepChanges are the ages at which those rows are deleted.
 	KeepRejections, KeepChanges time.Duration
 	Logger                      *slog.Logger
-	PassLevel                   slog.Level // of the line of each pass
+	PassLevel, IdleLevel        slog.Level // of the line of each pass; of one without objects, if that is lower
 	Metrics                     prometheus.Registerer
 	// Tracing receives a span of each object and of each commit; nil for none.
 	Tracing trace.TracerProvider

@@ -39,8 +39,7 @@ func classifyDelete(err error) error {
 
 // errorCode returns the S3 error code of a response, or "".
 func errorCode(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
@@ -48,8 +47,7 @@ func errorCode(err error) string {
 
 // status returns the HTTP status of the response that err is about, or 0.
 func status(err error) int {
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return response.HTTPStatusCode()
 	}
 	return 0

@@ -43,10 +43,16 @@ func (b *Bucket) list(ctx context.Context, prefix string) iter.Seq2[[]bucket.Obj
 // page requests one page and checks that the response is one: an odd response taken for the
 // end of the listing would make a full bucket look empty.
 func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
-	out, err := b.client.ListObjectsV2(ctx, input)
-	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) && !isCut(err) {
-		out, err = b.encodedPage(ctx, input, err)
-	}
+	out, err := request(func(encoding types.EncodingType) (*s3.ListObjectsV2Output, error) {
+		asked := *input
+		asked.EncodingType = encoding
+		return b.client.ListObjectsV2(ctx, &asked)
+	}, func(out *s3.ListObjectsV2Output) (keys []**string, encoding types.EncodingType) {
+		for i := range out.Contents {
+			keys = append(keys, &out.Contents[i].Key)
+		}
+		return keys, out.EncodingType
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -60,25 +66,32 @@ func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.Li
 	return out, nil
 }
 
-// encodedPage requests a page again with URL-encoded keys (ListObjectsV2, encoding-type).
-// XML 1.0 cannot contain some characters that a key may have. Not every page is requested
-// so: some servers claim to encode and do not, which breaks keys that contain "%".
-func (b *Bucket) encodedPage(ctx context.Context, input *s3.ListObjectsV2Input, broken error) (*s3.ListObjectsV2Output, error) {
-	encoded := *input
-	encoded.EncodingType = types.EncodingTypeUrl
-	out, err := b.client.ListObjectsV2(ctx, &encoded)
+// request asks for a page and, if it cannot be parsed, again for one with URL-encoded keys
+// (encoding-type): XML 1.0 cannot contain some characters that a key may have. Not every page
+// is requested so: some servers claim to encode and do not, which breaks keys that contain
+// "%". keysOf returns the keys of a page and their encoding.
+func request[Page any](ask func(types.EncodingType) (*Page, error), keysOf func(*Page) ([]**string, types.EncodingType)) (*Page, error) {
+	out, broken := ask("")
+	if _, ok := errors.AsType[*smithy.DeserializationError](broken); !ok || isCut(broken) {
+		return out, broken
+	}
+	out, err := ask(types.EncodingTypeUrl)
 	if err != nil {
 		return nil, err
 	}
-	if out.EncodingType != types.EncodingTypeUrl {
+	keys, encoding := keysOf(out)
+	if encoding != types.EncodingTypeUrl {
 		return nil, broken
 	}
-	for i := range out.Contents {
-		key, err := url.QueryUnescape(aws.ToString(out.Contents[i].Key))
+	for _, key := range keys {
+		if *key == nil {
+			continue
+		}
+		plain, err := url.QueryUnescape(**key)
 		if err != nil {
 			return nil, broken
 		}
-		out.Contents[i].Key = &key
+		*key = &plain
 	}
 	return out, nil
 }

@@ -85,10 +85,27 @@ func (b *Bucket) Probe(ctx context.Context) error {
 	return nil
 }
 
+// reprobePause is the time after which a probe that could not try all ways is repeated.
+const reprobePause = 10 * time.Minute
+
+// reprobe probes again if that is due.
+func (b *Bucket) reprobe(ctx context.Context) {
+	due := b.reprobeAt.Load()
+	if due == 0 || time.Now().UnixNano() < due || !b.reprobeAt.CompareAndSwap(due, time.Now().Add(reprobePause).UnixNano()) {
+		return
+	}
+	if err := b.Probe(ctx); err != nil {
+		b.log.Warn("probe failed; deletes stay as they are until the next probe", "way", b.Way(), "error", err)
+	}
+}
+
 // use makes Delete use a way: until the next probe if not all ways could be tried.
 func (b *Bucket) use(way string, allTried bool) {
 	b.way.Store(way)
-	b.reprobes.plan(!allTried)
+	b.reprobeAt.Store(0)
+	if !allTried {
+		b.reprobeAt.Store(time.Now().Add(reprobePause).UnixNano())
+	}
 	switch {
 	case way != WayCompare:
 		b.log.Info("conditional deletes are proven", "bucket", b.name, "way", way)
@@ -111,8 +128,7 @@ func (b *Bucket) logFailedTry(way string, err error) {
 
 // missingRight returns the IAM action that the denied operation needs.
 func missingRight(err error) string {
-	var operation *smithy.OperationError
-	if errors.As(err, &operation) {
+	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
 		switch operation.Operation() {
 		case "PutObject":
 			return "s3:PutObject"

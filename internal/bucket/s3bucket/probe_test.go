@@ -64,7 +64,7 @@ func TestProbeLetsTheDrainBegin(t *testing.T) {
 				t.Errorf("%s of %s: warned %v:\n%s", code, operation, warned, log.String())
 			}
 			server.Refuse = nil
-			b.reprobes.bringForward()
+			b.bringForward()
 			for _, err := range b.List(t.Context()) {
 				if err != nil {
 					t.Error(err)
@@ -87,7 +87,7 @@ func TestFailedProbeKeepsTheProvenWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		server.Refuse = refuseOn("PutObject", "AccessDenied")
-		b.reprobes.bringForward()
+		b.bringForward()
 		for _, err := range b.List(t.Context()) {
 			if err != nil {
 				t.Error(err)
@@ -103,11 +103,9 @@ func TestFailedProbeKeepsTheProvenWay(t *testing.T) {
 func unsupportedCode(code string) bool { return code == "InvalidRequest" }
 
 // bringForward makes a planned probe due now.
-func (s *reprobeSchedule) bringForward() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.next.IsZero() {
-		s.next = time.Now()
+func (b *Bucket) bringForward() {
+	if b.reprobeAt.Load() != 0 {
+		b.reprobeAt.Store(1)
 	}
 }
 

@@ -90,7 +90,7 @@ type Bucket struct {
 	log         *slog.Logger
 	limits      limits
 	way         atomic.Value // string
-	reprobes    reprobeSchedule
+	reprobeAt   atomic.Int64 // when the next probe is due, in Unix nanoseconds; 0 for never
 }
 
 var (

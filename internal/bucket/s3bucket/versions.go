@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	"jpmovies/internal/bucket"
 )
@@ -119,15 +117,18 @@ func (v *Versions) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 }
 
 // page requests the next page and checks that the response is one, as Bucket.page does.
-// XML 1.0 cannot contain some characters that a key may have, so a page that cannot be
-// parsed is requested with URL-encoded keys (ListObjectVersions, encoding-type).
 func (v *Versions) page(ctx context.Context) (*s3.ListObjectVersionsOutput, error) {
-	out, err := v.bucket.client.ListObjectVersions(ctx, v.next)
-	if broken := (*smithy.DeserializationError)(nil); errors.As(err, &broken) && !isCut(err) {
-		encoded := *v.next
-		encoded.EncodingType = types.EncodingTypeUrl
-		out, err = decoded(v.bucket.client.ListObjectVersions(ctx, &encoded))
-	}
+	out, err := request(func(encoding types.EncodingType) (*s3.ListObjectVersionsOutput, error) {
+		asked := *v.next
+		asked.EncodingType = encoding
+		return v.bucket.client.ListObjectVersions(ctx, &asked)
+	}, func(out *s3.ListObjectVersionsOutput) ([]**string, types.EncodingType) {
+		keys := []**string{&out.NextKeyMarker}
+		for i := range out.Versions {
+			keys = append(keys, &out.Versions[i].Key)
+		}
+		return keys, out.EncodingType
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -138,31 +139,6 @@ func (v *Versions) page(ctx context.Context) (*s3.ListObjectVersionsOutput, erro
 	case aws.ToBool(out.IsTruncated) && (out.NextKeyMarker == nil ||
 		markers(out.NextKeyMarker, out.NextVersionIdMarker) == markers(v.next.KeyMarker, v.next.VersionIdMarker)):
 		return nil, errors.New("the response is truncated but has no new markers")
-	}
-	return out, nil
-}
-
-// decoded decodes the keys of a page that was requested with URL-encoded ones.
-func decoded(out *s3.ListObjectVersionsOutput, err error) (*s3.ListObjectVersionsOutput, error) {
-	if err != nil {
-		return nil, err
-	}
-	if out.EncodingType != types.EncodingTypeUrl {
-		return nil, errors.New("the response has keys that XML cannot contain, and the server does not encode them")
-	}
-	keys := []**string{&out.NextKeyMarker}
-	for i := range out.Versions {
-		keys = append(keys, &out.Versions[i].Key)
-	}
-	for _, key := range keys {
-		if *key == nil {
-			continue
-		}
-		plain, err := url.QueryUnescape(**key)
-		if err != nil {
-			return nil, err
-		}
-		*key = &plain
 	}
 	return out, nil
 }
