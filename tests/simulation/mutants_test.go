@@ -73,7 +73,7 @@ var mutants = []mutant{
 	{"at a tie the tombstone loses", "movie/merge.go", "s.Compare(later.Deleted) > 0", "s.Compare(later.Deleted) >= 0"},
 	{"at a tie the earlier list wins", "movie/merge.go", "b.Stamp.Compare(a.Stamp) < 0", "b.Stamp.Compare(a.Stamp) <= 0"},
 	{"the list that comes last wins", "movie/merge.go", "b.Stamp.Compare(a.Stamp) < 0", "b.Stamp.IsZero()"},
-	{"the stamp that comes last wins", "movie/merge.go", "b.Compare(a) < 0", "b.IsZero()"},
+	{"the stamp that comes last wins", "movie/merge.go", "names(Names{Stamp: earlier.Updated}, Names{Stamp: later.Updated}).Stamp", "later.Updated"},
 	{"an older tombstone replaces a newer one", "movie/merge.go", "later.Deleted.Compare(merged.Deleted) > 0", "!later.Deleted.IsZero()"},
 	{"of a batch only the last update counts", "movie/merge.go", "records[i] = Merge(records[i], u.Record())", "records[i] = u.Record()"},
 	{"stamps are compared without the key", "movie/stamp.go", "strings.Compare(s.Key, other.Key)", "strings.Compare(s.Key, s.Key)"},
