@@ -258,7 +258,7 @@ func storable(ref bucket.Ref) error {
 // gone records that somebody else has removed an object before it was read. A generation that
 // one listing after the other has, and GET never, is a fault of the server.
 func (p *pass) gone(o candidate, span *objectSpan) {
-	if p.listing && p.worker.ghosts.add(generation{o.Key, o.LastModified.UnixNano()}) > maxGone {
+	if p.listing && p.worker.ghosts.add(generation{o.Ref, o.LastModified.UnixNano()}) > maxGone {
 		err := fmt.Errorf("read %q: listed again and again, but GET does not find it", o.Key)
 		p.fail(err, func(c *counts) { c.ReadFailed++ })
 		span.end(endLeft, err)
@@ -269,10 +269,10 @@ func (p *pass) gone(o candidate, span *objectSpan) {
 	span.end(endGone, nil)
 }
 
-// generation is what a listing names.
+// generation is one writing of an object. A content that comes again has the same ETag.
 type generation struct {
-	key      string
-	modified int64
+	bucket.Ref
+	modified int64 // Unix nanoseconds
 }
 
 // maxGone is how often a listed generation may be gone: a listing may have begun before

@@ -128,7 +128,7 @@ func (p *pass) delete(objects []*objectInFlight) deleteResult {
 	span.End()
 	for i, err := range errs {
 		// The second time, the store is wrong: GET has returned this generation in between.
-		if errors.Is(err, bucket.ErrChanged) && p.worker.overwrites.add(refs[i]) > 1 {
+		if errors.Is(err, bucket.ErrChanged) && p.worker.overwrites.add(generation{refs[i], objects[i].modified.UnixNano()}) > 1 {
 			errs[i] = fmt.Errorf("the server refuses ETag %s again and again, though GET returns it: "+
 				"a proxy or the server changes ETags: %s", refs[i].ETag, err) // %s, so that it is no ErrChanged
 		}

@@ -107,7 +107,7 @@ type Worker struct {
 	deletes    *deletes
 	proven     chan struct{}       // closed when Prove has ended
 	denials    counter[string]     // of objects that messages name, by key
-	overwrites counter[bucket.Ref] // generations that a delete found overwritten
+	overwrites counter[generation] // those that a delete found overwritten
 	ghosts     counter[generation] // generations that were listed, and gone
 }
 
