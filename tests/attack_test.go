@@ -34,37 +34,39 @@ func serving(t *testing.T) (s *site, p *process, address string) {
 func TestBrokenRequests(t *testing.T) {
 	_, _, address := serving(t)
 	const hidden = "GET /movies/1 HTTP/1.1\r\nHost: x\r\n\r\n"
-	for name, test := range map[string]struct {
-		request string
-		status  string // its beginning
-		answers int
-	}{
-		"two lengths":             {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 0\r\n\r\n" + hidden, "400", 1},
-		"length and chunks":       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden, "40", 1},
-		"odd transfer encoding":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n" + hidden, "501", 1},
-		"chunk size overflow":     {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n" + hidden, "40", 1},
-		"negative length":         {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n" + hidden, "400", 1},
-		"space before the colon":  {"GET / HTTP/1.1\r\nHost : x\r\n\r\n" + hidden, "400", 1},
-		"two hosts":               {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + hidden, "400", 1},
-		"no host":                 {"GET / HTTP/1.1\r\n\r\n" + hidden, "400", 1},
-		"NUL in a header":         {"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n" + hidden, "400", 1},
-		"NUL in the path":         {"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n" + hidden, "400", 1},
-		"broken escape":           {"GET /movies/%zz HTTP/1.1\r\nHost: x\r\n\r\n" + hidden, "400", 1},
-		"no HTTP":                 {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("x", 200) + "\r\n\r\n", "400", 1},
-		"future version":          {"GET / HTTP/9.9\r\nHost: x\r\n\r\n", "505", 1},
-		"large header":            {"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 1<<20) + "\r\n\r\n" + hidden, "431", 1},
-		"many headers":            {"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100_000) + "\r\n" + hidden, "431", 1},
-		"large URL":               {"GET /movies?title=" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n\r\n", "4", 1},
-		"header line without end": {"GET / HTTP/1.1\r\nHost: x\r\nA", "400", 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			statuses := exchange(t, address, test.request)
-			if len(statuses) > test.answers || len(statuses) == 0 || !strings.HasPrefix(statuses[0], test.status) {
-				t.Errorf("answers are %q, want one with %s", statuses, test.status)
-			}
-		})
-	}
+	t.Run("requests", func(t *testing.T) { // ends when all parallel requests have ended
+		for name, test := range map[string]struct {
+			request string
+			status  string // its beginning
+			answers int
+		}{
+			"two lengths":             {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 0\r\n\r\n" + hidden, "400", 1},
+			"length and chunks":       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden, "40", 1},
+			"odd transfer encoding":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n" + hidden, "501", 1},
+			"chunk size overflow":     {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n" + hidden, "40", 1},
+			"negative length":         {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n" + hidden, "400", 1},
+			"space before the colon":  {"GET / HTTP/1.1\r\nHost : x\r\n\r\n" + hidden, "400", 1},
+			"two hosts":               {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + hidden, "400", 1},
+			"no host":                 {"GET / HTTP/1.1\r\n\r\n" + hidden, "400", 1},
+			"NUL in a header":         {"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n" + hidden, "400", 1},
+			"NUL in the path":         {"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n" + hidden, "400", 1},
+			"broken escape":           {"GET /movies/%zz HTTP/1.1\r\nHost: x\r\n\r\n" + hidden, "400", 1},
+			"no HTTP":                 {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("x", 200) + "\r\n\r\n", "400", 1},
+			"future version":          {"GET / HTTP/9.9\r\nHost: x\r\n\r\n", "505", 1},
+			"large header":            {"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 1<<20) + "\r\n\r\n" + hidden, "431", 1},
+			"many headers":            {"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100_000) + "\r\n" + hidden, "431", 1},
+			"large URL":               {"GET /movies?title=" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n\r\n", "4", 1},
+			"header line without end": {"GET / HTTP/1.1\r\nHost: x\r\nA", "400", 1},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				statuses := exchange(t, address, test.request)
+				if len(statuses) > test.answers || len(statuses) == 0 || !strings.HasPrefix(statuses[0], test.status) {
+					t.Errorf("answers are %q, want one with %s", statuses, test.status)
+				}
+			})
+		}
+	})
 	if got := status("http://" + address + "/movies/1"); got != http.StatusOK {
 		t.Errorf("status %d afterwards", got)
 	}

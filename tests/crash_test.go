@@ -158,6 +158,9 @@ func TestKillWorker(t *testing.T) {
 	left := len(s.keys(t))
 	s.drain(t)
 	t.Logf("%d of %d workers were killed before they had finished; %d of %d objects were left", killed, n, left, 60*n)
+	if killed == 0 {
+		t.Error("no worker was killed before it had finished")
+	}
 	checkSame(t, want, o)
 }
 
@@ -252,6 +255,9 @@ func testKillServer(t *testing.T, victim string, n int) {
 		t.Errorf("exit %d", code)
 	}
 	t.Logf("%s was killed %d times, %d times in the middle of the drain", victim, n, inTheMiddle)
+	if inTheMiddle == 0 {
+		t.Errorf("%s was never killed in the middle of the drain", victim)
+	}
 	checkSame(t, want, o)
 }
 
@@ -278,7 +284,7 @@ func TestSIGTERM(t *testing.T) {
 	}
 	p.logs(t, "Stopping worker. Press one more time to exit immediately!")
 	if left := len(s.keys(t)); left == 0 || left == 2000 {
-		t.Logf("the signal came at an end: %d objects left", left)
+		t.Errorf("the signal came at an end: %d objects left", left)
 	}
 	s.drain(t)
 	checkSame(t, want, o)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -220,38 +221,83 @@ func TestNginxStream(t *testing.T) {
 	}
 }
 
+// maxLink is the length in bytes of the longest next URL, escaped, that the API repeats in the
+// header Link.
+const maxLink = 3 << 10
+
 // TestNginxHeaders: the API's response headers fit into nginx's buffers for every request, and
 // nginx accepts the links in them.
 func TestNginxHeaders(t *testing.T) {
-	_, api := largeSite(t, 30)
+	// The next URL of a page with the nine ASCII names and fits is as long as maxLink. With
+	// beyond it is longer by a byte.
+	var ascii, accents []string
+	for i := range 9 {
+		ascii = append(ascii, fmt.Sprint(i)+strings.Repeat("x", 284))
+	}
+	for i := range 5 {
+		accents = append(accents, fmt.Sprint(i)+strings.Repeat("ë", 124))
+	}
+	const rest = len("/movies?" + "&limit=10&start=21")
+	fits := strings.Repeat("y", maxLink-rest-len("cast=&")*9-len("cast=")-9*285)
+	beyond := fits + "y"
+	s := newSite(t, databasetest.SQLite(t), newFolder(t))
+	var films strings.Builder
+	for i := range 30 {
+		cast, err := json.Marshal(slices.Concat(ascii, accents, []string{fits, beyond}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&films, `{"title": "Film %d", "year": 2000, "cast": %s}`+"\n", i, cast)
+	}
+	s.put(t, "films.ndjson", []byte(films.String()))
+	s.drain(t)
+	api := s.serve(t)
 	address, _ := nginx(t, "/", strings.TrimPrefix(api, "http://"))
-	for _, n := range []int{10, 100, 500, 900, 1000, 1020, 1100, 2000} {
-		for name, word := range map[string]string{"plain": "ë", "escaped": "%C3%AB", "ASCII": "e"} {
-			// Words that no title has would match nothing. A repeated word counts once.
-			query := "q=film+" + strings.Repeat("film+", n/5) + "&limit=10&genre=Drama"
-			if name != "ASCII" {
-				query = "cast=Zo" + word + strings.Repeat("&cast=Zo"+word, min(n/100, 9)) + "&limit=10&title=" + strings.Repeat(word, n/6)
+	queries := map[string]string{
+		"the longest link":          casts(append(slices.Clone(ascii), fits), url.QueryEscape),
+		"a link too long by a byte": casts(append(slices.Clone(ascii), beyond), url.QueryEscape),
+		"64 words":                  "q=" + strings.Repeat("film+", 63) + "film&",
+	}
+	for n := range 11 {
+		repeated := slices.Repeat(accents, 2)[:n]
+		queries[fmt.Sprintf("%d ASCII names", n)] = casts(ascii[:min(n, 9)], url.QueryEscape)
+		queries[fmt.Sprintf("%d escaped names", n)] = casts(repeated, url.QueryEscape)
+		queries[fmt.Sprintf("%d plain names", n)] = casts(repeated, asItIs)
+	}
+	longest, omitted := 0, 0
+	for name, query := range queries {
+		path := "/movies?" + query + "limit=10"
+		if len(path) > 7<<10 {
+			continue // nginx itself accepts no more
+		}
+		for _, byHeader := range []bool{true, false} {
+			seen := 0
+			for next := path; next != ""; {
+				movies, following, header := listed(t, "http://"+address+next)
+				seen += movies
+				if next = following; next == "" {
+					break
+				}
+				link, _, _ := strings.Cut(strings.TrimPrefix(header, "<"), ">")
+				switch escaped := escapedLength(next); {
+				case escaped > maxLink && header == "":
+					omitted++
+				case len(link) != escaped || escaped > maxLink:
+					t.Errorf("%s: a header Link to %d bytes for a next URL of %d", name, len(link), escaped)
+				default:
+					longest = max(longest, len(link))
+					if byHeader {
+						next = link
+					}
+				}
 			}
-			if len(query) > 7<<10 {
-				continue // nginx itself accepts no more
-			}
-			for path, pages := "/movies?"+query, 0; path != "" && pages < 3; pages++ {
-				response, err := http.Get("http://" + address + path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				body, err := io.ReadAll(response.Body)
-				_ = response.Body.Close()
-				if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusBadRequest || err != nil {
-					t.Errorf("%s %d: %s %v for %d bytes", name, n, response.Status, err, len(path))
-				}
-				var page struct {
-					Next string `json:"next_url"`
-				}
-				_ = json.Unmarshal(body, &page)
-				path = page.Next
+			if seen != 30 {
+				t.Errorf("%s, by header %t: %d movies on all pages, want 30", name, byHeader, seen)
 			}
 		}
+	}
+	if longest != maxLink || omitted == 0 {
+		t.Errorf("the longest header Link is to %d bytes, and %d were omitted; want %d, and at least one", longest, omitted, maxLink)
 	}
 	cookies := make(http.Header)
 	for i := range 15 {
@@ -266,4 +312,43 @@ func TestNginxHeaders(t *testing.T) {
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("60 KB of cookies: %s", response.Status)
 	}
+}
+
+// casts returns a query string that asks for names in the cast, with an ampersand at its end.
+func casts(names []string, write func(string) string) string {
+	var query strings.Builder
+	for _, name := range names {
+		query.WriteString("cast=" + write(name) + "&")
+	}
+	return query.String()
+}
+
+func asItIs(text string) string { return text }
+
+// listed returns the number of movies on a page, its next_url, and its header Link.
+func listed(t *testing.T, address string) (movies int, next, link string) {
+	t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	var page struct {
+		Movies []json.RawMessage `json:"movies"`
+		Next   string            `json:"next_url"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&page); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("%.100s of %d bytes: %s %v", address, len(address), response.Status, err)
+	}
+	return len(page.Movies), page.Next, response.Header.Get("Link")
+}
+
+// escapedLength returns the length of a URL after its bytes beyond ASCII are percent-encoded.
+func escapedLength(link string) (n int) {
+	for i := range len(link) {
+		if n++; link[i] >= 0x80 {
+			n += 2
+		}
+	}
+	return n
 }

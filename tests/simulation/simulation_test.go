@@ -80,6 +80,9 @@ func TestSeeds(t *testing.T) {
 			})
 		}
 	})
+	if !t.Failed() && seeds >= 100 {
+		sums.check(t)
+	}
 	took := time.Since(start)
 	t.Logf("%d seeds from %d on in %s (%.0f a second): %s",
 		played.Load(), first, took.Round(time.Millisecond), float64(played.Load())/took.Seconds(), &sums)
@@ -155,8 +158,7 @@ func at(lines []string, i int) string {
 	return "(the end)"
 }
 
-// totals counts what happened in all seeds. A simulation in which nothing happens proves
-// nothing.
+// totals counts what happened in all seeds.
 type totals struct {
 	steps, commits, faults, kills, puts, overwritten, deletes, updates, rejections, beside, twins, differs, example atomic.Int64
 }
@@ -176,6 +178,19 @@ func (n *totals) add(s *simulation) {
 	if s.stats.differs {
 		n.differs.Add(1)
 		n.example.Store(int64(s.seed))
+	}
+}
+
+// check fails if something never happened. A simulation in which nothing happens proves
+// nothing.
+func (n *totals) check(t *testing.T) {
+	for name, count := range map[string]*atomic.Int64{
+		"fault": &n.faults, "kill": &n.kills, "overwritten object": &n.overwritten, "delete": &n.deletes, "commit": &n.commits,
+		"update": &n.updates, "rejection": &n.rejections, "receive beside others": &n.beside,
+	} {
+		if count.Load() == 0 {
+			t.Errorf("no %s in all seeds", name)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func (p *process) newWorker(shard worker.Shard) *worker.Worker {
 		Store: processStore{p}, Catalogue: processCatalogue{p}, Status: processCatalogue{p}, Housekeeping: processCatalogue{p},
 		Prepare:     func(ctx context.Context) error { return p.step(ctx, kindPrepare, "", func(fate) error { return nil }) },
 		Prove:       p.prove,
-		Concurrency: choose(1, 2, 3, 8), Batch: choose(1, 2, 5, 20, 70, 500),
+		Concurrency: choose(1, 2, 3, 8, 40), Batch: choose(1, 2, 5, 20, 70, 500),
 		Shard:           shard,
 		Hints:           p.hints(),
 		ShutdownTimeout: time.Duration(choose(1, 300, 20_000)) * time.Millisecond,
