@@ -16,7 +16,7 @@ func TestLinks(t *testing.T) {
 	}
 	link := regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	found := 0
-	for _, document := range append(documents, "../README.md", "../CONTRIBUTING.md") {
+	for _, document := range append(documents, "../README.md", "../CONTRIBUTING.md", "../SECURITY.md", "../CHANGELOG.md", "../examples/README.md") {
 		for _, l := range link.FindAllStringSubmatch(textOf(t, document), -1) {
 			if strings.Contains(l[1], "://") {
 				continue

@@ -24,11 +24,17 @@ const consistent = `(async (updated) => {
 	if (!$("away").hidden) return "away";
 	if (view === "movie") {
 		const answer = await fetch("movies/" + params.get("movie")), movie = await answer.json(), title = $("page").querySelector("h2")?.textContent;
-		return answer.status === 404 ? /was deleted|There is no movie/.test(title) || title : title === movie.title || title + " instead of " + movie.title;
+		if (answer.status === 404) return /was deleted|There is no movie/.test(title) || title;
+		if (title !== movie.title) return title + " instead of " + movie.title;
+		const names = [...$("page").querySelectorAll(".hero .genre, .people a")].map((a) => a.textContent), want = [...movie.genres, ...movie.cast];
+		return names.join() === want.join() || names + " instead of " + want;
 	}
 	if (view === "person") {
-		const title = $("page").querySelector("h2")?.textContent;
-		return title === params.get("person") || title + " instead of " + params.get("person");
+		const name = params.get("person"), title = $("page").querySelector("h2")?.textContent;
+		const answer = await fetch("movies?limit=1&cast=" + encodeURIComponent(name)), total = Number(answer.headers.get("Total-Count"));
+		if (title !== name && !(total === 0 && title.includes("“" + name + "”"))) return title + " instead of " + name;
+		const films = $("page").querySelectorAll(".films li").length;
+		return films === Math.min(total, 1000) || films + " films instead of " + total;
 	}
 	if ($("list").getAttribute("aria-busy") !== "false") return "busy";
 	const text = $("q").value; // what was typed or cleared, and not sent, stays

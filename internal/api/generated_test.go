@@ -391,6 +391,9 @@ func (g *generator) compare(r target, got answer) {
 	case "/changes":
 		g.compareChanges(r, got)
 		return
+	case "/suggest":
+		g.compareSuggestions(r, q, got)
+		return
 	default:
 		return // checkDescribed has validated it
 	}
@@ -531,6 +534,63 @@ func (g *generator) people(r target, q query, ids []int64) (want any, total stri
 		})
 	}
 	return map[string]any{"people": list, "next_url": next}, strconv.Itoa(len(movies))
+}
+
+// compareSuggestions: while something has the words, suggestions are of that, and as many as
+// there is room for. Otherwise they are misspelt. Each is in the catalogue, and there once.
+func (g *generator) compareSuggestions(r target, q query, got answer) {
+	numbers := map[string]int{} // of movies, by kind and text; by kind, id, year and text for a movie
+	for id, m := range g.movies {
+		numbers[fmt.Sprintf("movie %d %d %s", id, m.Year, m.Title)] = 0
+		for kind, names := range map[string][]string{"person": m.Cast, "genre": m.Genres} {
+			for _, name := range names {
+				numbers[kind+" "+name]++
+			}
+		}
+	}
+	has := func(text string) bool {
+		return movie.Filter{Words: q.Words}.Matches(1, movie.Movie{Identity: movie.Identity{Title: text}})
+	}
+	exact := 0
+	for _, m := range g.movies {
+		if has(m.Title) {
+			exact++
+		}
+	}
+	for known := range numbers {
+		if kind, name, _ := strings.Cut(known, " "); kind != "movie" && has(name) {
+			exact++
+		}
+	}
+	var body struct {
+		Suggestions []struct {
+			Kind, Text, URL string
+			Year, Movies    int
+		}
+	}
+	if err := json.Unmarshal(got.body, &body); err != nil {
+		g.Errorf("%s: %v", r.url(), err)
+	}
+	limit := int(q.limit)
+	if !r.values.Has("limit") {
+		limit = 8
+	}
+	if n := len(body.Suggestions); exact > 0 && n != min(limit, exact) || n > limit {
+		g.Errorf("%s: %d suggestions, want %d of %d: %s", r.url(), n, limit, exact, got.body)
+	}
+	for _, s := range body.Suggestions {
+		at := s.Kind + " " + s.Text
+		if s.Kind == "movie" {
+			at = fmt.Sprintf("movie %s %d %s", strings.TrimPrefix(s.URL, "/movies/"), s.Year, s.Text)
+		}
+		if n, known := numbers[at]; !known || n != s.Movies || has(s.Text) != (exact > 0) {
+			g.Errorf("%s: suggests %q with %d movies, in the catalogue %t with %d: %s", r.url(), at, s.Movies, known, n, got.body)
+		}
+		delete(numbers, at)
+	}
+	if exact > 0 {
+		g.seen["suggested"]++
+	}
 }
 
 func (g *generator) compareExport(r target, ids []int64, got answer) {

@@ -71,10 +71,33 @@ func TestFiles(t *testing.T) {
 		if w.Code != status || w.Header().Get("Cache-Control") != cache {
 			t.Errorf("%s: %d %q, want %d %q", path, w.Code, w.Header().Get("Cache-Control"), status, cache)
 		}
-		if w.Header().Get("Content-Security-Policy") == "" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s has no policy", path)
+		checkPolicies(t, path, w)
+	}
+}
+
+// checkPolicies checks the headers that restrict what a page can load, and where it can send
+// data.
+func checkPolicies(t *testing.T, path string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+		"X-Content-Type-Options":  "nosniff",
+		"Referrer-Policy":         "no-referrer",
+	} {
+		if got := w.Header().Values(name); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %s is %q, want %q", path, name, got, want)
 		}
 	}
+}
+
+// TestPolicies: the pages have the policies too, as do those for operators.
+func TestPolicies(t *testing.T) {
+	for _, path := range []string{"/", "/docs"} {
+		checkPolicies(t, path, ask(t, "GET", path, "text/html"))
+	}
+	w := httptest.NewRecorder()
+	Admin().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
+	checkPolicies(t, "the operators' page", w)
 }
 
 // TestVersion: any change of any file changes the folder, and pages link to it.

@@ -7,7 +7,7 @@ import { ago, el, movies, years } from "./draw.js";
 import { chart } from "./histogram.js";
 
 const maxNames = 10; // names in one query
-const maxRelated = 8, maxRows = 12, maxFilms = 500;
+const maxRelated = 8, maxRows = 12, maxFilms = 1000;
 const nearYears = 5;
 
 export const heading = (title, ...facts) => el("header.hero", el("h2", { tabindex: "-1" }, title), el("p.facts", ...facts));
@@ -68,12 +68,14 @@ export async function person(name, signal) {
 		insist(href({ ...cast, limit: maxRows + 1 }, "people"), signal),
 	]);
 	const has = ({ id, movie }) => films.some((m) => m.id === id) || movie?.cast.includes(name);
-	if (films.length === 0) return { ...nobody(name), has };
-	const { years: all } = counts.body, first = all[0].year, last = all.at(-1).year;
+	const { years: all } = counts.body;
+	if (films.length === 0 || all.length === 0) return { ...nobody(name), has };
+	const total = all.reduce((n, y) => n + y.movies, 0), first = all[0].year, last = all.at(-1).year;
 	const parts = [
-		heading(name, el("span", movies(all.reduce((n, y) => n + y.movies, 0))), el("span", years(first, last)), el("a", { href: href(cast) }, "Filter these movies")),
+		heading(name, el("span", movies(total)), el("span", years(first, last)), el("a", { href: href(cast) }, "Filter these movies")),
 		el("div.columns",
-			section("Movies", el("div.dense", el("ol.list.films", ...films.map((m) => card({ ...m, cast: m.cast.filter((c) => c !== name) }, cast))))),
+			section("Movies", el("div.dense", el("ol.list.films", ...films.map((m) => card({ ...m, cast: m.cast.filter((c) => c !== name) }, cast)))),
+				total > films.length ? el("p.soft", `The latest ${movies(films.length)}.`) : null),
 			el("div",
 				section("Years", chart({ part: all }, first, last)),
 				bars("Genres", genres.body.genres.map((g) => ({ name: g.genre, count: g.movies, to: href({ ...cast, genre: g.genre }), mark: true }))),
