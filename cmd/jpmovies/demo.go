@@ -73,7 +73,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // every commit has been answered
-	if err := migrate(ctx, db, func([]string) {}); err != nil {
+	if _, err := db.Migrate(ctx); err != nil {
 		return err
 	}
 	records := catalogue.New(db)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
@@ -139,20 +138,4 @@ func interruptible(ctx context.Context, name string, logger *slog.Logger) (conte
 		os.Exit(exitFailed)
 	}()
 	return ctx, func() { signal.Stop(signals); cancel() }
-}
-
-// waitUntil calls try with growing pauses until it succeeds or ctx is done.
-func waitUntil(ctx context.Context, logger *slog.Logger, try func(context.Context) error) error {
-	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		err := try(ctx)
-		if err == nil {
-			return nil
-		}
-		logger.Warn("database cannot be used yet; retrying", "error", err, "retry_in", pause.String())
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,25 +39,29 @@ func runMigrate(ctx context.Context) error {
 	if err := reach(ctx, c.Database, db, logger); err != nil {
 		return err
 	}
-	return migrate(ctx, db, func(steps []string) { logger.Info("schema is up to date", "steps_run", len(steps)) })
-}
-
-// reach waits for a server. It does not wait for a file, which no waiting makes readable.
-func reach(ctx context.Context, c config.Database, db *database.DB, logger *slog.Logger) error {
-	if c.DBFile == "" {
-		return waitUntil(ctx, logger, db.Ping)
-	}
-	if err := db.Ping(ctx); err != nil {
-		return fmt.Errorf("open %s: %w", c.DBFile, err)
-	}
-	return nil
-}
-
-func migrate(ctx context.Context, db *database.DB, done func(steps []string)) error {
 	steps, err := db.Migrate(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		logger.Info("schema is up to date", "steps_run", len(steps))
 	}
-	done(steps)
-	return nil
+	return err
+}
+
+// reach waits for a server with growing pauses until it answers or ctx is done. It does not
+// wait for a file, which no waiting makes readable.
+func reach(ctx context.Context, c config.Database, db *database.DB, logger *slog.Logger) error {
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+		err := db.Ping(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case c.DBFile != "":
+			return fmt.Errorf("open %s: %w", c.DBFile, err)
+		}
+		logger.Warn("database cannot be used yet; retrying", "error", err, "retry_in", pause.String())
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
