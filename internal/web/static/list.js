@@ -154,6 +154,7 @@ function refused({ message }) {
 
 export function changed(change) {
 	const { id, movie } = change, old = shown.get(id);
+	if (!params) return; // no list yet
 	if (refreshing || isBusy()) pending.push(change);
 	else if (!old) gaps ||= movie !== null && (params.has("sort") || (id < Math.max(...shown.keys()) && (next === null || id > Math.min(...shown.keys()))));
 	else if (movie === null) {
