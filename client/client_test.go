@@ -65,52 +65,63 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestMovies compares pages of any size with each other, and filters with what the API
-// says of them.
+// counter is a transport that counts its requests.
+type counter struct{ requests int }
+
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.requests++
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestMovies compares pages of any size with each other, and filters with the demo's films.
 func TestMovies(t *testing.T) {
 	c := open(t, address+"/")
+	sent := &counter{}
+	c.HTTP = &http.Client{Transport: sent}
 	var want []int64
 	for id := range int64(36) {
 		want = append(want, 36-id)
 	}
 	for _, size := range []int{0, 1, 7, 36, 100} {
-		var got []int64
-		for m, err := range c.Movies(t.Context(), client.Query{PageSize: size}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, m.ID)
-		}
-		if !slices.Equal(got, want) {
+		if got := ids(t, c, client.Query{PageSize: size}, 100); !slices.Equal(got, want) {
 			t.Errorf("pages of %d: %v", size, got)
 		}
 	}
-	for name, f := range map[string]client.Filter{
-		"/movies?title=The+dawn":                    {Title: "The dawn"},
-		"/movies?year=2017":                         {Year: 2017},
-		"/movies?year_from=2015&year_to=2016":       {YearFrom: 2015, YearTo: 2016},
-		"/movies?q=THE+d":                           {Words: "THE d"},
-		"/movies?cast=Chris+Evans&cast=Mark+R...":   {Cast: []string{"Chris Evans", "Mark Ruffalo"}, Genre: []string{"Action"}},
-		"/movies?cast_any=&genre_any=&cast_not=...": {CastAny: []string{"Chris Evans"}, GenreAny: []string{"Action"}, CastNot: []string{"X"}, GenreNot: []string{"Y"}},
-		"/movies?id=1&id=2":                         {IDs: []int64{1, 2}},
+	for _, test := range []struct {
+		filter client.Filter
+		want   []int64
+	}{
+		{client.Filter{Title: "The Lion King"}, []int64{15, 5}},
+		{client.Filter{Title: "the lion king"}, nil},
+		{client.Filter{Title: "The Lion King", Year: 2019}, []int64{15}},
+		{client.Filter{Year: 2017}, []int64{9}},
+		{client.Filter{YearFrom: 2015, YearTo: 2016}, []int64{36, 13, 7}},
+		{client.Filter{YearFrom: 2020}, []int64{12, 11, 10}},
+		{client.Filter{YearTo: 1941}, []int64{16, 1}},
+		{client.Filter{Words: "THE d"}, []int64{10}},
+		{client.Filter{Cast: []string{"Chris Evans"}}, []int64{9, 7}},
+		{client.Filter{Cast: []string{"Chris Evans", "Chris Hemsworth"}}, []int64{7}},
+		{client.Filter{Genre: []string{"Action"}}, []int64{31, 13, 9, 7}},
+		{client.Filter{Genre: []string{"Action", "Adventure"}}, []int64{13}},
+		{client.Filter{CastAny: []string{"Chris Evans", "Mark Zei"}}, []int64{12, 10, 9, 7}},
+		{client.Filter{GenreAny: []string{"Politics", "Food"}}, []int64{12, 11, 10}},
+		{client.Filter{Genre: []string{"Action"}, CastNot: []string{"Chris Hemsworth", "Tom Hardy"}}, []int64{31, 9}},
+		{client.Filter{Genre: []string{"Action"}, GenreNot: []string{"Adventure", "Science Fiction"}}, []int64{9, 7}},
+		{client.Filter{IDs: []int64{1, 36}}, []int64{36, 1}},
+		{client.Filter{IDs: []int64{1, 36}, Year: 1927}, []int64{1}},
 	} {
-		count, err := c.Count(t.Context(), f)
-		found := int64(0)
-		for _, err := range c.Movies(t.Context(), client.Query{Filter: f, PageSize: 1}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			found++
+		if got := ids(t, c, client.Query{Filter: test.filter, PageSize: 1}, 100); !slices.Equal(got, test.want) {
+			t.Errorf("%+v: %v, want %v", test.filter, got, test.want)
 		}
-		if err != nil || count != found || count == 0 || count > 4 {
-			t.Errorf("%s: %d counted, %v, %d found", name, count, err, found)
+		if count, err := c.Count(t.Context(), test.filter); err != nil || count != int64(len(test.want)) {
+			t.Errorf("%+v: %d counted, %v, want %d", test.filter, count, err, len(test.want))
 		}
 	}
-	for _, err := range c.Movies(t.Context(), client.Query{}) {
-		if err != nil {
-			t.Fatal(err)
+	for stop, requests := range map[int]int{1: 1, 7: 1, 8: 2} { // a loop that ends asks for no page more
+		sent.requests = 0
+		if got := ids(t, c, client.Query{PageSize: 7}, stop); len(got) != stop || sent.requests != requests {
+			t.Errorf("%d requests for %d movies, want %d for %d", sent.requests, len(got), requests, stop)
 		}
-		break // must not ask for more
 	}
 	status, err := c.Status(t.Context())
 	if err != nil || status.Movies != 36 || status.Revision != 36 || status.LastCommit != nil || status.OldestWaitingSeconds != nil {
@@ -124,6 +135,20 @@ func TestMovies(t *testing.T) {
 	if err != nil || len(years) != 2 || years[1] != (client.Year{Year: 2021, Movies: 1}) {
 		t.Errorf("%v, %v", years, err)
 	}
+}
+
+// ids returns the ids of the first movies of a query.
+func ids(t *testing.T, c *client.Client, q client.Query, most int) (found []int64) {
+	t.Helper()
+	for m, err := range c.Movies(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found = append(found, m.ID); len(found) == most {
+			break
+		}
+	}
+	return found
 }
 
 // TestProblem: what the API says about a wrong request reaches the caller at once.

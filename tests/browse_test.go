@@ -83,8 +83,14 @@ func TestBrowse(t *testing.T) {
 	s.put(t, "new.json", []byte(`{"title": "Brand new", "year": 2020, "genres": ["Drama"]}`))
 	b.wait(`document.querySelector("#list .card").textContent.includes("Brand new")`)
 	b.is(`Math.abs(watched.getBoundingClientRect().top - top0) < 2`, true)
+	// The page highlights the change for 4 s only, so an observer notes it.
+	const war = `(c => c.textContent.includes("Film 899 Noir") && c.textContent.includes("War"))`
+	b.script(`window.highlighted = false; new MutationObserver(() => {
+			highlighted ||= [...document.querySelectorAll("#list .card.changed")].some(` + war + `);
+		}).observe(document.getElementById("list"), {subtree: true, childList: true, attributeFilter: ["class"]})`)
 	s.put(t, "changed.json", []byte(`{"title": "Film 899 Noir", "year": 2009, "genres": ["War"]}`))
-	b.wait(`[...document.querySelectorAll("#list .card.changed")].some(c => c.textContent.includes("Film 899 Noir") && c.textContent.includes("War"))`)
+	b.wait(`[...document.querySelectorAll("#list .card")].some(` + war + `)`)
+	b.is(`highlighted`, true)
 	b.wait(countText + ` === "901 movies" && document.querySelectorAll("#genre li").length === 4`)
 	b.script(`scrollTo(0, 0)`)
 	b.shot("5 new")

@@ -205,7 +205,9 @@ func TestBrowseManyNew(t *testing.T) {
 	s.put(t, "anns.ndjson", []byte(strings.ReplaceAll(many.String(), "2020", `2021, "cast": ["Ann 1"]`)))
 	b.wait(fmt.Sprintf(`document.querySelectorAll(".films li").length === %d`, before+60))
 	asked := evaluate[int](b, `performance.getEntriesByType("resource").filter((r) => r.name.includes("/people?")).length`)
-	if asked > 4 { // the first, and one for each second with changes
+	// The page asks once for the first view, and once for each second in which changes come: for
+	// some seconds on a slow machine, but not for each of the 60 movies.
+	if asked > 30 {
 		t.Errorf("the page of a person was loaded %d times", asked)
 	}
 }

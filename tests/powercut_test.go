@@ -194,18 +194,28 @@ func putDurably(dir string, o stored) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// enoughCuts is a number of rounds of which chance spares not all: in most rounds the power is
+// cut while something is written.
+const enoughCuts = 20
+
 // run cuts the power n times. It returns the first harm that it finds, or "".
 func (u *outage) run(t *testing.T, n int) (harm string) {
 	t.Helper()
 	start := time.Now()
 	for round := range n {
-		left := u.round(t, round)
-		if harm := u.examine(t); harm != "" {
+		left, harm := u.round(t, round)
+		if harm == "" {
+			harm = u.examine(t)
+		}
+		if harm != "" {
 			return fmt.Sprintf("after cut %d (%s): %s%s", round+1, left, harm, u.serverLog(t))
 		}
 	}
 	u.puts(t, n) // also what the last cut left unacknowledged, which may be in the bucket
 	t.Logf("%d cuts in %s, %d of them while something was written; most operations between two: %d", n, time.Since(start).Round(time.Second), u.cut, u.busiest)
+	if u.cut == 0 && n >= enoughCuts {
+		t.Errorf("in %d rounds, the power was never cut while something was written", n)
+	}
 	return u.settle(t)
 }
 
@@ -222,8 +232,9 @@ func (u *outage) serverLog(t *testing.T) string {
 	return "\n" + string(text[max(0, len(text)-8000):])
 }
 
-// round runs a worker until the power is cut, and restores the power.
-func (u *outage) round(t *testing.T, round int) (left string) {
+// round runs a worker until the power is cut, and restores the power. It returns what was left
+// on the disk, and the harm if the worker did nothing.
+func (u *outage) round(t *testing.T, round int) (left, harm string) {
 	t.Helper()
 	u.disk.tell(t, "arm", int(math.Exp(u.random.Float64()*math.Log(3*float64(u.busiest)))))
 	args := [][]string{{"worker"}, {"worker", "--once"}}[u.random.IntN(2)]
@@ -238,12 +249,24 @@ func (u *outage) round(t *testing.T, round int) (left string) {
 			return false
 		}
 	}
-	off := false
-	for end := time.Now().Add(800 * time.Millisecond); !off && !w.hasEnded() && time.Now().Before(end); off = isOff() {
+	// However long the worker takes to start, it has 800 ms from its first delete.
+	off, begun, end := false, false, time.Now().Add(time.Minute)
+	for ; !off && !w.hasEnded() && time.Now().Before(end); off = isOff() {
 		time.Sleep(2 * time.Millisecond)
-		if keys, err := u.present(); err == nil && len(keys) == 0 {
+		present, err := u.present()
+		if err != nil { // a file has just gone, or the disk is off
+			continue
+		}
+		gone := func(o stored) bool { return !present[generation(o.key, o.modified)] }
+		if !begun && slices.ContainsFunc(u.waiting, gone) {
+			begun, end = true, time.Now().Add(800*time.Millisecond)
+		}
+		if len(present) == 0 {
 			break
 		}
+	}
+	if !off && !begun && !time.Now().Before(end) {
+		harm = "the worker deletes nothing within a minute:\n" + w.tail(40)
 	}
 	if !off && !isOff() {
 		u.disk.tell(t, "cut")
@@ -264,7 +287,7 @@ func (u *outage) round(t *testing.T, round int) (left string) {
 		t.Fatalf("powercut: %q", left)
 	}
 	u.busiest = max(u.busiest, operations)
-	return fmt.Sprintf("%g of what was not synced stays; %s", rate, left)
+	return fmt.Sprintf("%g of what was not synced stays; %s", rate, left), harm
 }
 
 // present returns the files of the bucket, by key and time, including those that an

@@ -55,7 +55,10 @@ func start(t *testing.T, settings []string, args ...string) *process {
 			p.lines <- line
 		}
 	}()
-	t.Cleanup(func() { _ = command.Process.Kill() })
+	t.Cleanup(func() { // before its folders are removed
+		_ = command.Process.Kill()
+		_ = command.Wait() // an error if end has waited for it
+	})
 	return p
 }
 

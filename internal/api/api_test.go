@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -12,8 +14,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
-
-	"jpmovies/internal/movie"
 )
 
 // These are the samples as the API shows them.
@@ -195,6 +195,7 @@ func TestWrongRequests(t *testing.T) {
 			if has := strings.Contains(string(got.body), `"parameter"`); has != (r.parameter != "") {
 				t.Errorf("%.200s: it names a parameter: %t", r.url, has)
 			}
+			checkHeader(t, r.url, got, "Catalogue-Revision", "6")
 			checkAnswer(t, url, r.url, got)
 		}
 	})
@@ -202,13 +203,14 @@ func TestWrongRequests(t *testing.T) {
 
 // TestMethods: every route refuses methods other than GET, HEAD and OPTIONS.
 func TestMethods(t *testing.T) {
-	url := serve(t, &shelf{t: t, movies: map[int64]movie.Movie{1: samples[0]}}, slog.DiscardHandler)
+	url := serve(t, stock(t), slog.DiscardHandler)
 	for _, path := range []string{"/", "/movies", "/movies?limit=1", "/movies/1", "/movies/2", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get"} {
 			name := method + " " + path
 			got := ask(t, method, url+path)
 			p := checkProblem(t, name, got, http.StatusMethodNotAllowed)
 			checkHeader(t, name, got, "Allow", "GET, HEAD, OPTIONS")
+			checkHeader(t, name, got, "Catalogue-Revision", "6")
 			if p.Detail != method+" is not allowed, expected GET or HEAD" {
 				t.Errorf("%s: detail %q", name, p.Detail)
 			}
@@ -218,6 +220,7 @@ func TestMethods(t *testing.T) {
 	for _, path := range []string{"/nothing", "//movies"} {
 		got := ask(t, http.MethodPost, url+path)
 		checkProblem(t, path, got, http.StatusNotFound)
+		checkHeader(t, path, got, "Catalogue-Revision", "6")
 		checkSafe(t, path, got)
 	}
 }
@@ -225,13 +228,14 @@ func TestMethods(t *testing.T) {
 // TestPreflight: browsers may send conditional requests, resume a stream, and send tracing
 // headers.
 func TestPreflight(t *testing.T) {
-	url := serve(t, &shelf{t: t}, slog.DiscardHandler)
+	url := serve(t, stock(t), slog.DiscardHandler)
 	for _, path := range []string{"/", "/movies?limit=1", "/movies/1", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
 		got := ask(t, http.MethodOptions, url+path)
 		if got.status != http.StatusNoContent || len(got.body) > 0 {
 			t.Errorf("%s: %d %q", path, got.status, got.body)
 		}
 		checkHeader(t, path, got, "Allow", "GET, HEAD, OPTIONS")
+		checkHeader(t, path, got, "Catalogue-Revision", "6")
 		checkHeader(t, path, got, "Access-Control-Allow-Origin", "*")
 		checkHeader(t, path, got, "Access-Control-Allow-Methods", "GET, HEAD")
 		allowed := strings.Split(strings.ToLower(got.header.Get("Access-Control-Allow-Headers")), ", ")
@@ -241,6 +245,55 @@ func TestPreflight(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRevision: every answer names the revision, also one without a body, and an error.
+func TestRevision(t *testing.T) {
+	s := stock(t)
+	s.read = func(_ context.Context, method string) error {
+		if method == "Export" || method == "History" {
+			return errSecrets
+		}
+		return nil
+	}
+	a := start(t, s, slog.DiscardHandler)
+	for _, r := range []struct {
+		method, path string
+		headers      []string
+		status       int
+	}{
+		{"GET", "/movies", nil, 200},
+		{"GET", "/changes", nil, 200},
+		{"GET", "/status", nil, 200},
+		{"GET", "/openapi.json", nil, 200},
+		{"OPTIONS", "/movies", nil, 204},
+		{"OPTIONS", "/export", nil, 204},
+		{"GET", "/", []string{"If-None-Match", "*"}, 304},
+		{"GET", "/movies", []string{"If-None-Match", "*"}, 304},
+		{"HEAD", "/movies/1", []string{"If-None-Match", "*"}, 304},
+		{"GET", "/genres", []string{"If-None-Match", "*"}, 304},
+		{"GET", "/movies?limit=0", nil, 400},
+		{"GET", "/changes?since=x", nil, 400},
+		{"GET", "/export?limit=1", nil, 400},
+		{"GET", "/movies/3", nil, 404},
+		{"GET", "/nothing", nil, 404},
+		{"POST", "/movies", nil, 405},
+		{"GET", "/changes?since=7", nil, 410},
+		{"GET", "/changes?since=7", []string{"Accept", "text/event-stream"}, 410},
+		{"GET", "/export", nil, 503},
+		{"GET", "/movies/1/history", nil, 503},
+	} {
+		name := fmt.Sprint(r.method, " ", r.path, " ", r.headers)
+		got := record(t, a, r.method, r.path, r.headers...)
+		if got.status != r.status {
+			t.Errorf("%s: status %d, want %d", name, got.status, r.status)
+		}
+		checkHeader(t, name, got, "Catalogue-Revision", "6")
+	}
+	off := start(t, withoutIndex{stock(t)}, slog.DiscardHandler)
+	got := record(t, off, http.MethodGet, "/genres")
+	checkProblem(t, "/genres", got, http.StatusNotImplemented)
+	checkHeader(t, "/genres", got, "Catalogue-Revision", "6")
 }
 
 // document is a problem document. checkProblem fails on any other member.

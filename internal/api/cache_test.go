@@ -312,37 +312,36 @@ func TestPanickingCatalogue(t *testing.T) {
 
 // TestEviction: the cache stays below its size limit, and still keeps answers after many changes.
 func TestEviction(t *testing.T) {
-	s := stock(t)
-	long := samples[0]
-	long.Title = strings.Repeat("long ", 200)
-	for id := range int64(30) {
-		s.put(100+id, &long)
-	}
-	a, _ := startWith(t, api.Options{Catalogue: s, Staleness: staleness, CacheBytes: 1 << 20})
-	const size = 2 * 25 * 1100 // two lists of 25 long titles
-	ask := func(n int) (made int) {
-		for i := range n {
-			if record(t, a, http.MethodGet, fmt.Sprint("/movies?start=", 1000+i)).timing != "cache" {
-				made++
-			}
+	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
+		long := samples[0]
+		long.Title = strings.Repeat("long ", 200)
+		for id := range int64(30) {
+			s.put(100+id, &long)
 		}
-		time.Sleep(20 * time.Millisecond) // the cache evicts in the background
-		return made
-	}
-	ask(200)
-	if made := ask(200); (200-made)*size > 1<<20 {
-		t.Errorf("%d of 200 answers are kept, which is more than 1 MiB", 200-made)
-	}
-	for range 50 {
-		s.put(200, &long)
-		time.Sleep(3 * staleness)
-		ask(10)
-	}
-	time.Sleep(50 * staleness) // the API has seen the last change
-	ask(10)
-	if made := ask(10); made > 2 {
-		t.Errorf("%d of 10 answers are not kept", made)
-	}
+		time.Sleep(time.Second)    // until the API has seen them
+		const size = 2 * 25 * 1100 // two lists of 25 long titles
+		ask := func(n int) (made int) {
+			for i := range n {
+				if record(t, a, http.MethodGet, fmt.Sprint("/movies?start=", 1000+i)).timing != "cache" {
+					made++
+				}
+			}
+			synctest.Wait() // the cache evicts in the background
+			return made
+		}
+		ask(200)
+		if made := ask(200); (200-made)*size > 1<<20 {
+			t.Errorf("%d of 200 answers are kept, which is more than 1 MiB", 200-made)
+		}
+		for range 50 {
+			s.put(200, &long)
+			time.Sleep(time.Second)
+			ask(10)
+		}
+		if made := ask(10); made > 2 {
+			t.Errorf("%d of 10 answers are not kept", made)
+		}
+	})
 }
 
 // TestCatalogueRestored: the API notices that an older copy of the catalogue was restored.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -89,21 +90,39 @@ func TestNoCounts(t *testing.T) {
 	}
 }
 
+// oldestSeconds is the age of the oldest waiting object in a status.
+var oldestSeconds = regexp.MustCompile(`"oldest_waiting_seconds":(\d+)`)
+
+// checkOldest expects that a status shows the age that the oldest object had at some time since
+// asked. It returns the status with an age of 200, so that the caller can compare the whole of it.
+func checkOldest(t *testing.T, status []byte, oldest, asked time.Time) []byte {
+	t.Helper()
+	shown := oldestSeconds.FindSubmatch(status)
+	if shown == nil {
+		return status
+	}
+	age, err := strconv.ParseInt(string(shown[1]), 10, 64)
+	least, most := int64(asked.Sub(oldest)/time.Second), int64(time.Since(oldest)/time.Second)
+	if err != nil || age < least || age > most {
+		t.Errorf("the oldest object has waited for %s s, want %d to %d", shown[1], least, most)
+	}
+	return oldestSeconds.ReplaceAll(status, []byte(`"oldest_waiting_seconds":200`))
+}
+
 func TestStatus(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	ago := func(seconds int64) *time.Time {
-		then := time.Unix(time.Now().Unix()-seconds, 0)
-		return &then
-	}
+	oldest := time.Unix(time.Now().Unix()-200, 0)
+	younger := oldest.Add(100 * time.Second)
 	workers := []report.Worker{
-		{Shard: "0/3", LastPass: at, LastCommit: at.Add(-time.Hour), ObjectsWaiting: 3, OldestWaiting: ago(100)},
-		{Shard: "1/3", LastPass: at, LastCommit: at, ObjectsWaiting: 4, OldestWaiting: ago(200)},
+		{Shard: "0/3", LastPass: at, LastCommit: at.Add(-time.Hour), ObjectsWaiting: 3, OldestWaiting: &younger},
+		{Shard: "1/3", LastPass: at, LastCommit: at, ObjectsWaiting: 4, OldestWaiting: &oldest},
 		{Shard: "2/3", LastPass: at},
 	}
-	passing := regexp.MustCompile(`"oldest_waiting_seconds":20\d`) // the time of the test passes, too
-	check := func(t *testing.T, name string, got answer, want string) {
+	check := func(t *testing.T, name, url, want string) {
 		t.Helper()
-		got.body = passing.ReplaceAll(got.body, []byte(`"oldest_waiting_seconds":200`))
+		asked := time.Now()
+		got := ask(t, http.MethodGet, url+"/status")
+		got.body = checkOldest(t, got.body, oldest, asked)
 		if got.status != http.StatusOK || string(got.body) != want+"\n" {
 			t.Errorf("%s: %d %s, want %s", name, got.status, got.body, want)
 		}
@@ -115,15 +134,15 @@ func TestStatus(t *testing.T) {
 		`"workers":[{"shard":"0/3","last_pass":"2026-03-01T12:00:00Z"},{"shard":"1/3","last_pass":"2026-03-01T12:00:00Z"},{"shard":"2/3","last_pass":"2026-03-01T12:00:00Z"}],"version":"1.2.3"}`
 	s := &shelf{t: t}
 	url := serve(t, s, logless)
-	check(t, "none", ask(t, http.MethodGet, url+"/status"), none)
+	check(t, "none", url, none)
 	s.put(1, &samples[0])
 	s.put(2, nil)
 	s.set(func() { s.workers = workers })
-	check(t, "some", ask(t, http.MethodGet, url+"/status"), some)
+	check(t, "some", url, some)
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
 		url := serve(t, db, logless)
-		check(t, "none", ask(t, http.MethodGet, url+"/status"), none)
+		check(t, "none", url, none)
 		update := movie.Update{Identity: samples[0].Identity, Stamp: movie.Stamp{Position: 1}}
 		gone := movie.Update{Identity: samples[1].Identity, Stamp: movie.Stamp{Position: 2}}
 		apply(t, db, update, gone)
@@ -134,6 +153,7 @@ func TestStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		asked := time.Now()
 		got := ask(t, http.MethodGet, url+"/status")
 		var shown struct {
 			Revision, Movies int64
@@ -142,10 +162,10 @@ func TestStatus(t *testing.T) {
 			LastCommit       string `json:"last_commit"`
 			Workers          []any
 		}
-		if err := json.Unmarshal(got.body, &shown); err != nil {
+		if err := json.Unmarshal(checkOldest(t, got.body, oldest, asked), &shown); err != nil {
 			t.Fatal(err)
 		}
-		if shown.Revision != 3 || shown.Movies != 1 || shown.Oldest < 200 || shown.Oldest > 260 || shown.Waiting != 7 ||
+		if shown.Revision != 3 || shown.Movies != 1 || shown.Oldest != 200 || shown.Waiting != 7 ||
 			shown.LastCommit != "2026-03-01T12:00:00Z" || len(shown.Workers) != 3 {
 			t.Errorf("%s", got.body)
 		}

@@ -103,6 +103,35 @@ func TestIndexAnswers(t *testing.T) {
 	})
 }
 
+// TestSortByMatch: sort=match puts the same title first, then titles with all words whole, then
+// those with the last word as a prefix, and orders equal ones by id, the highest first.
+func TestSortByMatch(t *testing.T) {
+	s := &shelf{t: t}
+	for i, title := range []string{"The Lion King", "Lion King", "Lion Kingdom", "King of the Lion", "LION: King!", "The Lion Kings", "Lioness King"} {
+		s.put(int64(i+1), &movie.Movie{Identity: movie.Identity{Title: title, Year: 2000}})
+	}
+	a := start(t, s, logless)
+	for _, limit := range []int{100, 1} {
+		var got []int64
+		for next := fmt.Sprintf("/movies?limit=%d&q=Lion+king&sort=match", limit); next != "" && len(got) < 10; {
+			var page struct {
+				Movies []shown
+				Next   string `json:"next_url"`
+			}
+			if err := json.Unmarshal(record(t, a, http.MethodGet, next).body, &page); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range page.Movies {
+				got = append(got, m.ID)
+			}
+			next = page.Next
+		}
+		if want := []int64{5, 2, 4, 1, 6, 3}; !slices.Equal(got, want) {
+			t.Errorf("pages of %d: %v, want %v", limit, got, want)
+		}
+	}
+}
+
 // gated is a shelf whose snapshot waits after its first piece until gate is closed.
 type gated struct {
 	*shelf
@@ -230,9 +259,11 @@ func TestIndexOff(t *testing.T) {
 			"/movies?q=a", "/movies?sort=title", "/movies?sort=year", "/movies?id=1", "/movies?cast_any=a", "/movies?cast_not=a", "/movies?genre_any=a",
 			"/movies?genre_not=a", "/genres", "/years?year=2020", "/people?name=a", "/suggest?q=a",
 		} {
-			if p := checkProblem(t, path, record(t, a, http.MethodGet, path), http.StatusNotImplemented); !strings.Contains(p.Detail, "MOVIES_API_INDEX") {
+			got := record(t, a, http.MethodGet, path)
+			if p := checkProblem(t, path, got, http.StatusNotImplemented); !strings.Contains(p.Detail, "MOVIES_API_INDEX") {
 				t.Errorf("%s: %s", path, p.Detail)
 			}
+			checkHeader(t, path, got, "Catalogue-Revision", "6")
 		}
 		for _, path := range []string{"/movies?sort=x", "/genres?limit=1", "/suggest", "/people?q=!"} {
 			checkProblem(t, path, record(t, a, http.MethodGet, path), http.StatusBadRequest)

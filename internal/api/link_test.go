@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -127,11 +128,27 @@ func TestLongLinks(t *testing.T) {
 	}
 	many := "/movies?limit=1" + strings.Repeat("&genre=Drama&cast="+url.QueryEscape(long), 2) + "&title=Film"
 	got := record(t, linked(t, "", long), http.MethodGet, many)
-	if link := got.header.Get("Link"); len(link) > 4<<10 || !strings.Contains(string(got.body), "&start=40") {
+	if link := got.header.Get("Link"); link == "" || len(link) > 4<<10 || !strings.Contains(string(got.body), "&start=40") {
 		t.Errorf("a header Link of %d bytes: %.300s", len(link), got.body)
 	}
 	three := "/movies?limit=1" + strings.Repeat("&cast="+url.QueryEscape(long), 3)
 	if link := record(t, linked(t, "", long), http.MethodGet, three).header.Get("Link"); link != "" {
 		t.Errorf("a header Link of %d bytes", len(link))
+	}
+	// The next URL is as long as the longest that is repeated, or longer by a byte.
+	const longest = 3 << 10
+	fixed := len("/movies?" + "cast=" + "&limit=1&start=40")
+	for _, size := range []int{longest, longest + 1} {
+		actor := strings.Repeat("é", (size-fixed)/6) + strings.Repeat("x", (size-fixed)%6)
+		got := record(t, linked(t, "", actor), http.MethodGet, "/movies?limit=1&cast="+url.QueryEscape(actor))
+		next := "/movies?cast=" + url.QueryEscape(actor) + "&limit=1&start=40"
+		want := "<" + next + `>; rel="next"`
+		if size > longest {
+			want = ""
+		}
+		checkHeader(t, fmt.Sprintf("%d bytes", size), got, "Link", want)
+		if !strings.Contains(string(got.body), `"next_url": "`+next+`"`) || len(next) != size {
+			t.Errorf("next_url of %d bytes, want %d: %.300s", len(next), size, got.body)
+		}
 	}
 }

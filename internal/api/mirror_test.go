@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -34,8 +35,10 @@ func TestMirror(t *testing.T) {
 		db := cataloguetest.Open(t, o)
 		random := rand.New(rand.NewPCG(21, 22))
 		commitAtRandom(t, db, random, 3) // the export contains these
-		front := &front{t: t, db: db}
-		front.restart()
+		front := &front{db: db, end: func() {}}
+		if err := front.restart(); err != nil {
+			t.Fatal(err)
+		}
 		server := httptest.NewServer(front)
 		defer server.Close()
 		defer func() { front.end() }()
@@ -44,12 +47,16 @@ func TestMirror(t *testing.T) {
 		m.export()
 		var writing sync.WaitGroup
 		var done atomic.Bool
+		defer writing.Wait() // also if the mirror fails: the last API is ended after that
 		writing.Go(func() {
 			defer done.Store(true)
 			for range 25 {
 				commitAtRandom(t, db, random, 1)
 				if random.IntN(4) == 0 {
-					front.restart()
+					if err := front.restart(); err != nil {
+						t.Error(err)
+						return
+					}
 				}
 				time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
 			}
@@ -101,22 +108,36 @@ func commitAtRandom(t *testing.T, db *catalogue.Catalogue, random *rand.Rand, ba
 
 // front passes requests to the current API, which restart replaces, as in a rollout.
 type front struct {
-	t   *testing.T
 	db  *catalogue.Catalogue
 	now atomic.Pointer[api.API]
-	end func()
+	end func() // ends the current API
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.now.Load().ServeHTTP(w, r) }
 
-func (f *front) restart() {
-	old := f.end
-	a, end := startWith(f.t, api.Options{Catalogue: f.db, Staleness: staleness, CacheBytes: 1 << 20})
-	f.now.Store(a)
-	f.end = end
-	if old != nil {
-		old()
+// restart starts another API, passes requests to it, and ends the one before. It returns an error
+// if the new one does not see the catalogue. It calls no method of the test, so another goroutine
+// than the test's may call it.
+func (f *front) restart() error {
+	a := api.New(api.Options{
+		Catalogue: f.db, Source: f.db, Logger: slog.New(slog.DiscardHandler), Staleness: staleness, CacheBytes: 1 << 20,
+		Exports: exports, Version: "1.2.3",
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { a.Run(ctx) })
+	end := func() { stop(); running.Wait() }
+	// This waits for the first revision, so that every answer names one.
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/changes?since=9223372036854775807", nil))
+	if w.Code != http.StatusGone { // no catalogue has that revision
+		end()
+		return fmt.Errorf("a new API answers %d %s", w.Code, w.Body)
 	}
+	f.now.Store(a)
+	f.end()
+	f.end = end
+	return nil
 }
 
 // mirror is a client's copy of the catalogue.

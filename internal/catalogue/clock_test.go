@@ -137,7 +137,7 @@ func TestManyLargeMovies(t *testing.T) {
 func TestStopWhilePruning(t *testing.T) {
 	o := databasetest.SQLite(t)
 	c := cataloguetest.Open(t, o)
-	const rejections = 5000 // of which each step deletes 500
+	const rejections = 600 // of which each step deletes 500
 	var b movie.Batch
 	for i := range int64(rejections) {
 		b.Rejections = append(b.Rejections, movie.Rejection{Key: "key", Position: i})
@@ -147,29 +147,36 @@ func TestStopWhilePruning(t *testing.T) {
 	}
 	raw := databasetest.Raw(t, o)
 	raw.SetMaxOpenConns(1)
+	// Each deleted rejection returns with a new id, so the pruning goes on until it is stopped.
+	databasetest.Exec(t, raw, `CREATE TRIGGER endless AFTER DELETE ON rejection BEGIN
+		INSERT INTO rejection (object_key, object_etag, position, reason, bytes, truncated, rejected_at)
+		VALUES (OLD.object_key, OLD.object_etag, OLD.position, OLD.reason, OLD.bytes, OLD.truncated, OLD.rejected_at); END`)
+	databasetest.Exec(t, raw, "PRAGMA busy_timeout = 60000")
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
+	defer stop()
+	ended := make(chan error, 1)
 	go func() {
 		_, err := c.Prune(ctx, time.Now().Add(time.Hour), time.Now())
 		ended <- err
 	}()
-	for left := rejections; left == rejections; {
-		if err := raw.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM rejection").Scan(&left); err != nil {
+	patience, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for newest := int64(0); newest <= rejections; time.Sleep(time.Millisecond) { // until a step is committed
+		if err := raw.QueryRowContext(patience, "SELECT MAX(id) FROM rejection").Scan(&newest); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for { // between two steps
-		if _, err := raw.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err == nil {
-			break
-		}
+	// This waits for a pause between two steps.
+	if _, err := raw.ExecContext(patience, "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
 	}
 	stop()
 	select {
 	case err := <-ended:
 		if err == nil {
-			t.Error("all were deleted before the stop")
+			t.Error("Prune ends without an error")
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(15 * time.Second): // a transaction tries for 20 s to begin
 		t.Error("Prune outlives its context by 15 s")
 	}
 	databasetest.Exec(t, raw, "ROLLBACK")

@@ -126,6 +126,7 @@ func TestMirrorBesideWriters(t *testing.T) {
 		if err := r.load(t.Context(), db); err != nil {
 			t.Fatal(err)
 		}
+		compared := 0
 		for moved := 0; moved < 20; {
 			before := r.mark
 			if err := r.follow(t.Context(), db); err != nil {
@@ -134,7 +135,12 @@ func TestMirrorBesideWriters(t *testing.T) {
 			if r.mark != before {
 				moved++
 			}
-			checkCount(t, db, &r)
+			if checkCount(t, db, &r) {
+				compared++
+			}
+		}
+		if compared == 0 {
+			t.Error("the number of movies was never compared beside the writers")
 		}
 		stop()
 		if err := group.Wait(); err != nil {
@@ -144,6 +150,9 @@ func TestMirrorBesideWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.check(t, db, o)
+		if !checkCount(t, db, &r) {
+			t.Error("the number of movies was not compared after the writers had ended")
+		}
 		if r.loads != 1 || r.most > 1000 {
 			t.Errorf("%d loads, %d movies at a time", r.loads, r.most)
 		}
@@ -151,16 +160,20 @@ func TestMirrorBesideWriters(t *testing.T) {
 }
 
 // checkCount compares the number of visible movies with the catalogue's, unless a writer has
-// committed since.
-func checkCount(t *testing.T, db *catalogue.Catalogue, r *replica) {
+// committed since. It reports whether it has compared them.
+func checkCount(t *testing.T, db *catalogue.Catalogue, r *replica) bool {
 	t.Helper()
 	status, err := db.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status.Revision == r.mark.Revision && status.Movies != r.visible() {
+	if status.Revision != r.mark.Revision {
+		return false
+	}
+	if status.Movies != r.visible() {
 		t.Errorf("at revision %d the replica shows %d movies, the catalogue has %d", status.Revision, r.visible(), status.Movies)
 	}
+	return true
 }
 
 // TestMirrorOfManyChanges: Since returns all changes when there are more than one statement reads,

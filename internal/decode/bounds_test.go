@@ -82,26 +82,48 @@ func live() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// measured samples the memory in use while it is read: at each MiB, and at the end.
+type measured struct {
+	io.Reader
+	before, peak int64
+	read         int64
+	samples      int64
+}
+
+func (m *measured) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if m.read += int64(n); m.read>>20 >= m.samples || err != nil {
+		m.samples++
+		m.peak = max(m.peak, live()-m.before)
+	}
+	return n, err
+}
+
 // TestManyLines reads lines that each begin a value without an end: memory stays bounded.
 func TestManyLines(t *testing.T) {
-	for _, line := range []string{"oops\n", "{\"a\":[1,\n", "{\"a\":\n", "{\n", "[\n", "{\"a\":[" + strings.Repeat("1,", 5000) + "\n", "{\"a\":1},\n"} {
+	const (
+		large = 32 << 20 // four times as many bytes as the memory may be
+		small = 1 << 19  // each of these short lines is an item, which takes time
+	)
+	spaces := strings.Repeat(" ", 247)
+	for _, test := range []struct {
+		line string
+		size int
+	}{
+		{"oops\n", large}, {"{\"a\":[1,\n", large}, {"{\"a\":\n", large}, {"[\n", large}, {"{\"a\":[" + strings.Repeat("1,", 5000) + "\n", large},
+		{"{\n", small}, {"{" + spaces + "\n", large}, {"{\"a\":1},\n", small}, {"{\"a\":1}," + spaces + "\n", large},
+	} {
 		start := time.Now()
-		lines := 1 << 19 / len(line)
+		line, lines := test.line, test.size/len(test.line)
 		items := 0
-		before, peak := live(), int64(0)
-		count := func(Item) error {
-			if items++; items%10_000 == 1 {
-				peak = max(peak, live()-before)
-			}
-			return nil
-		}
-		if err := Read(repeated([]byte(line), lines), count); err != nil {
+		object := &measured{Reader: repeated([]byte(line), lines), before: live()}
+		if err := Read(object, func(Item) error { items++; return nil }); err != nil {
 			t.Errorf("%q: %v", cut(line, maxQuoted), err)
 		}
-		if items > 2*lines || peak > 8<<20 {
-			t.Errorf("%q: %d items, %d bytes", cut(line, maxQuoted), items, peak)
+		if items > 2*lines || object.peak > 8<<20 || object.samples <= int64(lines*len(line)>>20) {
+			t.Errorf("%q: %d items, %d bytes in %d samples", cut(line, maxQuoted), items, object.peak, object.samples)
 		}
-		t.Logf("%q: %d items, %d bytes, %v", fmt.Sprintf("%.20s", line), items, peak, time.Since(start).Round(time.Millisecond))
+		t.Logf("%q: %d items, %d bytes, %v", fmt.Sprintf("%.20s", line), items, object.peak, time.Since(start).Round(time.Millisecond))
 	}
 }
 

@@ -266,14 +266,21 @@ func TestKept(t *testing.T) {
 		{a + "\n{\"title\"\noops\n" + a, "{\"title\"\noops", 14},
 		{"[" + a + ", oops ]", "oops ]", 6},
 		{broken + "\n" + a, broken[:9], len(broken) + 1},
-		{"[" + broken, broken[:9], MaxKept},
+		{"[" + broken, broken[:9], len(broken)},
 		{`{"x":"` + strings.Repeat("y", 2*MaxUpdate) + `"}`, `{"x":"` + strings.Repeat("y", MaxKept-6), 2*MaxUpdate + 8},
 		{"\x1f\x8boops", "\x1f\x8boops", 0},
 	} {
+		rejections := 0
 		for _, item := range mustRead(t, []byte(test.object)) {
-			if item.Reason != "" && (string(item.Bytes) != test.want || item.Size < test.size) {
-				t.Errorf("%q: kept %q of %d", cut(test.object, maxQuoted), cut(string(item.Bytes), maxQuoted), item.Size)
+			if item.Reason == "" {
+				continue
 			}
+			if rejections++; string(item.Bytes) != test.want || item.Size != test.size {
+				t.Errorf("%q: kept %q of %d, want %q of %d", cut(test.object, maxQuoted), cut(string(item.Bytes), maxQuoted), item.Size, cut(test.want, maxQuoted), test.size)
+			}
+		}
+		if rejections != 1 {
+			t.Errorf("%q: %d rejections, want 1", cut(test.object, maxQuoted), rejections)
 		}
 	}
 }

@@ -24,6 +24,9 @@ func TestFaults(t *testing.T) {
 	kinds := []buckettest.Kind{buckettest.List, buckettest.Get, buckettest.Read, buckettest.Delete, buckettest.DeleteKey, "apply"}
 	for _, kind := range kinds {
 		for _, applied := range []bool{false, true} {
+			if kind == buckettest.Read && applied {
+				continue // Memory has no such step
+			}
 			for _, nth := range []int{1, 2, 7} {
 				t.Run(fmt.Sprintf("%s/applied=%t/%d", kind, applied, nth), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { testFault(t, kind, applied, nth) })
@@ -65,8 +68,9 @@ func testFault(t *testing.T, kind buckettest.Kind, applied bool, nth int) {
 	for range 3 {
 		w.finish(t.Context(), w.pass(t.Context(), t.Context(), fullListing))
 	}
-	if nth := left.Load(); nth > 0 && kind != buckettest.Delete && (kind != buckettest.Read || !applied) {
-		t.Errorf("the fault was not reached, %d more to go", nth)
+	// One request may delete all objects.
+	if more := left.Load(); more > 0 && (kind != buckettest.Delete || nth == 1) {
+		t.Errorf("the fault was not reached, %d more to go", more)
 	}
 	if err := w.Once(t.Context()); err != nil {
 		t.Fatal(err)
@@ -127,10 +131,15 @@ func TestRefusedUpdateIsSplitOff(t *testing.T) {
 	if len(db.rejections) != 2 {
 		t.Errorf("rejections: %v", db.rejections)
 	}
+	positions := make(map[int64]bool)
 	for _, r := range db.rejections {
+		positions[r.Position] = true
 		if r.Position == 14 && (!strings.Contains(r.Reason, `column title does not take "13"`) || !strings.Contains(string(r.Bytes), `"13"`)) {
 			t.Errorf("rejection: %+v %s", r, r.Bytes)
 		}
+	}
+	if !positions[14] || !positions[101] {
+		t.Errorf("rejections of %v, want the refused update, 14, and the broken one, 101", positions)
 	}
 }
 

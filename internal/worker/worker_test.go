@@ -81,27 +81,29 @@ func TestOnceEmptiesTheBucket(t *testing.T) {
 
 // TestPassCosts limits the number of requests and transactions of a pass.
 func TestPassCosts(t *testing.T) {
-	store, db := &buckettest.Memory{}, newFakeCatalogue()
-	for i := range 1000 {
-		store.Put(fmt.Sprintf("%04d", i), film(fmt.Sprint(i), "x"))
-	}
-	w := newTestWorker(store, db)
-	p := w.pass(t.Context(), t.Context(), fullListing)
-	if p.counts.Removed != 1000 || p.counts.Updates != 1000 || p.counts.waiting() != 0 {
-		t.Errorf("pass: %+v", p.counts)
-	}
-	checkEmpty(t, store)
-	got := store.Counts()
-	if got.Deletes > db.applies {
-		t.Errorf("%d bulk deletes for %d transactions", got.Deletes, db.applies)
-	}
-	if want := (buckettest.Counts{Lists: 1, Gets: 1000, Deletes: got.Deletes, DeletedKeys: 1000}); got != want {
-		t.Errorf("bucket operations: %+v, want %+v", got, want)
-	}
-	// A batch is also committed when its first update has waited a while.
-	if db.applies < 2 || db.applies > 20 {
-		t.Errorf("%d transactions for 1000 updates", db.applies)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		for i := range 1000 {
+			store.Put(fmt.Sprintf("%04d", i), film(fmt.Sprint(i), "x"))
+		}
+		w := newTestWorker(store, db)
+		p := w.pass(t.Context(), t.Context(), fullListing)
+		if p.counts.Removed != 1000 || p.counts.Updates != 1000 || p.counts.waiting() != 0 {
+			t.Errorf("pass: %+v", p.counts)
+		}
+		checkEmpty(t, store)
+		got := store.Counts()
+		if got.Deletes > db.applies {
+			t.Errorf("%d bulk deletes for %d transactions", got.Deletes, db.applies)
+		}
+		if want := (buckettest.Counts{Lists: 1, Gets: 1000, Deletes: got.Deletes, DeletedKeys: 1000}); got != want {
+			t.Errorf("bucket operations: %+v, want %+v", got, want)
+		}
+		// No time passes, so a batch is committed only when it is full.
+		if db.applies != 2 {
+			t.Errorf("%d transactions for 1000 updates, want 2 of 500", db.applies)
+		}
+	})
 }
 
 var errFault = errors.New("fault")

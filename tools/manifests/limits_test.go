@@ -150,11 +150,19 @@ func TestConnections(t *testing.T) {
 
 // TestDisruptionBudget: a pod that is not ready must not hold up the drain of its node.
 func TestDisruptionBudget(t *testing.T) {
+	budgets := 0
 	for _, o := range production(t, asItIs) {
 		budget, is := o.(*policyv1.PodDisruptionBudget)
-		if is && (budget.Spec.UnhealthyPodEvictionPolicy == nil || *budget.Spec.UnhealthyPodEvictionPolicy != policyv1.AlwaysAllow) {
+		if !is {
+			continue
+		}
+		budgets++
+		if budget.Spec.UnhealthyPodEvictionPolicy == nil || *budget.Spec.UnhealthyPodEvictionPolicy != policyv1.AlwaysAllow {
 			t.Errorf("%s: %+v", budget.Name, budget.Spec)
 		}
+	}
+	if budgets != 1 {
+		t.Errorf("%d budgets, want that of the API", budgets)
 	}
 }
 

@@ -170,24 +170,6 @@ func TestSkippedFiles(t *testing.T) {
 	}
 }
 
-func TestUnreadableSubfolder(t *testing.T) {
-	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
-		t.Skip("this user ignores permissions")
-	}
-	dir := t.TempDir()
-	for i := range 5 {
-		write(t, dir, fmt.Sprintf("%d/a.json", i), "{}")
-	}
-	if err := os.Chmod(filepath.Join(dir, "2"), 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "2"), 0o700) })
-	all, err := list(t, open(t, dir, Options{}))
-	if len(all) != 4 || !errors.Is(err, bucket.ErrPartial) {
-		t.Errorf("listed %d, error %v", len(all), err)
-	}
-}
-
 func TestSettling(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()

@@ -1,15 +1,16 @@
 package s3bucket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jpmovies/internal/bucket"
@@ -196,6 +197,10 @@ func TestCompareBeforeEachAttempt(t *testing.T) {
 func TestBrokenBodies(t *testing.T) {
 	for name, stall := range map[string]bool{"short": false, "stalled": true} {
 		t.Run(name, func(t *testing.T) {
+			limit := 10 * time.Minute // a slow machine is no stall
+			if stall {
+				limit = 50 * time.Millisecond
+			}
 			serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("ETag", `"e"`)
 				w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
@@ -206,7 +211,7 @@ func TestBrokenBodies(t *testing.T) {
 					<-r.Context().Done()
 				}
 			}))
-			_, body, err := open(t, Options{limits: limits{stall: 50 * time.Millisecond}}).Get(t.Context(), "key")
+			_, body, err := open(t, Options{limits: limits{stall: limit}}).Get(t.Context(), "key")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,23 +225,55 @@ func TestBrokenBodies(t *testing.T) {
 	}
 }
 
-// TestSlowReader: pauses between reads do not count as a stall.
+// pausingBody is the body of a response. Each Read waits for the pause, or until the request is
+// cancelled.
+type pausingBody struct {
+	ctx   context.Context
+	pause time.Duration
+}
+
+func (b *pausingBody) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(b.pause):
+		return copy(p, "x"), nil
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+}
+
+func (b *pausingBody) Close() error { return nil }
+
+// RoundTrip implements http.RoundTripper. It returns the body itself.
+func (b *pausingBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.ctx = r.Context()
+	return &http.Response{StatusCode: http.StatusOK, Body: b}, nil
+}
+
+// TestSlowReader: pauses between reads do not count as a stall; the wait for a byte does.
 func TestSlowReader(t *testing.T) {
-	server := &buckettest.Server{Memory: &buckettest.Memory{}}
-	serve(t, server)
-	server.Memory.Put("key", []byte(strings.Repeat("x", 1<<20)))
-	_, body, err := open(t, Options{limits: limits{stall: 50 * time.Millisecond}}).Get(t.Context(), "key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = body.Close() }()
-	if _, err := body.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(100 * time.Millisecond)
-	if rest, err := io.ReadAll(body); err != nil || len(rest) != 1<<20-1 {
-		t.Errorf("%d bytes, error %v", len(rest), err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		body := &pausingBody{}
+		g := guard{client: &http.Client{Transport: body}, stall: 30 * time.Second}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.test/bucket/key", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := g.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		for _, body.pause = range []time.Duration{0, time.Second, 29 * time.Second, 0} {
+			time.Sleep(time.Hour)
+			if n, err := response.Body.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Errorf("after a pause of an hour, and a wait for %s: %d bytes, error %v", body.pause, n, err)
+			}
+		}
+		body.pause = 31 * time.Second
+		if _, err := response.Body.Read(make([]byte, 1)); !errors.As(err, new(stalledError)) {
+			t.Errorf("after a wait for %s: error %v", body.pause, err)
+		}
+	})
 }
 
 // TestOddListings: a response that is no listing does not count as an empty bucket.

@@ -15,7 +15,9 @@ import (
 )
 
 // simulated is a store that answers after about the latency, works on capacity requests at a
-// time if that is set, and refuses requests beyond a rate if that is set.
+// time if that is set, and refuses requests beyond a rate if that is set. Every run is the same:
+// each read draws from a random stream of its own, and the reads that begin at the same moment
+// ask for the rate in order, whatever the order of their goroutines.
 type simulated struct {
 	latency  time.Duration
 	capacity int
@@ -26,23 +28,26 @@ type simulated struct {
 	refused  atomic.Int64
 }
 
-func (s *simulated) send(*http.Request) (*http.Response, error) {
-	if s.rate != nil && !s.rate.Allow() || rand.Float64() < s.fails {
+// allows reports whether the rate allows one more request.
+func (s *simulated) allows() bool { return s.rate == nil || s.rate.Allow() }
+
+func (s *simulated) send(allowed bool, random *rand.Rand) (*http.Response, error) {
+	if !allowed || random.Float64() < s.fails {
 		s.refused.Add(1)
-		s.wait()
+		s.wait(random)
 		return &http.Response{StatusCode: http.StatusServiceUnavailable}, nil
 	}
 	if s.capacity > 0 {
 		s.slots <- struct{}{}
 		defer func() { <-s.slots }()
 	}
-	s.wait()
+	s.wait(random)
 	return &http.Response{StatusCode: http.StatusOK}, nil
 }
 
 // wait waits for the latency, which is sometimes many times longer than the shortest.
-func (s *simulated) wait() {
-	time.Sleep(s.latency/2 + time.Duration(rand.ExpFloat64()*float64(s.latency)/2))
+func (s *simulated) wait(random *rand.Rand) {
+	time.Sleep(s.latency/2 + time.Duration(random.ExpFloat64()*float64(s.latency)/2))
 }
 
 // read reads objects, as many at a time as the limiter says. Each is asked for again, after a
@@ -65,9 +70,11 @@ func (s *simulated) read(t *testing.T, l *limiter) (average int) {
 		if left <= s.requests/2 {
 			sum += l.current()
 		}
+		allowed, random := s.allows(), rand.New(rand.NewPCG(1, uint64(left)))
 		reads.Go(func() {
-			for pause := 25 * time.Millisecond; !s.get(t, l); pause = min(2*pause, 20*time.Second) {
-				time.Sleep(rand.N(pause))
+			for pause := 25 * time.Millisecond; !s.get(t, l, allowed, random); pause = min(2*pause, 20*time.Second) {
+				time.Sleep(time.Duration(random.Int64N(int64(pause))))
+				allowed = s.allows()
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -79,14 +86,14 @@ func (s *simulated) read(t *testing.T, l *limiter) (average int) {
 }
 
 // get asks for an object once and reports whether the store did not refuse.
-func (s *simulated) get(t *testing.T, l *limiter) bool {
+func (s *simulated) get(t *testing.T, l *limiter, allowed bool, random *rand.Rand) bool {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.test/bucket/key", nil)
 	if err != nil {
 		t.Error(err)
 		return true
 	}
-	response, err := l.observe(r, s.send)
+	response, err := l.observe(r, func(*http.Request) (*http.Response, error) { return s.send(allowed, random) })
 	if err != nil {
 		t.Error(err)
 		return true

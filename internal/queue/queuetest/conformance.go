@@ -10,14 +10,26 @@ import (
 	"jpmovies/internal/queue"
 )
 
-// Harness is a new queue with a visibility timeout of one second.
+// Harness is a new queue.
 type Harness struct {
 	Queue queue.Queue
-	Send  func(t *testing.T, body string)
+	// Visibility is the queue's visibility timeout, in whole seconds and at most 10 s. On a
+	// real clock it must be long enough for the suite to receive and delete 25 messages.
+	Visibility time.Duration
+	// Late is by how much an answer may be late: 0 in a synctest bubble. On a real clock it is
+	// only less than the longest wait, because the machine may be slow.
+	Late time.Duration
+	Send func(t *testing.T, body string)
 }
 
-// Run checks that a queue keeps the contract of queue.Queue. It calls open for each test.
-func Run(t *testing.T, open func(*testing.T) Harness) {
+const (
+	longest = 20 * time.Second       // the longest wait of queue.Queue
+	soon    = 300 * time.Millisecond // after which something ends a wait
+)
+
+// Run checks that a queue keeps the contract of queue.Queue. For each test it calls with, which
+// calls the test with a queue, in a synctest bubble if the queue is in memory.
+func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, Harness))) {
 	for name, test := range map[string]func(*testing.T, Harness){
 		"a deleted message does not come again":     testDelete,
 		"a message that is not deleted comes again": testVisibility,
@@ -25,7 +37,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		"the wait ends with the first message":      testWait,
 		"the wait ends with its context":            testInterrupt,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) { with(t, test) })
 	}
 }
 
@@ -50,7 +62,7 @@ func testDelete(t *testing.T, h Harness) {
 	}
 	var all []queue.Message
 	for len(all) < 25 {
-		some := h.receive(t, time.Second)
+		some := h.receive(t, longest)
 		if len(some) == 0 {
 			t.Fatalf("%d messages, want 25", len(all))
 		}
@@ -65,19 +77,19 @@ func testDelete(t *testing.T, h Harness) {
 	if err := h.Queue.Delete(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1100 * time.Millisecond)
-	if left := h.receive(t, time.Second); len(left) > 0 {
+	// Each message would be visible again within this wait.
+	if left := h.receive(t, h.Visibility+time.Second); len(left) > 0 {
 		t.Errorf("%d deleted messages are delivered again", len(left))
 	}
 }
 
 func testVisibility(t *testing.T, h Harness) {
 	h.Send(t, "a")
-	first := h.receive(t, time.Second)
+	first := h.receive(t, longest)
 	if hidden := h.receive(t, 0); len(first) != 1 || len(hidden) > 0 {
 		t.Errorf("%d messages, and then %d", len(first), len(hidden))
 	}
-	again := h.receive(t, 5*time.Second)
+	again := h.receive(t, longest)
 	if len(again) != 1 || again[0].Body != "a" {
 		t.Errorf("%v is delivered again", again)
 	}
@@ -96,23 +108,23 @@ func testWait(t *testing.T, h Harness) {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(soon) // so that the wait has begun
 		h.Send(t, "a")
 	}()
 	start := time.Now()
-	messages := h.receive(t, 20*time.Second)
-	if took := time.Since(start); len(messages) != 1 || took > 10*time.Second {
+	messages := h.receive(t, longest)
+	if took := time.Since(start); len(messages) != 1 || took > soon+h.Late {
 		t.Errorf("%v after %s", messages, took)
 	}
 	<-sent
 }
 
 func testInterrupt(t *testing.T, h Harness) {
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	start := time.Now()
-	_, err := h.Queue.Receive(ctx, 20*time.Second)
-	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+	_, err := h.Queue.Receive(ctx, longest)
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > soon+h.Late {
 		t.Errorf("%v after %s", err, took)
 	}
 }

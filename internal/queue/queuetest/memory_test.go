@@ -12,9 +12,11 @@ import (
 )
 
 func TestMemoryConforms(t *testing.T) {
-	queuetest.Run(t, func(*testing.T) queuetest.Harness {
-		m := &queuetest.Memory{Visibility: time.Second}
-		return queuetest.Harness{Queue: m, Send: func(_ *testing.T, body string) { m.Send(body) }}
+	queuetest.Run(t, func(t *testing.T, test func(*testing.T, queuetest.Harness)) {
+		synctest.Test(t, func(t *testing.T) {
+			m := &queuetest.Memory{Visibility: 5 * time.Second}
+			test(t, queuetest.Harness{Queue: m, Visibility: m.Visibility, Send: func(_ *testing.T, body string) { m.Send(body) }})
+		})
 	})
 }
 

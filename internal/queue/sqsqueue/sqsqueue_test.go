@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -19,14 +21,14 @@ import (
 
 // TestConforms runs the suite on a real server; see scripts/with_sqs.
 func TestConforms(t *testing.T) {
-	queuetest.Run(t, func(t *testing.T) queuetest.Harness {
+	queuetest.Run(t, func(t *testing.T, test func(*testing.T, queuetest.Harness)) {
 		q := newQueue(t)
-		return queuetest.Harness{Queue: q, Send: func(t *testing.T, body string) {
+		test(t, queuetest.Harness{Queue: q, Visibility: visibility, Late: 18 * time.Second, Send: func(t *testing.T, body string) {
 			t.Helper()
 			if _, err := q.client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: &body}); err != nil {
 				t.Error(err)
 			}
-		}}
+		}})
 	})
 }
 
@@ -76,6 +78,9 @@ func TestRegionOfTheQueue(t *testing.T) {
 	}
 }
 
+// visibility is the visibility timeout of a new queue.
+const visibility = 5 * time.Second
+
 // newQueue creates a queue on the server.
 func newQueue(t *testing.T) *Queue {
 	t.Helper()
@@ -92,7 +97,7 @@ func newQueue(t *testing.T) *Queue {
 		t.Fatal(err)
 	}
 	made, err := q.client.CreateQueue(t.Context(), &sqs.CreateQueueInput{
-		QueueName: aws.String("test-" + rand.Text()), Attributes: map[string]string{"VisibilityTimeout": "1"},
+		QueueName: aws.String("test-" + rand.Text()), Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility.Seconds()))},
 	})
 	if err != nil {
 		t.Fatal(err)
