@@ -229,7 +229,7 @@ func (v *verification) owned(ctx context.Context, t catalogue.LinkTable, links [
 		}
 		names[l.MovieID] = append(names[l.MovieID], l.Name)
 	}
-	query := "SELECT id, hidden, fields FROM movie WHERE id IN " + database.Tuples(1, len(ids)) //nolint:gosec // made of constants
+	query := "SELECT id, hidden, fields FROM movie WHERE id IN " + database.Tuples(1, len(ids))
 	err := database.ForEach(ctx, v.tx, func(rows *sql.Rows) error {
 		var id int64
 		var hidden bool

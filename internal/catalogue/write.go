@@ -100,7 +100,6 @@ func (c *Catalogue) lock(ctx context.Context, tx *sql.Tx, records []movie.Record
 }
 
 func (c *Catalogue) lockGroup(ctx context.Context, tx *sql.Tx, group []movie.Identity, known map[movie.Identity]row, size *int) error {
-	//nolint:gosec // made of constants
 	query := "SELECT id, title, year, hidden, fields, stamps FROM movie" + c.db.Force("identity") +
 		" WHERE " + c.db.In("title", "year", len(group)) + c.db.ForUpdate()
 	return database.ForEach(ctx, tx, func(rows *sql.Rows) error {

@@ -102,7 +102,7 @@ func (m *measured) Read(p []byte) (int, error) {
 // TestManyLines reads lines that each begin a value without an end: memory stays bounded.
 func TestManyLines(t *testing.T) {
 	const (
-		large = 32 << 20 // four times as many bytes as the memory may be
+		large = 16 << 20 // twice as many bytes as the memory may be
 		small = 1 << 19  // each of these short lines is an item, which takes time
 	)
 	spaces := strings.Repeat(" ", 247)
