@@ -276,6 +276,7 @@ func privateDatabase(t *testing.T, victim string, p privateServer) database.Opti
 func TestSIGTERM(t *testing.T) {
 	o := server(t)
 	s, want := filled(t, o, 2000, 5)
+	s.env = append(s.env, "MOVIES_WORKER_BATCH=5", "MOVIES_WORKER_CONCURRENCY=1") // so that the signal comes before the end
 	p := s.start(t, "worker")
 	p.logs(t, "worker starts")
 	waitFor(t, "the first objects to go", func() bool { return len(s.keys(t)) < 2000 })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
+	"jpmovies/internal/database/databasetest"
 	"jpmovies/internal/movie"
 )
 
@@ -190,4 +192,50 @@ func TestBrowseDatabaseAway(t *testing.T) {
 	b.open(front.URL + "/")
 	b.wait(allFilms + ` && document.getElementById("fresh").textContent.startsWith("database away")`)
 	b.is(`document.getElementById("badge").dataset.state`, "late")
+}
+
+// TestBrowseEmpty: a page that was opened on an empty catalogue shows the first movies.
+func TestBrowseEmpty(t *testing.T) {
+	t.Parallel()
+	b := newTab(t, desktop)
+	defer b.quiet()
+	s := newSite(t, databasetest.SQLite(t), newFolder(t))
+	s.drain(t)
+	s.start(t, "worker").logs(t, "worker starts")
+	b.open(s.serve(t) + "/")
+	b.wait(live + ` && ` + countText + ` === "No movies"`)
+	s.put(t, "first.ndjson", []byte(`{"title": "First", "year": 2026, "genres": ["Drama"]} {"title": "Second", "year": 2026}`))
+	b.wait(countText + ` === "2 movies" && ` + cards + ` === 2 && document.querySelectorAll("#genre li").length === 1`)
+}
+
+// TestBrowseMissedWhileLoading: changes that are too many to follow, while a list is loading, are
+// in the list when it is shown.
+func TestBrowseMissedWhileLoading(t *testing.T) {
+	t.Parallel()
+	b := newTab(t, desktop)
+	defer b.quiet()
+	s, api := browsed(t)
+	hold := make(chan struct{})
+	front := between(t, api, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/movies" {
+			return false
+		}
+		body := get(t, api+r.URL.RequestURI())
+		<-hold // what is sent is old by then
+		_, _ = w.Write(body)
+		return true
+	})
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release()
+	b.open(front.URL + "/")
+	b.wait(live + ` && ` + idle + ` === false`)
+	before := s.revision(t)
+	var all strings.Builder
+	for i := range 900 {
+		fmt.Fprintf(&all, `{"title": "Film %d %s", "year": %d, "genres": ["War"]}`+"\n", i, []string{"Noir", "Blanc", "Bleu"}[i%7%3], 1950+i%70)
+	}
+	s.put(t, "war.ndjson", []byte(all.String()))
+	b.wait(fmt.Sprintf(`performance.getEntriesByType("resource").some((r) => Number(new URL(r.name).searchParams.get("since")) >= %d)`, before+900))
+	release()
+	b.wait(idle + ` && ` + cards + ` >= 25 && [...document.querySelectorAll("#list .genres")].every((g) => g.textContent === "War")`)
 }

@@ -70,8 +70,9 @@ func (p *progressBar) stop() {
 	if p == nil {
 		return
 	}
-	if p.bar != nil {
-		p.bar.Abort(true)
+	if p.bar == nil { // without a bar, lines of the last moment would not be written
+		p.bar = p.container.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete())
 	}
+	p.bar.Abort(true)
 	p.container.Wait()
 }

@@ -145,7 +145,16 @@ func showJSON(out io.Writer, r report.Rejection) error {
 		Base64    []byte  `json:"bytes_base64,omitempty"`
 		Truncated bool    `json:"truncated"`
 	}{Rejection: r, Truncated: r.Truncated}
-	if text := string(r.Bytes); utf8.ValidString(text) {
+	text := string(r.Bytes)
+	for i := 1; r.Truncated && i < utf8.UTFMax && i <= len(text); i++ {
+		if last := text[len(text)-i:]; utf8.RuneStart(last[0]) {
+			if !utf8.FullRuneInString(last) { // the cut is inside a character
+				text = text[:len(text)-i]
+			}
+			break
+		}
+	}
+	if utf8.ValidString(text) {
 		shown.Bytes = &text
 	} else {
 		shown.Base64 = r.Bytes

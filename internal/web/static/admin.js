@@ -60,7 +60,7 @@ function reported(known, api) {
 	if (known?.workers.length === 0) add("workers", true, "no worker has finished a pass yet");
 	else if (known) {
 		const { workers, objects_waiting: waiting, oldest_waiting_seconds: oldest } = known;
-		const quiet = (now - Math.min(...workers.map((w) => Date.parse(w.last_pass)))) / 1000;
+		const quiet = (now - Math.min(...workers.map((w) => Date.parse(w.last_pass ?? 0)))) / 1000;
 		add("workers", quiet > silent && !samples.at(-1)?.rate, `last pass ${duration(quiet)} ago`);
 		add("backlog", oldest > slow, waiting === 0 ? "no objects waiting" : `${many(waiting, "object")} waiting, the oldest for ${duration(oldest ?? 0)}`, waiting > 100 ? "backlog" : "stuck");
 	}

@@ -16,8 +16,8 @@ export async function ask(url, signal = AbortSignal.timeout(timeout)) {
 	const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
 	const { headers, status } = response, final = (status < 500 && status !== 408 && status !== 429) || status === 501;
 	ahead = Date.parse(headers.get("Date")) - Date.now() || ahead;
-	const shown = Number(headers.get("Catalogue-Revision"));
-	if (shown > 0 && url !== "status") oldest = Math.min(oldest ?? shown, shown);
+	const shown = headers.get("Catalogue-Revision");
+	if (shown !== null && url !== "status") oldest = Math.min(oldest ?? Infinity, shown);
 	if (!response.ok) {
 		const { detail = `the API answers with status ${status}` } = await response.json().catch(() => ({}));
 		throw Object.assign(new Error(detail), { status, final });

@@ -39,6 +39,7 @@ export async function show(now, atLeast = 0) {
 
 async function fill(mine, atLeast, late) {
 	const first = new URLSearchParams(params), pages = [];
+	gaps = false;
 	if (atLeast > 25 && !params.has("limit")) first.set("limit", 100);
 	for (let url = href(first, "movies"), rows = 0; url && rows < (atLeast || 1);) {
 		const page = await insist(url, mine);
@@ -48,7 +49,6 @@ async function fill(mine, atLeast, late) {
 	}
 	clearTimeout(late);
 	clear();
-	gaps = false;
 	pages.forEach(append);
 }
 
@@ -113,7 +113,7 @@ function settle() {
 	$("more").hidden = next === null;
 	count();
 	if (shown.size === 0) none();
-	pending.splice(0).forEach(changed);
+	pending.splice(0).forEach(apply);
 }
 
 function counted() {
@@ -153,10 +153,14 @@ function refused({ message }) {
 }
 
 export function changed(change) {
-	const { id, movie } = change, old = shown.get(id);
 	if (!params) return; // no list yet
 	if (refreshing || isBusy()) pending.push(change);
-	else if (!old) gaps ||= movie !== null && (params.has("sort") || (id < Math.max(...shown.keys()) && (next === null || id > Math.min(...shown.keys()))));
+	else apply(change);
+}
+
+function apply({ id, movie }) {
+	const old = shown.get(id);
+	if (!old) gaps ||= movie !== null && (params.has("sort") || (id < Math.max(...shown.keys()) && (next === null || id > Math.min(...shown.keys()))));
 	else if (movie === null) {
 		old.classList.add("gone");
 		old.querySelector("h3").append(el("span.hidden", " was deleted"));
@@ -178,9 +182,12 @@ export async function refresh() {
 	refreshing = true;
 	const page = await insist(href(params, "movies"), mine).catch(() => null);
 	refreshing = false;
-	if (page === null || isBusy()) return;
+	if (isBusy()) return;
+	if (page === null || shown.size + page.body.movies.length === 0) {
+		pending.splice(0).forEach(apply);
+		return;
+	}
 	const fresh = page.body.movies;
-	if (shown.size + fresh.length === 0) return;
 	if (scrollY === 0 && shown.size > maxAtTop && !$("list").contains(document.activeElement)) { // a page may stay open for weeks
 		clear();
 		append(page);
