@@ -58,7 +58,7 @@ type Item struct {
 	Bytes []byte
 	// Truncated reports that the rejected update is longer.
 	Truncated bool
-	// Size is the length of the update in bytes.
+	// Size is the length in bytes of the update; of a rejection, of what was read for it.
 	Size int
 	// Ignored holds the names of the update's unknown fields. A member of an unknown field
 	// is listed as field/member if [Meant] knows it. The slice is valid until yield returns.
