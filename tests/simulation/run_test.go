@@ -39,9 +39,10 @@ type simulation struct {
 	raw      *sql.DB
 	mirror   mirror
 	ledger   *ledger
-	ahead    int  // years by which the bucket's clock is ahead
-	breaking int  // the statement of the current transaction that fails; 0 for none
-	calm     bool // nothing fails from now on
+	ahead    int                    // years by which the bucket's clock is ahead
+	breaking int                    // the statement of the current transaction that fails; 0 for none
+	awaited  map[time.Duration]bool // the ends of waits
+	calm     bool                   // nothing fails from now on
 	trace    []string
 	failures []string
 	tables   []string // the database's content at the end
@@ -147,8 +148,7 @@ const (
 	actors = actorProducers + 5
 )
 
-// slot is the instant of each period that belongs to one kind of step of one actor. No actor
-// makes the same step twice at a time, so no two steps end at the same instant.
+// slot is the instant of each period that belongs to one kind of step of one actor.
 type slot struct {
 	actor, life, kind, key int
 }
@@ -169,14 +169,19 @@ func (s slot) number() int {
 	return ((s.actor*lives+s.life%lives)*kinds+s.kind)*keys + s.key
 }
 
-// wait lets time pass until an instant of the slot.
+// wait lets time pass until an instant of the slot that nothing else waits for: otherwise the
+// scheduler, and not the seed, would decide what happens first.
 func (s *simulation) wait(own slot, d time.Duration) {
 	now := time.Since(s.start)
 	end := (now + d).Truncate(period) + time.Duration(own.number())
-	if end <= now {
-		end += period
-	}
+	s.locked(func() {
+		for end <= now || s.awaited[end] {
+			end += period
+		}
+		s.awaited[end] = true
+	})
 	time.Sleep(end - now)
+	s.locked(func() { delete(s.awaited, end) })
 }
 
 // between draws a duration; short ones are more frequent.
@@ -228,7 +233,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	s.openQueue()
 	s.memory.Now = func() time.Time { return time.Now().AddDate(s.ahead, 0, 0).Truncate(s.plan.resolution) }
 	s.ledger.strict = os.Getenv(variableStrict) != ""
-	s.mirror.movies = make(map[int64]string)
+	s.mirror.movies, s.awaited = make(map[int64]string), make(map[time.Duration]bool)
 	running.Store(int64(seed), s)
 	return s
 }

@@ -130,7 +130,14 @@ func play(t *testing.T, seed uint64) *simulation {
 
 // TestReplay: playing a seed twice gives the same trace and the same tables.
 func TestReplay(t *testing.T) {
-	for seed := range number(t, variableReplays, 20) {
+	seeds := number(t, variableReplays, 20)
+	var steps atomic.Uint64
+	t.Cleanup(func() {
+		if steps.Load() < 50*seeds {
+			t.Errorf("only %d steps in %d seeds", steps.Load(), seeds)
+		}
+	})
+	for seed := range seeds {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			first, second := play(t, seed), play(t, seed)
@@ -141,9 +148,7 @@ func TestReplay(t *testing.T) {
 						strings.Join(first.trace[max(0, i-10):i], "\n"), a, b)
 				}
 			}
-			if len(first.trace) < 50 {
-				t.Errorf("only %d steps", len(first.trace))
-			}
+			steps.Add(uint64(len(first.trace)))
 			if !slices.Equal(first.tables, second.tables) {
 				t.Errorf("the tables differ:\n%q\n%q", first.tables, second.tables)
 			}

@@ -148,17 +148,18 @@ func (p *process) step(ctx context.Context, kind int, key string, effect func(fa
 	return p.ended(ctx)
 }
 
-// slot returns the slot of a step. A worker commits two batches at a time; their digests, which
-// are their keys, give them different slots. So do the numbers of receives.
+// slot returns the slot of a step. Steps of one kind that a worker makes at a time have different
+// keys: those of their objects, the digests of batches, and the numbers of receives.
 func (p *process) slot(kind int, key string) slot {
 	lane := 1 + slices.Index(p.plan.keys, key)
-	switch kind {
-	case kindApply:
+	switch {
+	case kind == kindReceive:
+		lane = len(key)
+	case lane == 0 && key != "": // a digest, or a key as a message encodes it
+		others := 1 + len(p.plan.keys)
 		h := fnv.New32a()
 		_, _ = io.WriteString(h, key) // never fails
-		lane = int(h.Sum32() % keys)
-	case kindReceive:
-		lane = len(key)
+		lane = others + int(h.Sum32()%uint32(keys-others))
 	}
 	return slot{p.seat, p.life, kind, lane}
 }

@@ -142,7 +142,7 @@ func (s processStore) Delete(ctx context.Context, refs []bucket.Ref) []error {
 	one := func(i int) func(fate) error {
 		return func(fate) error { return s.remove(refs[i]) }
 	}
-	whole := s.step(ctx, kindDelete, "", func(f fate) error {
+	whole := s.step(ctx, kindDelete, refs[0].Key, func(f fate) error {
 		if f.outcome == fine && s.endedLocked(ctx) == nil {
 			return nil // one by one below
 		}
