@@ -425,8 +425,7 @@ func (u *outage) settle(t *testing.T) (harm string) {
 	return ""
 }
 
-// ripen makes the folders of interrupted deletes so old that the worker restores their files at
-// once.
+// ripen makes the files of interrupted deletes so old that the worker restores them at once.
 func (u *outage) ripen(t *testing.T) {
 	t.Helper()
 	const aside = ".jpmovies-removing-"
@@ -435,10 +434,11 @@ func (u *outage) ripen(t *testing.T) {
 			return err
 		}
 		_, random, _ := strings.Cut(strings.TrimPrefix(e.Name(), aside), "-")
-		if err := os.Rename(path, filepath.Join(filepath.Dir(path), aside+"1000-"+random)); err != nil {
-			return err
+		err = os.Rename(path, filepath.Join(filepath.Dir(path), aside+"1000-"+random))
+		if err == nil && e.IsDir() {
+			err = filepath.SkipDir
 		}
-		return filepath.SkipDir
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

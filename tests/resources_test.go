@@ -155,13 +155,6 @@ func TestResourcesEnd(t *testing.T) {
 				},
 			}
 		},
-		"names in the bucket's folder": func(t *testing.T) shortage {
-			dir := smallDisk(t, 64, 500)
-			return shortage{
-				database: databasetest.SQLite(t), bucket: dir,
-				take: func(t *testing.T, _ int) { fillNames(t, dir) }, back: func(t *testing.T, _ int) { removeBallast(t, dir) }, logged: []string{"no space left"}, objects: 400,
-			}
-		},
 		"file descriptors": func(t *testing.T) shortage {
 			limit := func(t *testing.T, worker int, files string) {
 				t.Helper()
@@ -271,6 +264,24 @@ func TestFullBesideTheWorker(t *testing.T) {
 			checkLawful(t, s, objects)
 		})
 	}
+}
+
+// TestFullFolder: a folder on a full disk is drained, which makes room.
+func TestFullFolder(t *testing.T) {
+	dir := smallDisk(t, 64, 500)
+	objects := bulky(rand.New(rand.NewPCG(randomSeed(t), 0)), 400)
+	s := newSite(t, databasetest.SQLite(t), folder{dir})
+	for _, o := range objects {
+		if err := putDurably(dir, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fillNames(t, dir)
+	if err := os.Mkdir(filepath.Join(dir, "more"), 0o700); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	s.drain(t)
+	checkLawful(t, s, objects)
 }
 
 // TestRequeueIntoFullFolder: if requeue finds no room, the update stays rejected. With room,

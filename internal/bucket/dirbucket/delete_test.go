@@ -39,39 +39,30 @@ func TestOverwrittenBeforeTheMove(t *testing.T) {
 		{"overwritten twice", "next", "last", false, bucket.ErrChanged, "last"},
 	}
 	for _, test := range tests {
-		for _, links := range []bool{true, false} {
-			dir := t.TempDir()
-			write(t, dir, "aside/a.json", test.moved)
-			want := `"wrong"`
-			if test.right {
-				want = etagOf(t, dir, "aside/a.json")
-			}
-			if test.newer != "" {
-				write(t, dir, "a.json", test.newer)
-			}
-			root, err := os.OpenRoot(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			moved := filepath.Join("aside", "a.json")
-			if test.right || links {
-				err = (&deletion{bucket: open(t, dir, Options{}), root: root}).compareAndRemove("a.json", moved, want)
-			} else {
-				info, statErr := root.Lstat(moved)
-				err = errors.Join(compare(info, statErr, want), putBackWithoutLinks(root, "a.json", moved))
-			}
-			if !errors.Is(err, test.want) {
-				t.Errorf("%s: %v, want %v", test.name, err, test.want)
-			}
-			content, _ := os.ReadFile(filepath.Join(dir, "a.json"))
-			if string(content) != test.left {
-				t.Errorf("%s: %q is left, want %q", test.name, content, test.left)
-			}
-			if entries, _ := os.ReadDir(filepath.Join(dir, "aside")); len(entries) != 0 {
-				t.Errorf("%s: %d files stay aside", test.name, len(entries))
-			}
-			_ = root.Close()
+		dir := t.TempDir()
+		write(t, dir, "aside/a.json", test.moved)
+		want := `"wrong"`
+		if test.right {
+			want = etagOf(t, dir, "aside/a.json")
 		}
+		if test.newer != "" {
+			write(t, dir, "a.json", test.newer)
+		}
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := open(t, dir, Options{}).compareAndRemove(root, "a.json", filepath.Join("aside", "a.json"), want); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+		content, _ := os.ReadFile(filepath.Join(dir, "a.json"))
+		if string(content) != test.left {
+			t.Errorf("%s: %q is left, want %q", test.name, content, test.left)
+		}
+		if entries, _ := os.ReadDir(filepath.Join(dir, "aside")); len(entries) != 0 {
+			t.Errorf("%s: %d files stay aside", test.name, len(entries))
+		}
+		_ = root.Close()
 	}
 }
 
@@ -88,18 +79,24 @@ func TestRestore(t *testing.T) {
 		"sub/" + old + "/" + long: "aside", "sub/" + young + "/c.json": "aside",
 		asidePrefix + "strange/d.json": "another program's",
 		future + "/e.json":             "aside when the clock was wrong",
+		"sub/" + old + "-f-1.json":     "aside", "sub/" + young + "-g.json": "aside", old + "-h.json": "aside", "h.json": "newer",
+		asidePrefix + "strange-i.json": "another program's",
 	} {
 		write(t, dir, key, content)
 	}
 	mustList(t, b)
-	if got := mustList(t, b); got != "a.json b.json e.json sub/"+long {
+	if got := mustList(t, b); got != "a.json b.json e.json h.json sub/f-1.json sub/"+long {
 		t.Errorf("listed %q", got)
 	}
-	content, _ := os.ReadFile(filepath.Join(dir, "b.json"))
-	if string(content) != "newer" {
-		t.Errorf("b.json is %q", content)
+	for _, name := range []string{"b.json", "h.json"} {
+		if content, _ := os.ReadFile(filepath.Join(dir, name)); string(content) != "newer" {
+			t.Errorf("%s is %q", name, content)
+		}
 	}
-	for name, want := range map[string]bool{old: false, "sub/" + old: false, "sub/" + young: true, asidePrefix + "strange": true} {
+	for name, want := range map[string]bool{
+		old: false, "sub/" + old: false, "sub/" + young: true, asidePrefix + "strange": true,
+		"sub/" + old + "-f-1.json": false, "sub/" + young + "-g.json": true, old + "-h.json": false, asidePrefix + "strange-i.json": true,
+	} {
 		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -130,28 +127,6 @@ func TestDeleteLeavesNoTrace(t *testing.T) {
 				t.Errorf("%s stays", entry.Name())
 			}
 		}
-	}
-}
-
-// TestLongDeleteChangesFolders: a long call changes its hidden folder before others take it
-// for one left by a crash.
-func TestLongDeleteChangesFolders(t *testing.T) {
-	dir := t.TempDir()
-	now := later()
-	b := open(t, dir, Options{Now: func() time.Time { now = now.Add(10 * time.Second); return now }})
-	var refs []bucket.Ref
-	for i := range 20 {
-		key := fmt.Sprintf("%d.json", i)
-		write(t, dir, key, "{}")
-		refs = append(refs, bucket.Ref{Key: key, ETag: etagOf(t, dir, key)})
-	}
-	for i, err := range b.Delete(t.Context(), refs) {
-		if err != nil {
-			t.Errorf("%s: %v", refs[i].Key, err)
-		}
-	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
-		t.Errorf("%d entries stay", len(entries))
 	}
 }
 

@@ -130,8 +130,7 @@ func TestLinkComparedAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = root.Close() }()
-	d := &deletion{bucket: open(t, dir, Options{}), root: root}
-	if err := d.compareAndRemove(filepath.Join("in", "a.json"), filepath.Join("aside", "moved"), `"first"`); !errors.Is(err, bucket.ErrChanged) {
+	if err := open(t, dir, Options{}).compareAndRemove(root, filepath.Join("in", "a.json"), filepath.Join("aside", "moved"), `"first"`); !errors.Is(err, bucket.ErrChanged) {
 		t.Errorf("compare and remove: %v", err)
 	}
 }

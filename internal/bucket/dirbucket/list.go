@@ -157,8 +157,8 @@ func (w *walk) folder(ctx context.Context, f folder) error {
 
 func (w *walk) entry(key, name string, entry fs.DirEntry) error {
 	switch {
-	case strings.HasPrefix(entry.Name(), asidePrefix) && entry.IsDir():
-		w.bucket.restore(w.root, name)
+	case strings.HasPrefix(entry.Name(), asidePrefix):
+		w.bucket.restore(w.root, name, entry.IsDir())
 		return nil
 	case hidden(entry.Name()):
 		return nil

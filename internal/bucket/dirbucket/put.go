@@ -38,11 +38,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err = root.Link(partial, name) // a rename would replace an existing file
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		err = renameNew(root, partial, name)
-	}
-	if err != nil {
+	if err := renameNew(root, partial, name); err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
 	if err := syncFolders(root, filepath.Dir(name)); err != nil {
@@ -51,9 +47,29 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte) error {
 	return nil
 }
 
-// renameNew renames a file where there are no hard links. It may replace a file that is
-// created at the same moment: such file systems offer nothing better.
+// renameNew renames a file, and returns fs.ErrExist if the new name has one.
 func renameNew(root *os.Root, from, to string) error {
+	for _, way := range waysToRename {
+		if err := way(root, from, to); err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return renameUnlessThere(root, from, to)
+}
+
+// waysToRename do not replace a file that is created at the same moment. The system, the file
+// system, or the owner of the file may not allow them.
+var waysToRename = []func(root *os.Root, from, to string) error{renameExclusively, renameByLink}
+
+func renameByLink(root *os.Root, from, to string) error {
+	if err := root.Link(from, to); err != nil {
+		return err
+	}
+	return ignoreGone(root.Remove(from))
+}
+
+// renameUnlessThere may replace a file that is created at the same moment.
+func renameUnlessThere(root *os.Root, from, to string) error {
 	switch _, err := root.Lstat(to); {
 	case err == nil:
 		return fs.ErrExist

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,25 +70,37 @@ func TestPutAtOnce(t *testing.T) {
 	}
 }
 
-// TestRenameNew: without hard links, too, a new file does not replace another one.
+// TestRenameNew: however a file is renamed, it does not replace another one.
 func TestRenameNew(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "new", "new")
-	write(t, dir, "old", "old")
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
+	ways := map[string]func(root *os.Root, from, to string) error{
+		"any": renameNew, "exclusively": renameExclusively, "by a link": renameByLink, "unless there": renameUnlessThere,
 	}
-	defer func() { _ = root.Close() }()
-	if err := renameNew(root, "new", "old"); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("onto another file: %v", err)
-	}
-	if err := renameNew(root, "new", "other"); err != nil {
-		t.Error(err)
-	}
-	for name, want := range map[string]string{"old": "old", "other": "new"} {
-		if text, err := os.ReadFile(filepath.Join(dir, name)); string(text) != want {
-			t.Errorf("%s: %q, %v", name, text, err)
+	for name, way := range ways {
+		dir := t.TempDir()
+		write(t, dir, "new", "new")
+		write(t, dir, "old", "old")
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
 		}
+		err = way(root, "new", "old")
+		if runtime.GOOS != "linux" && errors.Is(err, errors.ErrUnsupported) {
+			continue
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: onto another file: %v", name, err)
+		}
+		if err := way(root, "gone", "another"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a file that is gone: %v", name, err)
+		}
+		if err := way(root, "new", "other"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for file, want := range map[string]string{"old": "old", "other": "new"} {
+			if text, err := os.ReadFile(filepath.Join(dir, file)); string(text) != want {
+				t.Errorf("%s: %s: %q, %v", name, file, text, err)
+			}
+		}
+		_ = root.Close()
 	}
 }
