@@ -340,6 +340,9 @@ func (s *site) drain(t *testing.T) {
 	if code := p.exit(t); code != 0 {
 		t.Fatalf("worker --once: exit %d\n%s", code, p.log())
 	}
+	if complaints := p.errors(); complaints != "" {
+		t.Errorf("a worker whose servers are well complains:\n%s", complaints)
+	}
 	if left := s.keys(t); len(left) > 0 {
 		t.Fatalf("%d objects left, first %q", len(left), left[0])
 	}

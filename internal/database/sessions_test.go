@@ -24,3 +24,15 @@ func TestSessions(t *testing.T) {
 		}
 	}
 }
+
+// TestDurabilityOfServers: every server answers how durable its commits are.
+func TestDurabilityOfServers(t *testing.T) {
+	for _, dsn := range databasetest.Servers(t) {
+		o := databasetest.Server(t, dsn)
+		unsafe, err := databasetest.Open(t, o).Durability(t.Context())
+		if err != nil {
+			t.Errorf("%s: %v", o.Name, err)
+		}
+		t.Logf("%q", unsafe)
+	}
+}
