@@ -75,9 +75,12 @@ func (b *Bucket) check(wrong report) {
 
 // checkBucketName reports a name that is not just a bucket's.
 func checkBucketName(wrong report, given string) {
-	name := strings.TrimPrefix(strings.TrimPrefix(given, "s3://"), "arn:aws:s3:::")
-	if strings.HasPrefix(name, "arn:") { // an access point
-		return
+	name := strings.TrimPrefix(given, "s3://")
+	if strings.HasPrefix(name, "arn:") {
+		var isBucket bool
+		if _, name, isBucket = strings.Cut(name, ":s3:::"); !isBucket { // an access point
+			return
+		}
 	}
 	if strings.Contains(name, "://") {
 		wrong("MOVIES_BUCKET_NAME", "is %q, expected the name of a bucket; AWS_ENDPOINT_URL_S3 is the server's address", given)

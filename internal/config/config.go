@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/caarlos0/env/v11"
 
@@ -133,7 +134,8 @@ type Source struct {
 
 // DryRun configures a dry run of the worker.
 type DryRun struct {
-	Source
+	Bucket
+	Log
 	Sharding
 }
 
@@ -264,6 +266,7 @@ func Parse(config any) error {
 	}
 	checkNames(note)
 	group := reflect.ValueOf(config).Elem()
+	checkCharacters(note, group.Interface())
 	if c, ok := config.(checker); ok { // checks across groups
 		c.check(note)
 	}
@@ -294,6 +297,16 @@ func checkNames(wrong report) {
 		}
 		if meant := nearest.Name(name, known); meant != "" {
 			wrong(name, "is not known, did you mean %s?", meant)
+		}
+	}
+}
+
+// checkCharacters reports control characters, such as the line feed that echo adds to a secret. A
+// password may have them.
+func checkCharacters(wrong report, config any) {
+	for _, v := range Variables(config) {
+		if given := os.Getenv(v.Name); v.Name != "MOVIES_DB_PASS" && strings.ContainsFunc(given, unicode.IsControl) {
+			wrong(v.Name, "is %q, expected no control characters", given)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,10 @@ func TestWrong(t *testing.T) {
 		{"bucket's URL without a prefix", map[string]string{"MOVIES_BUCKET_NAME": "s3://x/"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
 		{"bucket and prefix", map[string]string{"MOVIES_BUCKET_NAME": "x/in/"}, map[string]string{"MOVIES_BUCKET_NAME": "alone: x, and MOVIES_BUCKET_PREFIX=in/"}},
 		{"bucket's ARN", map[string]string{"MOVIES_BUCKET_NAME": "arn:aws:s3:::x"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
+		{"bucket's ARN elsewhere", map[string]string{"MOVIES_BUCKET_NAME": "arn:aws-us-gov:s3:::x"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
+		{"line feeds", map[string]string{"MOVIES_DB_HOST": "db\n", "MOVIES_DB_NAME": "movies\r", "MOVIES_DB_PASS": "geheim\n", "MOVIES_BUCKET_PREFIX": "in/\n", "MOVIES_DB_PORT": "3306\n"}, map[string]string{
+			"MOVIES_DB_HOST": `is "db\n", expected no control characters`, "MOVIES_DB_NAME": `is "movies\r", expected no`, "MOVIES_BUCKET_PREFIX": `is "in/\n", expected no`, "MOVIES_DB_PORT": `is "3306\n"`,
+		}},
 		{"bucket's address", map[string]string{"MOVIES_BUCKET_NAME": "https://minio:9000/x"}, map[string]string{"MOVIES_BUCKET_NAME": "AWS_ENDPOINT_URL_S3"}},
 		{"blank in the bucket", map[string]string{"MOVIES_BUCKET_NAME": "x "}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
 		{"no bucket's name", map[string]string{"MOVIES_BUCKET_NAME": "minio:9000"}, map[string]string{"MOVIES_BUCKET_NAME": "expected the name of a bucket"}},
@@ -237,6 +242,26 @@ func TestWrong(t *testing.T) {
 			checkProblems(t, config.Parse(&config.Worker{}), test.want)
 		})
 	}
+}
+
+// TestGroupsAreFlat: a command's settings are groups without groups in them. Of those, Parse would
+// check none.
+func TestGroupsAreFlat(t *testing.T) {
+	for _, c := range []any{config.Migrate{}, config.Source{}, config.DryRun{}, config.Replay{}, config.Worker{}, config.API{}, config.Demo{}} {
+		for _, group := range reflect.VisibleFields(reflect.TypeOf(c)) {
+			if group.Anonymous && len(group.Index) > 1 {
+				t.Errorf("%T has %s in another group", c, group.Name)
+			}
+		}
+	}
+}
+
+// TestWrongDryRun: a dry run checks the settings that it shares with the worker.
+func TestWrongDryRun(t *testing.T) {
+	set(t, map[string]string{"MOVIES_BUCKET_NAME": "b", "MOVIES_BUCKET_DIR": t.TempDir(), "MOVIES_LOG_FORMAT": "xml", "MOVIES_BUCKET_ITEMS_LIMIT": "-5"})
+	checkProblems(t, config.Parse(&config.DryRun{}), map[string]string{
+		"MOVIES_BUCKET_DIR": "is set and so is MOVIES_BUCKET_NAME", "MOVIES_LOG_FORMAT": `is "xml"`, "MOVIES_BUCKET_ITEMS_LIMIT": "expected 1 to 1000",
+	})
 }
 
 // TestAPIAddr: both subcommands that serve check the address.

@@ -178,7 +178,9 @@ func (s Scope) excludes(name string) bool {
 
 // plainName returns the name of a bucket; "" for an access point's.
 func plainName(name string) string {
-	name = strings.TrimPrefix(name, "arn:aws:s3:::")
+	if partition, plain, isBucket := strings.Cut(name, ":s3:::"); isBucket && strings.HasPrefix(partition, "arn:") {
+		name = plain
+	}
 	if strings.HasPrefix(name, "arn:") || strings.HasSuffix(name, "-s3alias") || strings.HasSuffix(name, "--ol-s3") {
 		return ""
 	}

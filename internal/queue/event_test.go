@@ -105,6 +105,7 @@ func TestEvents(t *testing.T) {
 		{"access point alias", records(event("ObjectCreated:Put", "films-abcdefgh1234567890-s3alias", "in/a")), "in/a", ""},
 		{"access point", records(event("ObjectCreated:Put", "arn:aws:s3:eu-west-1:123456789012:accesspoint/films", "in/a")), "in/a", ""},
 		{"bucket by ARN", records(event("ObjectCreated:Put", "arn:aws:s3:::mybucket", "in/a")), "in/a", ""},
+		{"another partition's bucket by ARN", records(event("ObjectCreated:Put", "arn:aws-cn:s3:::others", "in/a")), "", "others"},
 		{"another bucket by ARN", records(event("ObjectCreated:Put", "arn:aws:s3:::others", "in/a")), "", "others"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -31,7 +31,7 @@ type Message struct {
 // is not deleted by then, it is delivered again.
 type Queue interface {
 	// Receive returns up to MaxMessages messages. It waits up to wait for the first of them:
-	// whole seconds, at most 20. Without a message it returns no error. It returns at once
+	// whole seconds, at most 20; 0 may count as 1. Without a message it returns no error. It returns at once
 	// when ctx is done.
 	Receive(ctx context.Context, wait time.Duration) ([]Message, error)
 

@@ -84,7 +84,8 @@ func (q *Queue) Receive(ctx context.Context, wait time.Duration) ([]queue.Messag
 	ctx, cancel := context.WithTimeout(ctx, wait+requestLimit)
 	defer cancel()
 	out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &q.url, MaxNumberOfMessages: queue.MaxMessages, WaitTimeSeconds: int32(wait / time.Second), //nolint:gosec // at most 20
+		QueueUrl: &q.url, MaxNumberOfMessages: queue.MaxMessages,
+		WaitTimeSeconds: int32(max(wait/time.Second, 1)), //nolint:gosec // at most 20; 0 would mean the queue's own setting
 	})
 	if err != nil {
 		return nil, fmt.Errorf("receive from %s: %w", q.url, err)

@@ -2,6 +2,7 @@ package sqsqueue
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -32,13 +33,14 @@ func TestConforms(t *testing.T) {
 	})
 }
 
-// TestErrorsOfSingleMessages: Delete returns errors that come inside a 200.
-func TestErrorsOfSingleMessages(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// openFake opens the queue of a fake SQS.
+func openFake(t *testing.T, answer http.HandlerFunc) *Queue {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		_, _ = io.WriteString(w, `{"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "Code": "ReceiptHandleIsInvalid", "Message": "bad", "SenderFault": true}]}`)
+		answer(w, r)
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL_SQS": server.URL, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
 	} {
@@ -48,7 +50,33 @@ func TestErrorsOfSingleMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = q.Delete(t.Context(), []queue.Message{{Receipt: "good"}, {Receipt: "bad"}})
+	return q
+}
+
+// TestWait: each receive says how long it waits. Without that, SQS takes the setting of the queue,
+// which is up to 20 s.
+func TestWait(t *testing.T) {
+	var asked struct{ WaitTimeSeconds *int }
+	q := openFake(t, func(w http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, `{}`)
+	})
+	for wait, want := range map[time.Duration]int{0: 1, time.Second: 1, 20 * time.Second: 20} {
+		asked.WaitTimeSeconds = nil
+		if _, err := q.Receive(t.Context(), wait); err != nil || asked.WaitTimeSeconds == nil || *asked.WaitTimeSeconds != want {
+			t.Errorf("receive waits for %v s, want %d: %v", asked.WaitTimeSeconds, want, err)
+		}
+	}
+}
+
+// TestErrorsOfSingleMessages: Delete returns errors that come inside a 200.
+func TestErrorsOfSingleMessages(t *testing.T) {
+	q := openFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "Code": "ReceiptHandleIsInvalid", "Message": "bad", "SenderFault": true}]}`)
+	})
+	err := q.Delete(t.Context(), []queue.Message{{Receipt: "good"}, {Receipt: "bad"}})
 	if !errors.Is(err, queue.ErrSome) || !strings.Contains(err.Error(), "ReceiptHandleIsInvalid: bad") {
 		t.Errorf("delete: %v", err)
 	}
