@@ -55,7 +55,11 @@ var statuses = map[string]int{
 	"InvalidAccessKeyId":         http.StatusForbidden,
 	"SignatureDoesNotMatch":      http.StatusForbidden,
 	"XMinioStorageFull":          http.StatusInsufficientStorage,
+	"PermanentRedirect":          http.StatusMovedPermanently,
 }
+
+// OtherRegion is the region of which PermanentRedirect and AuthorizationHeaderMalformed tell.
+const OtherRegion = "eu-central-1"
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -241,6 +245,9 @@ func errorCode(err error) string {
 
 func refuse(w http.ResponseWriter, r *http.Request, code string) {
 	w.Header().Set("Content-Type", "application/xml")
+	if code == "PermanentRedirect" || code == "AuthorizationHeaderMalformed" {
+		w.Header().Set("X-Amz-Bucket-Region", OtherRegion)
+	}
 	w.WriteHeader(cmp.Or(statuses[code], http.StatusBadRequest))
 	if r.Method != http.MethodHead {
 		_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, code)

@@ -24,9 +24,31 @@ func classify(err error) error {
 	case code != "" && isRefused(err):
 		kind = bucket.ErrDenied
 	default:
-		return err
+		return inRegion(err)
 	}
 	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// inRegion adds the region of a bucket that is in another one than the requests.
+func inRegion(err error) error {
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || !isRedirect(err) && errorCode(err) != "AuthorizationHeaderMalformed" {
+		return err
+	}
+	region := response.Response.Header.Get("X-Amz-Bucket-Region")
+	if region == "" {
+		return err
+	}
+	return fmt.Errorf("the bucket is in another region: set AWS_REGION=%s: %w", region, err)
+}
+
+// isRedirect reports whether the bucket is to be addressed at another endpoint.
+func isRedirect(err error) bool {
+	switch status(err) {
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
 }
 
 // classifyDelete is classify for a request with a condition.
@@ -84,13 +106,13 @@ var wrongCredentials = map[string]bool{
 }
 
 // isUnavailable reports whether other requests would fail too: the server sends no
-// response, does not accept the credentials, or does not have the bucket.
+// response, does not accept the credentials, or does not have the bucket here.
 func isUnavailable(err error) bool {
 	if err == nil {
 		return false
 	}
 	code := errorCode(err)
-	return code == "NoSuchBucket" || wrongCredentials[code] || code == "" && status(err) == 0 || status(err) == http.StatusUnauthorized
+	return code == "NoSuchBucket" || isRedirect(err) || wrongCredentials[code] || code == "" && status(err) == 0 || status(err) == http.StatusUnauthorized
 }
 
 // isUnsupported reports whether the server understood the request and will never do it.

@@ -54,7 +54,7 @@ func (b *Bucket) page(ctx context.Context, input *s3.ListObjectsV2Input) (*s3.Li
 		return keys, out.EncodingType
 	})
 	if err != nil {
-		return nil, err
+		return nil, inRegion(err)
 	}
 	next := out.NextContinuationToken
 	switch {

@@ -1,6 +1,7 @@
 package s3bucket
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -109,15 +110,24 @@ func (b *Bucket) bringForward() {
 	}
 }
 
-// TestProbeReportsOutages: Probe fails while the bucket is missing or the credentials are
-// wrong, and succeeds when they are repaired.
+// TestProbeReportsOutages: Probe fails while the bucket is missing or elsewhere or the credentials
+// are wrong, warns of nothing else, and succeeds when that is repaired.
 func TestProbeReportsOutages(t *testing.T) {
-	for _, code := range []string{"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"} {
+	for code, hint := range map[string]string{
+		"NoSuchBucket": "", "InvalidAccessKeyId": "", "SignatureDoesNotMatch": "", "ExpiredToken": "",
+		"PermanentRedirect": "AWS_REGION=" + buckettest.OtherRegion, "AuthorizationHeaderMalformed": "AWS_REGION=" + buckettest.OtherRegion,
+	} {
 		server := &buckettest.Server{Memory: &buckettest.Memory{}, Refuse: func(string, string) string { return code }}
 		serve(t, server)
-		b := open(t, Options{})
-		if err := reachAndProbe(t, b); err == nil || !strings.Contains(err.Error(), code) {
-			t.Errorf("%s: %v", code, err)
+		var log strings.Builder
+		b := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for name, check := range map[string]func(context.Context) error{"reach": b.Reach, "probe": b.Probe} {
+			if err := check(t.Context()); err == nil || !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), hint) {
+				t.Errorf("%s: %s: %v", code, name, err)
+			}
+		}
+		if log.Len() > 0 {
+			t.Errorf("%s: warned of something else: %s", code, log.String())
 		}
 		server.Refuse = nil
 		if err := b.Probe(t.Context()); err != nil || b.Way() != WayBatch {
