@@ -31,7 +31,7 @@ func dryRun(ctx context.Context, store bucket.Store, shard worker.Shard, out io.
 				continue
 			}
 			if err := total.object(ctx, store, o, text); err != nil {
-				return err
+				return errors.Join(err, text.Flush())
 			}
 		}
 		if err := text.Flush(); err != nil {
@@ -60,7 +60,10 @@ func (c *dryCount) object(ctx context.Context, store bucket.Store, o bucket.Obje
 		return err
 	}
 	updates, rejected, first, err := c.read(ctx, store, o.Key)
-	if errors.Is(err, bucket.ErrNotFound) {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, bucket.ErrNotFound):
 		return nil
 	}
 	c.objects++

@@ -37,6 +37,8 @@ type loaded struct {
 	took time.Duration
 }
 
+var errStopped = errors.New("stopped before the end; run it again for the rest")
+
 // run applies everything in the store. After an error, too, it returns what it has
 // committed.
 func (l load) run(ctx context.Context) (done loaded, err error) {
@@ -73,7 +75,7 @@ func (l load) run(ctx context.Context) (done loaded, err error) {
 	err = w.Once(ctx)
 	done = loaded{w.Progress(), time.Since(start).Round(time.Millisecond)}
 	if err == nil && ctx.Err() != nil {
-		err = errors.New("stopped before the end; run it again for the rest")
+		err = errStopped
 	}
 	return done, err
 }

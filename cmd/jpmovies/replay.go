@@ -13,6 +13,7 @@ import (
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/s3bucket"
 	"jpmovies/internal/config"
+	"jpmovies/internal/worker"
 )
 
 func newReplay() *cobra.Command {
@@ -92,7 +93,8 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 	if versions == nil {
 		return err
 	}
-	if n, example := versions.Waiting(); n > 0 && ctx.Err() == nil {
+	stopped := errors.Is(err, errStopped) || errors.Is(err, worker.ErrStoppedLate)
+	if n, example := versions.Waiting(); n > 0 && !stopped {
 		err = errors.Join(err, fmt.Errorf("versions that wait for an older one of the same second, and were not applied: %d, such as %s", n, example))
 	}
 	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",

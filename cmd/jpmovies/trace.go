@@ -28,7 +28,8 @@ func newTrace() *cobra.Command {
 the bucket (if one is set), which updates were applied and which movies they
 changed, which objects superseded them, and which updates were rejected. Fails
 when nothing is known: there was no such object, or it was applied more than
-MOVIES_CHANGE_DAYS ago.`,
+MOVIES_CHANGE_DAYS ago. Fails, too, when the bucket does not answer, after it has
+printed what the database knows.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			return withDatabase(command.Context(), func(db *database.DB) error {
@@ -43,9 +44,12 @@ MOVIES_CHANGE_DAYS ago.`,
 func runTrace(ctx context.Context, out io.Writer, auditor *audit.Auditor, key string, asJSON bool) error {
 	// Ask the bucket first: an object committed and deleted in between is then reported
 	// twice instead of not at all.
-	waiting, err := lookInto(ctx, key)
-	if err != nil {
-		return fmt.Errorf("look into the bucket: %w", err)
+	waiting, bucketErr := lookInto(ctx, key)
+	if bucketErr != nil {
+		bucketErr = fmt.Errorf("look into the bucket: %w", bucketErr)
+	}
+	if _, isWrong := errors.AsType[*config.Error](bucketErr); isWrong {
+		return bucketErr
 	}
 	t, err := auditor.Trace(ctx, key)
 	if err != nil {
@@ -58,10 +62,13 @@ func runTrace(ctx context.Context, out io.Writer, auditor *audit.Auditor, key st
 	} else {
 		_, err = io.WriteString(out, describeTrace(t))
 	}
-	if err == nil && t.Unknown() {
-		err = errSilent
+	switch {
+	case err != nil:
+		return err
+	case bucketErr == nil && t.Unknown():
+		return errSilent
 	}
-	return err
+	return bucketErr
 }
 
 // lookInto looks the object up in the bucket, if one is configured.

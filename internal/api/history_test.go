@@ -81,8 +81,12 @@ func TestObjects(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {
 		db := cataloguetest.Open(t, o)
 		looked := map[string]*report.Waiting{"waits.json": {Size: 17, ObjectETag: `"new"`}}
-		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o)), Waiting: func(_ context.Context, key string) (*report.Waiting, error) {
-			if key == "away.json" {
+		server := httptest.NewServer(operations(&api.Operations{Records: db, Tracer: audit.New(databasetest.Open(t, o)), Waiting: func(ctx context.Context, key string) (*report.Waiting, error) {
+			switch key {
+			case "silent.json":
+				<-ctx.Done()
+				return nil, ctx.Err()
+			case "away.json":
 				return nil, errors.New("the bucket is away")
 			}
 			return looked[key], nil
@@ -102,9 +106,10 @@ func TestObjects(t *testing.T) {
 				`"object_time":"1970-01-01T00:00:01Z","first_position":1,"last_position":2,"updates":1,"changes":1,"rejections":1,` +
 				`"movies":[{"id":1,"revision":1,"superseded_by":null}]}],` +
 				`"rejections":[{"id":1,"key":" e` + "\u0301" + ` /a.json","object_etag":"\"tag\"","position":2,"reason":"title: missing","time":"T"}],"bucket_searched":true}`,
-			"/objects?key=a.json":     `{"key":"a.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":true}`,
-			"/objects?key=waits.json": `{"key":"waits.json","states":["waiting"],"waiting":{"settling":false,"object_etag":"\"new\"","size":17},"applied":[],"rejections":[],"bucket_searched":true}`,
-			"/objects?key=away.json":  `{"key":"away.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":false,"bucket_error":"the bucket is away"}`,
+			"/objects?key=a.json":      `{"key":"a.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":true}`,
+			"/objects?key=waits.json":  `{"key":"waits.json","states":["waiting"],"waiting":{"settling":false,"object_etag":"\"new\"","size":17},"applied":[],"rejections":[],"bucket_searched":true}`,
+			"/objects?key=away.json":   `{"key":"away.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":false,"bucket_error":"the bucket is away"}`,
+			"/objects?key=silent.json": `{"key":"silent.json","states":["unknown"],"applied":[],"rejections":[],"bucket_searched":false,"bucket_error":"context deadline exceeded"}`,
 		} {
 			got := ask(t, http.MethodGet, server.URL+path)
 			shown := regexp.MustCompile(`"time":"[^"]*"`).ReplaceAllString(string(got.body), `"time":"T"`)

@@ -179,7 +179,9 @@ func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 	// twice instead of not at all.
 	var waiting *report.Waiting
 	if o.Waiting != nil {
-		found, err := o.Waiting(r.Context(), key)
+		ctx, cancel := context.WithTimeout(r.Context(), queryTimeout/2)
+		found, err := o.Waiting(ctx, key)
+		cancel()
 		if err != nil {
 			shown.Error = err.Error()
 		} else {

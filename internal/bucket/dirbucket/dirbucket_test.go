@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -229,6 +230,39 @@ func TestSettling(t *testing.T) {
 	now = now.Add(time.Second)
 	if got := mustList(t, b); got != "" || len(b.quiet.future) != 0 {
 		t.Errorf("listed %q, %d files are remembered", got, len(b.quiet.future))
+	}
+}
+
+// TestManyFilesAhead: of files whose time lies ahead, a bounded number is remembered; the others
+// have their turn when these are gone.
+func TestManyFilesAhead(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a", "")
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(dir, "a"), now.Add(time.Hour), now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := quietness{limit: time.Second, now: func() time.Time { return now }, future: map[string]sighting{}}
+	list := func(from, to int) (settling int) {
+		since := now
+		for i := from; i < to; i++ {
+			if q.settling(strconv.Itoa(i), info) {
+				settling++
+			}
+		}
+		q.forget(since)
+		now = now.Add(time.Second)
+		return settling
+	}
+	const more = 10
+	for _, step := range []struct{ from, settling int }{{0, mostFuture + more}, {0, more}, {mostFuture, more}, {mostFuture, more}, {mostFuture, 0}} {
+		if got := list(step.from, mostFuture+more); got != step.settling || len(q.future) > mostFuture {
+			t.Errorf("from %d: %d files are settling, want %d; %d are remembered", step.from, got, step.settling, len(q.future))
+		}
 	}
 }
 

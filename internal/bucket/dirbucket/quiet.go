@@ -13,9 +13,12 @@ type quietness struct {
 
 	mu sync.Mutex
 	// future holds the files whose time lies ahead, because of a copy or a wrong clock.
-	// Their time does not tell their age, so their changes are observed.
+	// Their time does not tell their age, so their changes are observed: of mostFuture at a
+	// time, since each takes memory. Others count as settling meanwhile.
 	future map[string]sighting
 }
+
+const mostFuture = 100_000
 
 // sighting is a file that was seen unchanged between two moments.
 type sighting struct {
@@ -33,6 +36,9 @@ func (q *quietness) settling(key string, info fs.FileInfo) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	seen, known := q.future[key]
+	if !known && len(q.future) >= mostFuture {
+		return true
+	}
 	if !known || seen.etag != etag(info) {
 		seen = sighting{etag: etag(info), first: now}
 	}

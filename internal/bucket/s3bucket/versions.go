@@ -79,10 +79,13 @@ func (v *Versions) Gone() int {
 }
 
 // Waiting returns how many versions wait for an older one of the same second, and one of
-// them.
+// them; 0 before the end of the listing, which alone shows it.
 func (v *Versions) Waiting() (n int, example string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.next != nil {
+		return 0, ""
+	}
 	for listed, one := range v.pending {
 		if one.waits {
 			n, example = n+1, listed

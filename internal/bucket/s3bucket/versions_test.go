@@ -97,6 +97,33 @@ func listed(t *testing.T, v *Versions) (keys []string) {
 	return keys
 }
 
+// TestVersionsBeforeTheEnd: where a listing fails, no version counts as waiting for an older one.
+func TestVersionsBeforeTheEnd(t *testing.T) {
+	server := &versionServer{status: enabled, versions: someVersions}
+	var refused atomic.Bool
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("version-id-marker") != "" && refused.Load() {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		server.ServeHTTP(w, r)
+	}))
+	v, err := open(t, Options{}).Versions(t.Context(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused.Store(true)
+	for _, err = range v.List(t.Context()) {
+	}
+	if n, example := v.Waiting(); err == nil || n != 0 {
+		t.Errorf("%v; %d wait, such as %s", err, n, example)
+	}
+	refused.Store(false)
+	if got := listed(t, v); len(got) != len(someVersions) {
+		t.Errorf("listed %q", got)
+	}
+}
+
 // TestVersions: each version is listed once and read with its own key, ETag and time; what
 // is not deleted is listed again.
 func TestVersions(t *testing.T) {
