@@ -127,6 +127,24 @@ func TestManyLines(t *testing.T) {
 	}
 }
 
+// TestLongNames: names of unknown fields take little memory, however long they are, also where
+// they are kept.
+func TestLongNames(t *testing.T) {
+	const lines = 40
+	var readers []io.Reader
+	for i := range lines {
+		readers = append(readers, strings.NewReader(fmt.Sprintf(`{"title":"a","year":1,"%06d`, i)), repeated([]byte("x"), MaxUpdate-100), strings.NewReader("\":1}\n"))
+	}
+	var kept []string
+	object := &measured{Reader: io.MultiReader(readers...), before: live()}
+	if err := Read(object, func(item Item) error { kept = append(kept, item.Ignored...); return nil }); err != nil || len(kept) != lines {
+		t.Errorf("%d names, %v", len(kept), err)
+	}
+	if object.peak > 8<<20 {
+		t.Errorf("%d bytes in %d samples", object.peak, object.samples)
+	}
+}
+
 // TestLimits checks values that are too large or too deep to parse.
 func TestLimits(t *testing.T) {
 	a, b := movieJSON("A", 1), movieJSON("B", 2)

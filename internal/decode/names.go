@@ -57,8 +57,9 @@ const (
 	// maxIgnored is how many ignored fields of one update are named, and as many others
 	// that Meant knows.
 	maxIgnored = 64
-	// maxNames is how many names a decoder remembers.
+	// maxNames is how many names a decoder remembers, of at most maxRaw bytes each.
 	maxNames = 1024
+	maxRaw   = 2 * maxQuoted
 )
 
 // ignoredFields holds the unknown fields of an update. It remembers their names, so that
@@ -75,10 +76,12 @@ func (i *ignoredFields) reset() { i.names, i.wrapper = i.names[:0], "" }
 func (i *ignoredFields) note(raw []byte) string {
 	name, found := i.known[string(raw)]
 	if !found {
+		name = strings.Clone(cut(unescape(jsontext.Value(raw)), maxQuoted)) // of a name that may be long
+	}
+	if !found && len(raw) <= maxRaw {
 		if i.known == nil || len(i.known) >= maxNames {
 			i.known = make(map[string]string)
 		}
-		name = cut(unescape(jsontext.Value(raw)), maxQuoted)
 		i.known[string(raw)] = name
 	}
 	i.add(name)
