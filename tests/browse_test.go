@@ -120,7 +120,7 @@ func TestBrowseKeepsPlace(t *testing.T) {
 	const place = `[...document.querySelectorAll("#list h3 a")].find(a => a.getBoundingClientRect().top > 100)`
 	title := evaluate[string](b, place+`.textContent`)
 	b.wait(`history.state.y === 2000`)
-	b.script(place + `.click()`)
+	b.hit(place)
 	b.wait(`!document.getElementById("page").hidden && scrollY === 0`)
 	b.do(chromedp.NavigateBack())
 	b.wait(`!document.getElementById("results").hidden && scrollY === 2000`)

@@ -142,6 +142,12 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.ScrollIntoView(selector), chromedp.Click(selector))
 }
 
+// hit clicks the element that an expression finds, as soon as it is there.
+func (b *tab) hit(element string) {
+	b.Helper()
+	b.wait(`(e => { e?.click(); return e != null })(` + element + `)`)
+}
+
 // press presses keys as a keyboard does: the key-down event carries the text. As an event of
 // its own, the text could reach a dialog that has opened in between.
 func (b *tab) press(keys ...string) {

@@ -71,7 +71,7 @@ func TestBrowseFastClicks(t *testing.T) {
 	defer b.quiet()
 	_, api := browsed(t)
 	b.open(slowly(t, api) + "/")
-	b.wait(allFilms + ` && document.querySelectorAll("#cast a").length > 2`)
+	b.wait(allFilms + ` && document.querySelectorAll("#cast a").length > 2 && document.querySelector("#genre [data-name=Drama]") !== null`)
 	b.script(`document.querySelector("#genre [data-name=Drama]").click(); document.querySelector("#cast [data-name='Ann 0']").click()`)
 	b.is(`location.search`, "?genre=Drama&cast=Ann+0")
 	b.wait(idle + ` && ` + countText + ` === "8 of 900 movies"`)
@@ -149,9 +149,9 @@ func TestBrowseBackToList(t *testing.T) {
 	b.wait(idle + ` && ` + cards + ` >= 50`)
 	b.script(`scrollTo(0, 800)`)
 	b.wait(`history.state?.y === 800`)
-	b.script(`[...document.querySelectorAll("#list h3 a")].find(a => a.getBoundingClientRect().top > 100).click()`)
+	b.hit(`[...document.querySelectorAll("#list h3 a")].find(a => a.getBoundingClientRect().top > 100)`)
 	b.wait(`document.querySelector("#page h2") !== null && !document.getElementById("page").hidden`)
-	b.script(`document.querySelector(".back").click()`)
+	b.hit(`document.querySelector(".back")`)
 	b.wait(`!document.getElementById("results").hidden && scrollY === 800`)
 }
 

@@ -145,10 +145,10 @@ func TestBrowseFilters(t *testing.T) {
 	const row = `[...document.querySelectorAll("#genre a")].find(a => a.dataset.name === %q)`
 	b.wait(fmt.Sprintf(row, "Drama") + `?.dataset.tag === "any"`)
 	b.is(fmt.Sprintf(row, "Action")+`.querySelector(".n").textContent`, 1) // the count with this filter added
-	b.script(fmt.Sprintf(row, "Action") + `.click()`)
+	b.hit(fmt.Sprintf(row, "Action"))
 	b.wait(countText + ` === "4 of 6 movies"`)
 	b.click(`[name=genre-way][value=_not]`)
-	b.script(fmt.Sprintf(row, "Science Fiction") + `.click()`)
+	b.hit(fmt.Sprintf(row, "Science Fiction"))
 	b.wait(countText + ` === "3 of 6 movies" && ` + chipTexts + `.includes("not Science Fiction")`)
 	b.shot("1 any and not")
 	b.click(`#chips .chip:first-child`)
@@ -158,7 +158,7 @@ func TestBrowseFilters(t *testing.T) {
 	b.wait(countText + ` === "No movies"`)
 	b.click(`[name=genre-way][value=_any]`) // changes "all of" to "any of"
 	b.wait(`location.search === "?genre_any=Drama&genre_any=Comedy" && ` + countText + ` === "4 of 6 movies"`)
-	b.script(`[...document.querySelectorAll("#cast a")].find(a => a.dataset.name === "Tom Hanks").click()`)
+	b.hit(`[...document.querySelectorAll("#cast a")].find(a => a.dataset.name === "Tom Hanks")`)
 	b.wait(`location.search.endsWith("&cast=Tom+Hanks") && ` + countText + ` === "2 of 6 movies"`)
 
 	b.faulty = true

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"jpmovies/internal/movie"
 	"jpmovies/internal/report"
 )
 
@@ -26,7 +27,7 @@ type shownReason struct {
 }
 
 var reasonsParameters = []parameter[string]{
-	{name: "q", set: func(q *string, v string) string { *q = strings.ToLower(v); return "" }},
+	{name: "q", set: func(q *string, v string) string { *q = v; return "" }},
 }
 
 // reasons groups the newest rejections by kind of reason, the most frequent first. q
@@ -42,8 +43,9 @@ func (o *Operations) reasons(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	folded := func(text string) string { return strings.ToLower(movie.Clean(text)) } // keys may be in another Unicode form
 	matching := slices.DeleteFunc(slices.Clone(found), func(r report.Rejection) bool {
-		return !strings.Contains(strings.ToLower(r.Key+"\n"+r.Reason), q)
+		return !strings.Contains(folded(r.Key)+"\n"+folded(r.Reason), folded(q))
 	})
 	return sendJSON(w, struct {
 		Searched int           `json:"searched"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
@@ -21,7 +22,13 @@ func (a *Auditor) Trace(ctx context.Context, key string) (report.Trace, error) {
 	if err := a.supersede(ctx, &t); err != nil {
 		return t, fmt.Errorf("read movies: %w", err)
 	}
-	rejections, err := a.catalogue.RejectionsOf(ctx, key)
+	var etags []string // the newest first
+	for _, i := range t.Applied {
+		if !slices.Contains(etags, i.ObjectETag) {
+			etags = append(etags, i.ObjectETag)
+		}
+	}
+	rejections, err := a.catalogue.RejectionsOf(ctx, key, etags)
 	if err != nil {
 		return t, err
 	}

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,31 @@ func TestTrace(t *testing.T) {
 		checkOutcome(t, db, "late", "applied\n\"5\" 1-2: 2 updates, 1 changes, 0 rejections; 2@4 1@0 by a of 30")
 		commit(t, db, object(4, "later", cataloguetest.Update(0, "Two", 2000, []string{"z"}, nil)))
 		checkOutcome(t, db, "later", "superseded\n\"4\" 1-1: 1 updates, 0 changes, 0 rejections; 2@0 by mixed of 20")
+	})
+}
+
+// TestTraceOfNewestRejections: of many generations with rejections, the newest come first.
+func TestTraceOfNewestRejections(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := open(t, o)
+		const generations = 130
+		for n := range generations {
+			etag := fmt.Sprintf("%q", strconv.Itoa(n*7919%1000))
+			commit(t, db, movie.Batch{
+				Objects:    []movie.Object{{Key: "hourly", ETag: etag, Time: movie.Time{Sec: int64(n)}}},
+				Rejections: []movie.Rejection{{Key: "hourly", ObjectETag: etag, Position: 1, Reason: strconv.Itoa(n)}},
+			})
+		}
+		got := trace(t, db, "hourly")
+		seen := make(map[string]bool)
+		for i, r := range got.Rejections {
+			if seen[r.Reason] = true; i < len(got.Applied) && r.Reason != strconv.Itoa(generations-1-i) {
+				t.Errorf("rejection %d is of generation %s", i, r.Reason)
+			}
+		}
+		if len(got.Rejections) != 100 || len(seen) != 100 || len(got.Applied) < 20 {
+			t.Errorf("%d rejections of %d generations, %d entries", len(got.Rejections), len(seen), len(got.Applied))
+		}
 	})
 }
 

@@ -77,16 +77,9 @@ func (t LinkTable) namesIf(visible bool, r movie.Record) []string {
 }
 
 func (l *links) add(s *step, before, after []string) {
-	for _, name := range before {
-		if !slices.Contains(after, name) {
-			l.deleted = append(l.deleted, Link{name, s.id})
-		}
-	}
-	for _, name := range after {
-		if !slices.Contains(before, name) {
-			l.inserted = append(l.inserted, Link{name, s.id})
-		}
-	}
+	movie.EachChange(before, after,
+		func(name string) { l.deleted = append(l.deleted, Link{name, s.id}) },
+		func(name string) { l.inserted = append(l.inserted, Link{name, s.id}) })
 }
 
 // LinkArguments sorts rows and returns their names and movie ids, alternating.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"jpmovies/internal/database"
 	"jpmovies/internal/movie"
@@ -27,9 +28,24 @@ func (c *Catalogue) Rejections(ctx context.Context, start int64, limit int) ([]r
 const maxRejections = 100
 
 // RejectionsOf returns rejections of the objects of a key, at most 100, without their
-// bytes.
-func (c *Catalogue) RejectionsOf(ctx context.Context, key string) ([]report.Rejection, error) {
-	return c.queryRejections(ctx, selectRejections+c.db.Force("generation")+" WHERE object_key = ? LIMIT ?", key, maxRejections)
+// bytes: first those of the generations with the given ETags, in that order.
+func (c *Catalogue) RejectionsOf(ctx context.Context, key string, etags []string) (found []report.Rejection, err error) {
+	query := selectRejections + c.db.Force("generation") + " WHERE object_key = ?"
+	for _, etag := range etags {
+		some, err := c.queryRejections(ctx, query+" AND object_etag = ? ORDER BY position LIMIT ?", key, etag, maxRejections-len(found))
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, some...); len(found) == maxRejections {
+			return found, nil
+		}
+	}
+	all, err := c.queryRejections(ctx, query+" LIMIT ?", key, maxRejections+len(found))
+	if err != nil {
+		return nil, err
+	}
+	others := slices.DeleteFunc(all, func(r report.Rejection) bool { return slices.Contains(etags, r.ObjectETag) })
+	return append(found, others[:min(len(others), maxRejections-len(found))]...), nil
 }
 
 func (c *Catalogue) queryRejections(ctx context.Context, query string, args ...any) ([]report.Rejection, error) {

@@ -90,8 +90,8 @@ func (b *Builder) setNames(changes []change) error {
 		}
 		cast, genres := numberAll(b.people, c.movie.Cast), numberAll(b.genres, c.movie.Genres)
 		oldGenres, oldCast := names(b.names.at(n)).lists()
-		difference(oldCast.all(), cast, func(person uint32) { b.removeFrom(person, n) }, func(person uint32) { b.addTo(person, n) })
-		difference(oldGenres.all(), genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
+		movie.EachChange(oldCast.all(), cast, func(person uint32) { b.removeFrom(person, n) }, func(person uint32) { b.addTo(person, n) })
+		movie.EachChange(oldGenres.all(), genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
 		b.names.set(n, string(makeNames(genres, cast)))
 	}
 	return nil
@@ -223,19 +223,4 @@ func distinct(words []string) []string {
 		}
 	}
 	return words
-}
-
-// difference calls goes for the elements that only before has, and comes for those that
-// only after has.
-func difference(before, after []uint32, goes, comes func(uint32)) {
-	for _, id := range before {
-		if !slices.Contains(after, id) {
-			goes(id)
-		}
-	}
-	for _, id := range after {
-		if !slices.Contains(before, id) {
-			comes(id)
-		}
-	}
 }
