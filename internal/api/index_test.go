@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -149,6 +150,53 @@ func (g gated) Snapshot(ctx context.Context, begin func(movie.Mark, int64) error
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	})
+}
+
+// growing is a shelf whose snapshot has ever more movies, until gate is closed.
+type growing struct {
+	*shelf
+	gate chan struct{}
+}
+
+func (e growing) Snapshot(ctx context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
+	return e.shelf.Snapshot(ctx, begin, func(s []movie.State) error {
+		for {
+			if err := each(s); err != nil {
+				return err
+			}
+			select {
+			case <-e.gate:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+		}
+	})
+}
+
+// TestStopWhileLoading: an API that stops does not wait for a load, also not for one that a request
+// began.
+func TestStopWhileLoading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := growing{stock(t), make(chan struct{})}
+		a := api.New(api.Options{Catalogue: e, Source: e, Staleness: time.Second, CacheBytes: 1 << 20, Exports: exports, Version: "1.2.3", Logger: slog.New(slog.DiscardHandler)})
+		if got := record(t, a, http.MethodGet, "/movies"); got.status != http.StatusServiceUnavailable {
+			t.Errorf("while loading: %d", got.status)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { a.Run(ctx); close(ended) }()
+		time.Sleep(time.Minute)
+		stop()
+		synctest.Wait()
+		select {
+		case <-ended:
+		default:
+			t.Error("it waits for the load")
+		}
+		close(e.gate)
 	})
 }
 

@@ -18,18 +18,19 @@ type lag struct {
 	once  sync.Once
 
 	mu    sync.Mutex
-	shown time.Time // the replica shows all changes committed before
+	shown time.Time // the replica shows all changes committed before; zero before the first question
 }
 
 func newLag(missing func(context.Context) (time.Time, error), now func() time.Time) *lag {
-	return &lag{missing: missing, now: now, shown: now(), asked: make(chan struct{})}
+	return &lag{missing: missing, now: now, asked: make(chan struct{})}
 }
 
 // askLag is the interval between questions: Age counts seconds.
 const askLag = 500 * time.Millisecond
 
 // follow asks until ctx is done. While the primary is away, the replica is still read, and
-// the age grows because nobody knows what is missing.
+// the age grows because nobody knows what is missing: it counts from the last answer, or from
+// the newest change that the replica has.
 func (l *lag) follow(ctx context.Context, logger *slog.Logger) {
 	ticker := time.NewTicker(askLag)
 	defer ticker.Stop()
@@ -53,6 +54,7 @@ func (l *lag) look(ctx context.Context) (behind bool, err error) {
 	shown := l.now()
 	var since time.Time
 	if err := guard(func() (err error) { since, err = l.missing(ctx); return err }); err != nil {
+		l.has(since)
 		return false, err
 	}
 	if behind = !since.IsZero(); behind && since.Before(shown) {
@@ -62,6 +64,18 @@ func (l *lag) look(ctx context.Context) (behind bool, err error) {
 	defer l.mu.Unlock()
 	l.shown = shown
 	return behind, nil
+}
+
+// has records that the primary does not answer, and the newest change that the replica has.
+func (l *lag) has(newest time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if newest.After(l.shown) {
+		l.shown = newest
+	}
+	if l.shown.IsZero() { // it keeps no change, so nothing is known
+		l.shown = l.now()
+	}
 }
 
 // wait waits until the primary was asked, successfully or not. Before, responses would
@@ -78,12 +92,16 @@ func (l *lag) wait(ctx context.Context) error {
 	}
 }
 
-// age is the greatest possible age of the state on the replica; 0 without a replica.
+// age is the greatest possible age of the state on the replica; 0 without a replica, and before
+// the first question.
 func (l *lag) age() time.Duration {
 	if l == nil {
 		return 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.shown.IsZero() {
+		return 0
+	}
 	return l.now().Sub(l.shown)
 }

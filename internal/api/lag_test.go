@@ -16,12 +16,15 @@ import (
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := stock(t)
-		var behind atomic.Int64 // below 0: the primary is unreachable
+		var behind atomic.Int64 // below 0: the primary is unreachable, and that is the age of the newest change
+		behind.Store(-int64(time.Hour))
 		a, _ := startWith(t, api.Options{
 			Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20,
 			Missing: func(context.Context) (since time.Time, err error) {
 				switch d := time.Duration(behind.Load()); {
-				case d < 0:
+				case d < -1:
+					return time.Now().Add(d), errSecrets
+				case d < 0: // the replica keeps no change
 					return since, errSecrets
 				case d > 0:
 					since = time.Now().Add(-d)
@@ -38,6 +41,13 @@ func TestLag(t *testing.T) {
 				}
 			}
 		}
+		// The primary does not answer from the start: the replica is as old as its newest change.
+		time.Sleep(time.Second)
+		check("3600")
+		behind.Store(-int64(time.Minute)) // the replica goes on
+		time.Sleep(time.Second)
+		check("60")
+		behind.Store(0)
 		time.Sleep(time.Minute)
 		check("")
 		behind.Store(int64(time.Hour))

@@ -71,7 +71,9 @@ type Options struct {
 	// Staleness is how far an answer may be behind the database while that can be reached.
 	Staleness time.Duration
 	// Missing returns the commit time of the first change that the read replica lacks;
-	// zero when it lacks none. Nil without a replica.
+	// zero when it lacks none. When the primary does not answer, it returns, with the error,
+	// that of the newest change that the replica has; zero if that is not known. Nil without
+	// a replica.
 	Missing func(context.Context) (time.Time, error)
 	// CacheBytes bounds the cached answers.
 	CacheBytes int64

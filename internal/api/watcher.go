@@ -69,8 +69,12 @@ func (w *watcher) watch(ctx context.Context) {
 	defer ticker.Stop()
 	log := failureLog{logger: w.logger, now: w.now, fails: "the catalogue cannot be read", succeeds: "the catalogue can be read again"}
 	for {
-		result := <-w.begin(ctx)
-		log.note(ctx, result.Err)
+		select {
+		case result := <-w.begin(ctx):
+			log.note(ctx, result.Err)
+		case <-ctx.Done(): // a look that a request began goes on, perhaps loading the index
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return
