@@ -22,14 +22,14 @@ type Builder struct {
 	years      setsWriter
 	yearOf     vectorWriter[uint16]
 
-	words, peopleWords *wordsWriter
-	people, genres     *dictionaryWriter
-	shown, hidden      []uint32 // movies to add to the order of titles, and to remove from it
+	words          *wordsWriter
+	people, genres *lexiconWriter
+	shown, hidden  []uint32 // movies to add to the order of titles, and to remove from it
 }
 
 // New returns a builder of an empty index.
 func New() *Builder {
-	return (&Index{all: roaring.New(), words: newWords(), peopleWords: newWords(), titles: newTitleOrder()}).Change()
+	return (&Index{all: roaring.New(), words: newWords(), people: newLexicon(), genres: newLexicon(), titles: newTitleOrder()}).Change()
 }
 
 // Change returns a builder of the next version.
@@ -37,7 +37,7 @@ func (x *Index) Change() *Builder {
 	known := x.titles.titles.Load()
 	return &Builder{
 		from: x, titleTexts: known.texts.change(), beginnings: known.beginnings.change(), names: x.names.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
-		yearOf: x.years.of.change(), words: x.words.change(), peopleWords: x.peopleWords.change(), people: x.people.change(), genres: x.genres.change(),
+		yearOf: x.years.of.change(), words: x.words.change(), people: x.people.change(), genres: x.genres.change(),
 	}
 }
 
@@ -88,9 +88,9 @@ func (b *Builder) setNames(changes []change) error {
 		if err != nil {
 			return err
 		}
-		cast, genres := numberAll(b.people, c.movie.Cast), numberAll(b.genres, c.movie.Genres)
+		cast, genres := b.people.numbers(c.movie.Cast), b.genres.numbers(c.movie.Genres)
 		oldGenres, oldCast := names(b.names.at(n)).lists()
-		movie.EachChange(oldCast.all(), cast, func(person uint32) { b.removeFrom(person, n) }, func(person uint32) { b.addTo(person, n) })
+		movie.EachChange(oldCast.all(), cast, func(person uint32) { b.people.remove(person, n) }, func(person uint32) { b.people.add(person, n) })
 		movie.EachChange(oldGenres.all(), genres, func(genre uint32) { b.genres.remove(genre, n) }, func(genre uint32) { b.genres.add(genre, n) })
 		b.names.set(n, string(makeNames(genres, cast)))
 	}
@@ -138,11 +138,10 @@ func (b *Builder) identify(n uint32, identity movie.Identity, titleWords []strin
 // Commit returns the version that holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
 	x := &Index{revision: revision, names: b.names.commit(), all: b.all, years: yearsOf(b.years.commit(), b.yearOf.vector), titles: b.from.titles.copy()}
-	var errs [4]error
+	var errs [3]error
 	x.words, errs[0] = b.words.commit()
 	x.people, errs[1] = b.people.commit()
-	x.peopleWords, errs[2] = b.peopleWords.commit()
-	x.genres, errs[3] = b.genres.commit()
+	x.genres, errs[2] = b.genres.commit()
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -182,36 +181,6 @@ func number(id int64) (uint32, error) {
 		return 0, fmt.Errorf("movie %d: %w", id, ErrID)
 	}
 	return uint32(id), nil
-}
-
-// addTo adds a movie to a person. Only people with movies are found by their words.
-func (b *Builder) addTo(person, movie uint32) {
-	if b.people.at(person).len() == 0 {
-		b.eachWordOf(person, b.peopleWords.add)
-	}
-	b.people.add(person, movie)
-}
-
-// removeFrom removes a movie from a person.
-func (b *Builder) removeFrom(person, movie uint32) {
-	b.people.remove(person, movie)
-	if b.people.at(person).len() == 0 {
-		b.eachWordOf(person, b.peopleWords.remove)
-	}
-}
-
-func (b *Builder) eachWordOf(person uint32, do func(word string, person uint32)) {
-	for _, word := range distinct(movie.Words(b.people.textsWriter.at(person))) {
-		do(word, person)
-	}
-}
-
-func numberAll(d *dictionaryWriter, names []string) []uint32 {
-	numbers := make([]uint32, len(names))
-	for i, name := range names {
-		numbers[i] = d.number(name)
-	}
-	return numbers
 }
 
 func distinct(words []string) []string {

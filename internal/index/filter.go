@@ -43,7 +43,7 @@ func (x *Index) wanted(f movie.Filter) (wanted []set) {
 	for _, of := range []struct {
 		all, some []string
 		in        *dictionary
-	}{{f.Cast, f.CastAny, &x.people}, {f.Genres, f.GenresAny, &x.genres}} {
+	}{{f.Cast, f.CastAny, &x.people.dictionary}, {f.Genres, f.GenresAny, &x.genres.dictionary}} {
 		for _, name := range of.all {
 			wanted = append(wanted, of.in.set(name))
 		}

@@ -3,9 +3,8 @@
 // changes come from package catalogue.
 //
 //	words       word of a title -> movies              (q)
-//	people      name -> movies                         (cast)
-//	peopleWords word of a name -> people               (people, suggestions)
-//	genres      name -> movies
+//	people      name -> movies, word of a name -> people  (cast, people, suggestions)
+//	genres      name -> movies, word of a name -> genres
 //	years       year -> movies, id -> year
 //	titles      id -> title, movies in the order of their titles
 //	names       id -> numbers of genres and cast
@@ -34,9 +33,9 @@ type Index struct {
 	all      *roaring.Bitmap
 	years    years
 
-	words, peopleWords words
-	people, genres     dictionary
-	titles             *titleOrder
+	words          words
+	people, genres lexicon
+	titles         *titleOrder
 }
 
 // Revision returns the number of changes that the index holds.
@@ -49,7 +48,7 @@ func (x *Index) Len() int { return int(x.all.GetCardinality()) } //nolint:gosec 
 // unused: the movies that had them have changed. A dictionary only grows, so a load makes it
 // smaller. Fewer are not worth the memory of a second index.
 func (x *Index) wasteful() bool {
-	for _, d := range []*dictionary{&x.words.dictionary, &x.people, &x.peopleWords.dictionary, &x.genres} {
+	for _, d := range []*dictionary{&x.words.dictionary, &x.people.dictionary, &x.people.words.dictionary, &x.genres.dictionary} {
 		if int(d.unused) > max(mostFresh, x.Len()) && d.unused > d.n/2 {
 			return true
 		}

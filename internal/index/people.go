@@ -38,7 +38,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 		counts = x.countAll(all)
 	}
 	defer counts.release()
-	top := x.newRanking(limit)
+	top := newRanking(&x.people, limit)
 	if start != "" {
 		top.start = &start
 		top.startMovies = x.share(all, x.people.set(start))
@@ -128,9 +128,9 @@ func (x *Index) countNamed(all set, words []string) (c counter) {
 func (x *Index) named(words []string) set {
 	var found set
 	for i, word := range words {
-		s := x.peopleWords.set(word)
+		s := x.people.words.set(word)
 		if i == len(words)-1 {
-			s = x.peopleWords.beginning(word)
+			s = x.people.words.beginning(word)
 		}
 		if i > 0 {
 			s = found.and(s, true)
@@ -169,9 +169,9 @@ func (x *Index) fewer(all set) (through set, one int) {
 	return set{many: x.all}.and(all, false), -1
 }
 
-// ranking collects the people with the most movies after a start.
+// ranking collects the names with the most movies after a start.
 type ranking struct {
-	x           *Index
+	of          *lexicon
 	limit       int
 	start       *string
 	startMovies int
@@ -183,21 +183,21 @@ type ranked struct {
 	movies int
 }
 
-// newRanking returns a ranking of one person more than the limit, who shows that there are
+// newRanking returns a ranking of one name more than the limit, who shows that there are
 // more.
-func (x *Index) newRanking(limit int) *ranking {
-	return &ranking{x: x, limit: limit, top: top[ranked]{most: limit + 1, compare: func(a, b ranked) int {
+func newRanking(of *lexicon, limit int) *ranking {
+	return &ranking{of: of, limit: limit, top: top[ranked]{most: limit + 1, compare: func(a, b ranked) int {
 		if a.movies != b.movies {
 			return cmp.Compare(b.movies, a.movies)
 		}
-		return strings.Compare(x.people.texts.at(a.id), x.people.texts.at(b.id))
+		return strings.Compare(of.texts.at(a.id), of.texts.at(b.id))
 	}}}
 }
 
-// offer considers a person.
+// offer considers a name.
 func (r *ranking) offer(id uint32, movies int) {
 	if r.start != nil {
-		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.x.people.texts.at(id) <= *r.start {
+		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.of.texts.at(id) <= *r.start {
 			return
 		}
 	}
@@ -210,7 +210,7 @@ func (r *ranking) best() (people []Person, more bool) {
 		best = best[:r.limit]
 	}
 	for _, p := range best {
-		people = append(people, Person{Name: r.x.people.texts.at(p.id), Movies: p.movies})
+		people = append(people, Person{Name: r.of.texts.at(p.id), Movies: p.movies})
 	}
 	return people, more
 }

@@ -55,13 +55,13 @@ func (x *Index) Suggest(words []string, limit int) []Suggestion {
 // suggestWith finds matches with up to a number of corrections in each word.
 func (x *Index) suggestWith(words []string, errors, limit int) []Suggestion {
 	var classes [movie.MatchPrefix + 1][3][]Suggestion // by kind
-	for _, g := range x.suggestGenres(words, errors) {
-		c := movie.Filter{Words: words}.Match(g.Text)
-		classes[c][0] = append(classes[c][0], g)
-	}
-	people := near(&x.peopleWords, words, errors, x.people.texts.at)
-	for c, best := range x.suggestPeople(people, words, limit) {
-		classes[c][1] = best
+	for i, of := range [...]struct {
+		kind  Kind
+		names *lexicon
+	}{{KindGenre, &x.genres}, {KindPerson, &x.people}} {
+		for c, best := range of.names.suggest(of.kind, words, errors, limit) {
+			classes[c][i] = best
+		}
 	}
 	movies := near(&x.words, words, errors, x.titles.title)
 	for c, class := range x.matchClasses(movies, movie.Filter{Words: words}) {
@@ -128,15 +128,16 @@ func (w *words) near(word string, errors int, prefix bool) set {
 	return union(sets)
 }
 
-// suggestPeople returns the people with the most movies of each match.
-func (x *Index) suggestPeople(people set, words []string, limit int) (classes [movie.MatchPrefix + 1][]Suggestion) {
-	whole := people.and(x.peopleWords.set(words[len(words)-1]), true)
+// suggest returns the names with the most movies of each match.
+func (l *lexicon) suggest(kind Kind, words []string, errors, limit int) (classes [movie.MatchPrefix + 1][]Suggestion) {
+	names := near(&l.words, words, errors, l.texts.at)
+	whole := names.and(l.words.set(words[len(words)-1]), true)
 	isSame := func(id uint32) bool {
-		return movie.Filter{Words: words}.Match(x.people.texts.at(id)) == movie.MatchSame
+		return movie.Filter{Words: words}.Match(l.texts.at(id)) == movie.MatchSame
 	}
-	tops := [...]*ranking{x.newRanking(limit), x.newRanking(limit), x.newRanking(limit)}
+	tops := [...]*ranking{newRanking(l, limit), newRanking(l, limit), newRanking(l, limit)}
 	offer := func(class movie.Match, id uint32) {
-		tops[class].offer(id, x.people.sets.at(id).len())
+		tops[class].offer(id, l.sets.at(id).len())
 	}
 	whole.each(func(id uint32) {
 		if isSame(id) {
@@ -145,37 +146,14 @@ func (x *Index) suggestPeople(people set, words []string, limit int) (classes [m
 			offer(movie.MatchWhole, id)
 		}
 	})
-	people.and(whole, false).each(func(id uint32) { offer(movie.MatchPrefix, id) })
+	names.and(whole, false).each(func(id uint32) { offer(movie.MatchPrefix, id) })
 	for c := range tops {
 		best, _ := tops[c].best()
 		for _, p := range best {
-			classes[c] = append(classes[c], Suggestion{Kind: KindPerson, Text: p.Name, Movies: p.Movies})
+			classes[c] = append(classes[c], Suggestion{Kind: kind, Text: p.Name, Movies: p.Movies})
 		}
 	}
 	return classes
-}
-
-// suggestGenres compares all genres, since they are few.
-func (x *Index) suggestGenres(words []string, errors int) (found []Suggestion) {
-	automata := make([]*automaton, len(words))
-	for i, word := range words {
-		automata[i] = newAutomaton(word, min(errors, typos(word)), i == len(words)-1)
-	}
-	for genre := range x.genres.n {
-		text, n := x.genres.texts.at(genre), x.genres.sets.at(genre).len()
-		names := movie.Words(text)
-		has := func(a *automaton) bool { return slices.ContainsFunc(names, a.matches) }
-		if n > 0 && !slices.ContainsFunc(automata, func(a *automaton) bool { return !has(a) }) {
-			found = append(found, Suggestion{Kind: KindGenre, Text: text, Movies: n})
-		}
-	}
-	slices.SortFunc(found, func(a, b Suggestion) int {
-		if a.Movies != b.Movies {
-			return b.Movies - a.Movies
-		}
-		return strings.Compare(a.Text, b.Text)
-	})
-	return found
 }
 
 func joined(words []string) string { return strings.Join(words, " ") }
