@@ -101,7 +101,7 @@ func (c *Client) Export(ctx context.Context, f Filter) (revision int64, movies i
 }
 
 func (c *Client) export(ctx context.Context, f Filter) (revision int64, body io.ReadCloser, err error) {
-	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) { //nolint:bodyclose // the caller does
+	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) {
 		return c.sendPatiently(ctx, "/export", f.values())
 	})
 	if err != nil {

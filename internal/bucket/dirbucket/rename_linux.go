@@ -18,5 +18,5 @@ func renameExclusively(root *os.Root, from, to string) (err error) {
 		}
 		defer func() { err = errors.Join(err, folders[i].Close()) }()
 	}
-	return unix.Renameat2(int(folders[0].Fd()), filepath.Base(from), int(folders[1].Fd()), filepath.Base(to), unix.RENAME_NOREPLACE) //nolint:gosec // descriptors are small
+	return unix.Renameat2(int(folders[0].Fd()), filepath.Base(from), int(folders[1].Fd()), filepath.Base(to), unix.RENAME_NOREPLACE)
 }
