@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"time"
 )
@@ -86,22 +85,7 @@ func (c *Client) follow(ctx context.Context, since int64) iter.Seq2[[]Change, er
 // The API ends an export that is read at less than 16 KiB a second, or not for 20 seconds.
 // An error ends the iteration: then what came before is only a part.
 func (c *Client) Export(ctx context.Context, f Filter) (revision int64, movies iter.Seq2[Movie, error], err error) {
-	revision, body, err := c.export(ctx, f)
-	if err != nil {
-		return 0, nil, err
-	}
-	return revision, func(yield func(Movie, error) bool) {
-		defer func() { _ = body.Close() }()
-		for m, err := range lines(body) {
-			if !yield(m, err) {
-				return
-			}
-		}
-	}, nil
-}
-
-func (c *Client) export(ctx context.Context, f Filter) (revision int64, body io.ReadCloser, err error) {
-	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) {
+	response, err := retry(ctx, c, tries, func(ctx context.Context) (*http.Response, error) { //nolint:bodyclose // the iterator does
 		return c.sendPatiently(ctx, "/export", f.values())
 	})
 	if err != nil {
@@ -112,47 +96,56 @@ func (c *Client) export(ctx context.Context, f Filter) (revision int64, body io.
 		_ = response.Body.Close()
 		return 0, nil, fmt.Errorf("revision of the export: %w", err)
 	}
-	return revision, response.Body, nil
-}
-
-// lines yields the movies of an export. An error is the last.
-func lines(export io.Reader) iter.Seq2[Movie, error] {
-	return func(yield func(Movie, error) bool) {
-		for decoder := json.NewDecoder(export); ; {
+	return revision, func(yield func(Movie, error) bool) {
+		defer func() { _ = response.Body.Close() }()
+		for lines := json.NewDecoder(response.Body); ; {
 			var m Movie
-			err := decoder.Decode(&m)
-			switch {
-			case errors.Is(err, io.EOF):
+			err := lines.Decode(&m)
+			if errors.Is(err, io.EOF) {
 				return
-			case err != nil:
+			}
+			if err != nil {
 				yield(Movie{}, fmt.Errorf("export: %w", err))
 				return
-			case !yield(m, nil):
+			}
+			if !yield(m, nil) {
 				return
 			}
 		}
-	}
+	}, nil
 }
 
 // Copy is a copy of the catalogue elsewhere, such as a table or a map.
 type Copy interface {
-	// Replace takes the movies of an export instead of all that the copy has. It may take its
-	// time. When the iteration yields an error, Replace returns it and keeps nothing of the
-	// part.
+	// Replace takes the movies of an export instead of all that the copy has, as fast as the
+	// API demands (see [Client.Export]). When the iteration yields an error, Replace returns
+	// it and keeps nothing of the part; it is called again with a new export.
 	Replace(ctx context.Context, revision int64, movies iter.Seq2[Movie, error]) error
 	// Apply takes changes in commit order, at least one. Where the copy outlives the
 	// process, it stores the revision of the last one together with them.
 	Apply(ctx context.Context, changes []Change) error
 }
 
-// Mirror keeps a copy equal to the catalogue until ctx is done, or the copy returns an
-// error. since is the revision that the copy is at, 0 for none: then it begins with an
-// export, as it does when the changes since then are no longer kept. An export is stored in a
-// temporary file first, so that the copy may be slower than the API allows.
+// mostBroken is how many exports may break in a row. They would all break where the copy takes
+// the movies too slowly.
+const mostBroken = 5
+
+// Mirror keeps a copy equal to the catalogue until ctx is done, the copy returns an error, or
+// five exports in a row have broken. since is the revision that the copy is at, 0 for none: then it begins with an
+// export, as it does when the changes since then are no longer kept.
 func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 	for stale := since <= 0; ; stale = true {
 		if stale {
-			revision, err := retry(ctx, c, forever, func(ctx context.Context) (int64, error) { return c.replace(ctx, to) })
+			broken := 0
+			revision, err := retry(ctx, c, forever, func(ctx context.Context) (int64, error) {
+				revision, err := c.replace(ctx, to)
+				if b, ok := errors.AsType[brokenError](err); ok {
+					if broken++; broken == mostBroken {
+						err = &finalError{fmt.Errorf("%d exports in a row have broken; does the copy take the movies too slowly? %w", broken, b.error)}
+					}
+				}
+				return revision, err
+			})
 			if err != nil {
 				return unwrap(err)
 			}
@@ -173,29 +166,25 @@ func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 	}
 }
 
-// replace makes the copy anew. An error of the copy itself, or of the temporary file, is final.
+// replace makes the copy anew. An error of the copy itself is final.
 func (c *Client) replace(ctx context.Context, to Copy) (int64, error) {
-	file, err := os.CreateTemp("", "jpmovies-export-")
-	if err != nil {
-		return 0, &finalError{err}
-	}
-	defer func() { _ = os.Remove(file.Name()) }()
-	defer func() { _ = file.Close() }()
-	revision, body, err := c.export(ctx, Filter{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the export if the copy does not iterate over it
+	revision, movies, err := c.Export(ctx, Filter{})
 	if err != nil {
 		return 0, err
 	}
-	received := &failures{Reader: body}
-	_, err = io.Copy(file, received)
-	_ = body.Close()
-	switch {
-	case received.err != nil:
-		return 0, fmt.Errorf("export: %w", received.err)
-	case err == nil:
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err == nil {
-		err = to.Replace(ctx, revision, lines(file))
+	var broken error
+	err = to.Replace(ctx, revision, func(yield func(Movie, error) bool) {
+		for m, err := range movies {
+			broken = err
+			if !yield(m, err) {
+				return
+			}
+		}
+	})
+	if broken != nil {
+		return 0, brokenError{broken}
 	}
 	if err != nil {
 		return 0, &finalError{err}
@@ -203,19 +192,10 @@ func (c *Client) replace(ctx context.Context, to Copy) (int64, error) {
 	return revision, nil
 }
 
-// failures remembers why a reader failed.
-type failures struct {
-	io.Reader
-	err error
-}
+// brokenError is the error of an export that had begun.
+type brokenError struct{ error }
 
-func (f *failures) Read(p []byte) (int, error) {
-	n, err := f.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		f.err = err
-	}
-	return n, err
-}
+func (b brokenError) Unwrap() error { return b.error }
 
 // unwrap returns the error of a copy as it was.
 func unwrap(err error) error {

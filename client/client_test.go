@@ -8,7 +8,6 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -337,7 +336,7 @@ func TestMirror(t *testing.T) {
 	if err := c.Mirror(t.Context(), 3, r); !errors.As(err, &p) || p.Status != http.StatusForbidden {
 		t.Error(err)
 	}
-	if want := "replace at 7: 1 1, apply 1 to 8, replace at 7: 1, "; r.calls != want {
+	if want := "replace at 7: 1 broken, replace at 7: 1 1, apply 1 to 8, replace at 7: 1, "; r.calls != want {
 		t.Errorf("%s\nwant %s", r.calls, want)
 	}
 	full := errors.New("disk full")
@@ -347,38 +346,34 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// waiting is a copy that waits until the export has ended.
-type waiting struct {
-	client.Copy
-	ended <-chan struct{}
-}
-
-var errWaited = errors.New("waited")
-
-func (w waiting) Replace(_ context.Context, _ int64, movies iter.Seq2[client.Movie, error]) error {
-	for _, err := range movies {
-		if err != nil {
-			return err
-		}
-		select {
-		case <-w.ended:
-		case <-time.After(10 * time.Second):
-			return errors.New("the export waits for the copy")
-		}
+// TestMirrorOfSlowCopy: exports that break again and again, as where the copy is too slow for the
+// API, end the mirror.
+func TestMirrorOfSlowCopy(t *testing.T) {
+	c, requests := faulty(t, cut(film))
+	r := &recorder{}
+	if err := c.Mirror(t.Context(), 0, r); err == nil || !strings.Contains(err.Error(), "5 exports in a row") || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
 	}
-	return errWaited
+	if requests.Load() != 5 || strings.Count(r.calls, "broken") != 5 {
+		t.Errorf("%d requests: %s", requests.Load(), r.calls)
+	}
 }
 
-// TestSlowCopy: the API ends an export that is read too slowly, so a copy gets one that has been
-// received.
-func TestSlowCopy(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+// refusing is a copy that takes nothing.
+type refusing struct{ client.Copy }
+
+func (refusing) Replace(context.Context, int64, iter.Seq2[client.Movie, error]) error {
+	return errors.New("the copy is read-only")
+}
+
+// TestMirrorEndsItsExport: an export that the copy does not read is ended, so that the API can
+// serve another one.
+func TestMirrorEndsItsExport(t *testing.T) {
 	ended := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Catalogue-Revision", "1")
-		for range 500_000 { // more than the buffers of a connection hold
-			_, _ = io.WriteString(w, film+"\n")
-		}
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
 		close(ended)
 	}))
 	defer s.Close()
@@ -386,10 +381,13 @@ func TestSlowCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Mirror(t.Context(), 0, waiting{ended: ended}); !errors.Is(err, errWaited) {
-		t.Error(err)
+	if err := c.Mirror(t.Context(), 0, refusing{}); err == nil {
+		t.Error("no error of the copy")
 	}
-	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
-		t.Errorf("left: %v, %v", left, err)
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the export is still open")
+		s.CloseClientConnections()
 	}
 }

@@ -102,7 +102,9 @@ func TestRealMovies(t *testing.T) {
 				databasetest.Each(t, func(t *testing.T, o database.Options) {
 					s := newSite(t, o, bucket.make(t))
 					form.put(t, s.inbox, movies)
-					s.drain(t)
+					if complaints := s.drain(t).errors(); complaints != "" {
+						t.Errorf("a worker complains although all is well:\n%s", complaints)
+					}
 					checkRealMovies(t, s)
 					before, err := s.db.Revision(t.Context())
 					if err != nil {

@@ -56,6 +56,9 @@ func runTrace(ctx context.Context, out io.Writer, auditor *audit.Auditor, key st
 		return err
 	}
 	t.Waiting = waiting
+	if bucketErr != nil {
+		t.BucketError = bucketErr.Error()
+	}
 	t.Conclude()
 	if asJSON {
 		err = json.NewEncoder(out).Encode(t)
@@ -114,6 +117,8 @@ func describeTrace(t report.Trace) string {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(text, format+"\n", args...) } // a Builder returns no error
 	line("%q is %s", t.Key, strings.Join(t.States, " and "))
 	switch w := t.Waiting; {
+	case t.BucketError != "":
+		line("bucket    does not answer; an object that waits there is not shown")
 	case w == nil:
 	case w.Settling:
 		line("waiting   in the bucket, and may still be being written")

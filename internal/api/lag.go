@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -17,12 +18,14 @@ type lag struct {
 	asked chan struct{} // closed after the first question to the primary
 	once  sync.Once
 
+	began time.Time
+
 	mu    sync.Mutex
-	shown time.Time // the replica shows all changes committed before; zero before the first question
+	shown time.Time // the replica shows all changes committed before; zero if that is not known
 }
 
 func newLag(missing func(context.Context) (time.Time, error), now func() time.Time) *lag {
-	return &lag{missing: missing, now: now, asked: make(chan struct{})}
+	return &lag{missing: missing, now: now, began: now(), asked: make(chan struct{})}
 }
 
 // askLag is the interval between questions: Age counts seconds.
@@ -66,15 +69,12 @@ func (l *lag) look(ctx context.Context) (behind bool, err error) {
 	return behind, nil
 }
 
-// has records that the primary does not answer, and the newest change that the replica has.
+// has records the newest change that the replica has. One from the future tells nothing.
 func (l *lag) has(newest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if newest.After(l.shown) {
+	if newest.After(l.shown) && newest.Before(l.now()) {
 		l.shown = newest
-	}
-	if l.shown.IsZero() { // it keeps no change, so nothing is known
-		l.shown = l.now()
 	}
 }
 
@@ -92,16 +92,13 @@ func (l *lag) wait(ctx context.Context) error {
 	}
 }
 
-// age is the greatest possible age of the state on the replica; 0 without a replica, and before
-// the first question.
+// age is the greatest possible age of the state on the replica, as far as it is known; 0
+// without a replica.
 func (l *lag) age() time.Duration {
 	if l == nil {
 		return 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shown.IsZero() {
-		return 0
-	}
-	return l.now().Sub(l.shown)
+	return l.now().Sub(cmp.Or(l.shown, l.began))
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,8 @@ func TestLag(t *testing.T) {
 			Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20,
 			Missing: func(context.Context) (since time.Time, err error) {
 				switch d := time.Duration(behind.Load()); {
+				case d == math.MinInt64:
+					return time.Now().AddDate(10, 0, 0), errSecrets
 				case d < -1:
 					return time.Now().Add(d), errSecrets
 				case d < 0: // the replica keeps no change
@@ -47,9 +50,15 @@ func TestLag(t *testing.T) {
 		behind.Store(-int64(time.Minute)) // the replica goes on
 		time.Sleep(time.Second)
 		check("60")
+		behind.Store(-1) // it keeps no change now
+		time.Sleep(10 * time.Second)
+		check("70", "71")
 		behind.Store(0)
 		time.Sleep(time.Minute)
 		check("")
+		behind.Store(math.MinInt64) // the newest change is from the future
+		time.Sleep(10 * time.Second)
+		check("10", "11")
 		behind.Store(int64(time.Hour))
 		time.Sleep(time.Second)
 		check("3600")

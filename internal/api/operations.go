@@ -172,27 +172,25 @@ func (o *Operations) object(w http.ResponseWriter, r *http.Request) error {
 		report.Trace
 		// Searched reports that the bucket was asked; Waiting holds the object if it is
 		// there.
-		Searched bool   `json:"bucket_searched"`
-		Error    string `json:"bucket_error,omitempty"`
+		Searched bool `json:"bucket_searched"`
 	}
 	// Ask the bucket first: an object committed and deleted in between is then reported
 	// twice instead of not at all.
 	var waiting *report.Waiting
+	var bucketErr error
 	if o.Waiting != nil {
 		ctx, cancel := context.WithTimeout(r.Context(), queryTimeout/2)
-		found, err := o.Waiting(ctx, key)
+		waiting, bucketErr = o.Waiting(ctx, key)
 		cancel()
-		if err != nil {
-			shown.Error = err.Error()
-		} else {
-			waiting, shown.Searched = found, true
-		}
 	}
 	var err error
 	if shown.Trace, err = o.Tracer.Trace(r.Context(), key); err != nil {
 		return err
 	}
-	shown.Waiting = waiting
+	shown.Waiting, shown.Searched = waiting, o.Waiting != nil && bucketErr == nil
+	if bucketErr != nil {
+		shown.BucketError = bucketErr.Error()
+	}
 	shown.Conclude()
 	return sendJSON(w, shown)
 }

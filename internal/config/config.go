@@ -197,7 +197,7 @@ func (h *Host) UnmarshalText(text []byte) error {
 	}
 	if net.ParseIP(name) != nil || !strings.Contains(name, ":") { // no port
 		h.Name = name
-		if name == "" || strings.ContainsAny(name, "[]()/@ ") {
+		if name == "" || strings.ContainsFunc(name, notInHost) {
 			return errHost
 		}
 		return nil
@@ -207,11 +207,15 @@ func (h *Host) UnmarshalText(text []byte) error {
 		return errHost
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	if host == "" || n == 0 || err != nil || strings.ContainsAny(host, "()/@ ") {
+	if host == "" || n == 0 || err != nil || strings.ContainsFunc(host, notInHost) {
 		return errHost
 	}
 	h.Name, h.Port = host, int(n)
 	return nil
+}
+
+func notInHost(r rune) bool {
+	return strings.ContainsRune("[]()/@", r) || unicode.IsSpace(r) || unicode.IsControl(r)
 }
 
 // API configures jpmovies api.
@@ -301,12 +305,12 @@ func checkNames(wrong report) {
 	}
 }
 
-// checkCharacters reports control characters, such as the line feed that echo adds to a secret. A
-// password may have them.
+// checkCharacters reports line breaks, such as the one that echo adds to a secret. A password may
+// have them.
 func checkCharacters(wrong report, config any) {
 	for _, v := range Variables(config) {
-		if given := os.Getenv(v.Name); v.Name != "MOVIES_DB_PASS" && strings.ContainsFunc(given, unicode.IsControl) {
-			wrong(v.Name, "is %q, expected no control characters", given)
+		if given := os.Getenv(v.Name); v.Name != "MOVIES_DB_PASS" && strings.ContainsAny(given, "\r\n") {
+			wrong(v.Name, "is %q, expected no line break", given)
 		}
 	}
 }

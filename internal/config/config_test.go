@@ -205,7 +205,7 @@ func TestWrong(t *testing.T) {
 		{"bucket's ARN", map[string]string{"MOVIES_BUCKET_NAME": "arn:aws:s3:::x"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
 		{"bucket's ARN elsewhere", map[string]string{"MOVIES_BUCKET_NAME": "arn:aws-us-gov:s3:::x"}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},
 		{"line feeds", map[string]string{"MOVIES_DB_HOST": "db\n", "MOVIES_DB_NAME": "movies\r", "MOVIES_DB_PASS": "geheim\n", "MOVIES_BUCKET_PREFIX": "in/\n", "MOVIES_DB_PORT": "3306\n"}, map[string]string{
-			"MOVIES_DB_HOST": `is "db\n", expected no control characters`, "MOVIES_DB_NAME": `is "movies\r", expected no`, "MOVIES_BUCKET_PREFIX": `is "in/\n", expected no`, "MOVIES_DB_PORT": `is "3306\n"`,
+			"MOVIES_DB_HOST": `is "db\n", expected a host`, "MOVIES_DB_NAME": `is "movies\r", expected no`, "MOVIES_BUCKET_PREFIX": `is "in/\n", expected no`, "MOVIES_DB_PORT": `is "3306\n"`,
 		}},
 		{"bucket's address", map[string]string{"MOVIES_BUCKET_NAME": "https://minio:9000/x"}, map[string]string{"MOVIES_BUCKET_NAME": "AWS_ENDPOINT_URL_S3"}},
 		{"blank in the bucket", map[string]string{"MOVIES_BUCKET_NAME": "x "}, map[string]string{"MOVIES_BUCKET_NAME": "the name alone: x"}},

@@ -48,7 +48,7 @@ func (x *Index) Len() int { return int(x.all.GetCardinality()) } //nolint:gosec 
 // unused: the movies that had them have changed. A dictionary only grows, so a load makes it
 // smaller. Fewer are not worth the memory of a second index.
 func (x *Index) wasteful() bool {
-	for _, d := range []*dictionary{&x.words.dictionary, &x.people.dictionary, &x.people.words.dictionary, &x.genres.dictionary} {
+	for _, d := range []*dictionary{&x.words.dictionary, &x.people.dictionary, &x.people.words.dictionary, &x.genres.dictionary, &x.genres.words.dictionary} {
 		if int(d.unused) > max(mostFresh, x.Len()) && d.unused > d.n/2 {
 			return true
 		}

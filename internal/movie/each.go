@@ -9,12 +9,12 @@ func EachChange[T comparable](before, after []T, goes, comes func(T)) {
 	eachOnlyIn(after, before, comes)
 }
 
-// mostScanned is the length of a list that is searched faster than a map is made of it.
-const mostScanned = 32
+// mostCompared is how many comparisons are faster than to make a map.
+const mostCompared = 1024
 
 func eachOnlyIn[T comparable](list, other []T, do func(T)) {
 	has := func(v T) bool { return slices.Contains(other, v) }
-	if len(other) > mostScanned {
+	if len(list)*len(other) > mostCompared {
 		set := make(map[T]struct{}, len(other))
 		for _, v := range other {
 			set[v] = struct{}{}

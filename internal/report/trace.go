@@ -14,6 +14,8 @@ type Trace struct {
 	States []string `json:"states"`
 	// Waiting is the object in the bucket; nil when it is not there or was not looked for.
 	Waiting *Waiting `json:"waiting,omitempty"`
+	// BucketError is why the bucket could not be searched.
+	BucketError string `json:"bucket_error,omitempty"`
 	// Applied are entries of the ingest log, the newest first.
 	Applied    []Ingest    `json:"applied"`
 	Rejections []Rejection `json:"rejections"`

@@ -94,7 +94,7 @@ var mutants = []mutant{
 	{"rejections are not written beside updates", "catalogue/write.go", "\tfor _, r := range rejections {\n",
 		"\tfor i, r := range rejections {\n\t\tif i > 0 {\n\t\t\tbreak\n\t\t}\n"},
 	{"the movie and its links in two transactions", "catalogue/write.go", "\tif err := c.writeLinks(ctx, tx, p); err != nil {\n",
-		"\t_ = tx.Commit()\n\ttx, err = c.db.Primary().BeginTx(ctx, nil)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tdefer func() { _ = tx.Commit() }()\n\tif err := c.writeLinks(ctx, tx, p); err != nil {\n"},
+		"\tfor _, statement := range []string{\"COMMIT\", \"BEGIN\"} {\n\t\tif _, err := tx.ExecContext(ctx, statement); err != nil {\n\t\t\treturn 0, err\n\t\t}\n\t}\n\tif err := c.writeLinks(ctx, tx, p); err != nil {\n"},
 }
 
 // variableMutants selects the mutants: all, or those whose name contains its value.

@@ -170,7 +170,8 @@ func (s slot) number() int {
 }
 
 // wait lets time pass until an instant of the slot that nothing else waits for: otherwise the
-// scheduler, and not the seed, would decide what happens first.
+// scheduler, and not the seed, would decide what happens first. It still decides for waits of
+// one slot that begin at one instant, which is why steps have keys.
 func (s *simulation) wait(own slot, d time.Duration) {
 	now := time.Since(s.start)
 	end := (now + d).Truncate(period) + time.Duration(own.number())

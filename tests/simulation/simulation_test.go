@@ -130,14 +130,13 @@ func play(t *testing.T, seed uint64) *simulation {
 
 // TestReplay: playing a seed twice gives the same trace and the same tables.
 func TestReplay(t *testing.T) {
-	seeds := number(t, variableReplays, 20)
-	var steps atomic.Uint64
+	var played, steps atomic.Int64
 	t.Cleanup(func() {
-		if steps.Load() < 50*seeds {
-			t.Errorf("only %d steps in %d seeds", steps.Load(), seeds)
+		if n := played.Load(); steps.Load() < 50*n {
+			t.Errorf("only %d steps in %d seeds", steps.Load(), n)
 		}
 	})
-	for seed := range seeds {
+	for seed := range number(t, variableReplays, 20) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			first, second := play(t, seed), play(t, seed)
@@ -148,7 +147,8 @@ func TestReplay(t *testing.T) {
 						strings.Join(first.trace[max(0, i-10):i], "\n"), a, b)
 				}
 			}
-			steps.Add(uint64(len(first.trace)))
+			played.Add(1)
+			steps.Add(int64(len(first.trace)))
 			if !slices.Equal(first.tables, second.tables) {
 				t.Errorf("the tables differ:\n%q\n%q", first.tables, second.tables)
 			}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"jpmovies/internal/bucket"
@@ -20,8 +21,8 @@ const (
 	// asidePrefix begins the hidden names under which Delete compares files: prefix, Unix
 	// time, "-", random text, "-", name.
 	asidePrefix = ".jpmovies-removing-"
-	// longestName is how many bytes every file system allows for a name, also an encrypted one.
-	longestName = 143
+	// longestName is how many bytes most file systems allow for a name.
+	longestName = 255
 	// restoreAge is the age from which such a file counts as left by a crash. So does one
 	// that lies as far in the future: the clock was wrong when it was moved.
 	restoreAge = time.Minute
@@ -36,7 +37,7 @@ var errPutBack = errors.New("another worker has put it back; the next pass reads
 // No operating system deletes a file on condition, so each file goes through three steps:
 //
 //  1. It is renamed to a hidden name, under which no producer overwrites it. A full disk
-//     allows that, too.
+//     has room for that, unless the name has more than 198 bytes.
 //  2. It is compared there with the generation to delete.
 //  3. It is deleted, or moved back.
 //
@@ -76,16 +77,20 @@ func (b *Bucket) delete(root *os.Root, ref bucket.Ref) error {
 		name = path
 	}
 	parent, base := filepath.Split(name)
-	hidden := asidePrefix + strconv.FormatInt(b.now().Unix(), 10) + "-" + rand.Text()
-	moved := parent + hidden + "-" + base
-	if len(hidden+"-"+base) > longestName { // into a hidden folder, where it keeps its name
-		if err := root.Mkdir(parent+hidden, 0o700); err != nil {
+	hidden := parent + asidePrefix + strconv.FormatInt(b.now().Unix(), 10) + "-" + rand.Text()
+	moved, err := hidden+"-"+base, error(syscall.ENAMETOOLONG)
+	if len(filepath.Base(moved)) <= longestName {
+		err = root.Rename(name, moved)
+	}
+	if errors.Is(err, syscall.ENAMETOOLONG) { // into a hidden folder, where it keeps its name
+		if err := root.Mkdir(hidden, 0o700); err != nil {
 			return err
 		}
-		defer func() { _ = root.Remove(parent + hidden) }() // List restores one that is not empty
-		moved = filepath.Join(parent+hidden, base)
+		defer func() { _ = root.Remove(hidden) }() // List restores one that is not empty
+		moved = filepath.Join(hidden, base)
+		err = root.Rename(name, moved)
 	}
-	if err := root.Rename(name, moved); err != nil {
+	if err != nil {
 		return notFound(err)
 	}
 	return b.compareAndRemove(root, name, moved, ref.ETag)

@@ -53,8 +53,8 @@ func regular(root *os.Root, name string) (string, fs.FileInfo, error) {
 	return name, info, err
 }
 
-// locateMoved is locate for a file or link that was moved from name to another folder. A
-// relative link still counts from its old folder.
+// locateMoved is locate for a file or link that was moved from name, perhaps to another
+// folder. A relative link still counts from its old one.
 func (b *Bucket) locateMoved(root *os.Root, name, moved string) (fs.FileInfo, error) {
 	info, err := root.Lstat(moved)
 	if err != nil || info.Mode().IsRegular() {

@@ -62,10 +62,11 @@ func renameNew(root *os.Root, from, to string) error {
 var waysToRename = []func(root *os.Root, from, to string) error{renameExclusively, renameByLink}
 
 func renameByLink(root *os.Root, from, to string) error {
-	if err := root.Link(from, to); err != nil {
-		return err
+	err := root.Link(from, to)
+	if err == nil {
+		_ = root.Remove(from) // a hidden name that stays is removed later
 	}
-	return ignoreGone(root.Remove(from))
+	return err
 }
 
 // renameUnlessThere may replace a file that is created at the same moment.

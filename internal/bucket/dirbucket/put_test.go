@@ -83,6 +83,7 @@ func TestRenameNew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer func() { _ = root.Close() }()
 		err = way(root, "new", "old")
 		if runtime.GOOS != "linux" && errors.Is(err, errors.ErrUnsupported) {
 			continue
@@ -101,6 +102,5 @@ func TestRenameNew(t *testing.T) {
 				t.Errorf("%s: %s: %q, %v", name, file, text, err)
 			}
 		}
-		_ = root.Close()
 	}
 }
