@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -102,8 +103,10 @@ func TestRealMovies(t *testing.T) {
 				databasetest.Each(t, func(t *testing.T, o database.Options) {
 					s := newSite(t, o, bucket.make(t))
 					form.put(t, s.inbox, movies)
-					if complaints := s.drain(t).errors(); complaints != "" {
-						t.Errorf("a worker complains although all is well:\n%s", complaints)
+					for line := range strings.SplitSeq(s.drain(t).errors(), "\n") {
+						if line != "" && !strings.Contains(line, "may undo commits") { // servers of tests are faster than safe
+							t.Errorf("a worker complains although all is well: %s", line)
+						}
 					}
 					checkRealMovies(t, s)
 					before, err := s.db.Revision(t.Context())

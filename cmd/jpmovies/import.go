@@ -52,15 +52,15 @@ func runImport(ctx context.Context, out io.Writer, names []string) error {
 		open:  func(context.Context, *slog.Logger) (bucket.Store, error) { return store, nil },
 	}
 	done, err := l.run(ctx)
-	if err != nil {
+	if err != nil && done.Updates+done.Rejections == 0 {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d updates from %d files, %d movies changed, %d updates rejected, in %s (%.0f updates/s)\n",
+	_, printed := fmt.Fprintf(out, "%d updates from %d files, %d movies changed, %d updates rejected, in %s (%.0f updates/s)\n",
 		done.Updates, len(names), done.Changes, done.Rejections, done.took, float64(done.Updates)/done.took.Seconds())
-	if err == nil && done.Rejections > 0 {
-		return errors.New("some updates were rejected; jpmovies rejections list says why")
+	if done.Rejections > 0 {
+		err = errors.Join(err, errors.New("some updates were rejected; jpmovies rejections list says why"))
 	}
-	return err
+	return errors.Join(err, printed)
 }
 
 // files presents the named files as a bucket. Delete only removes a file from later

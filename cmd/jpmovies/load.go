@@ -74,7 +74,7 @@ func (l load) run(ctx context.Context) (done loaded, err error) {
 	start := time.Now()
 	err = w.Once(ctx)
 	done = loaded{w.Progress(), time.Since(start).Round(time.Millisecond)}
-	if err == nil && ctx.Err() != nil {
+	if ctx.Err() != nil && (err == nil || errors.Is(err, worker.ErrStoppedLate)) {
 		err = errStopped
 	}
 	return done, err

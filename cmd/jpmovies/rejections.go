@@ -236,7 +236,9 @@ func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r 
 	if err := config.Parse(&c); err != nil {
 		return err
 	}
+	updates := 0
 	err := decode.Read(bytes.NewReader(body), func(item decode.Item) error {
+		updates++
 		if item.Reason != "" {
 			return fmt.Errorf("it would be rejected again: %s; pass the corrected update with --file", item.Reason)
 		}
@@ -244,6 +246,9 @@ func requeue(ctx context.Context, out io.Writer, movies *catalogue.Catalogue, r 
 	})
 	if err != nil {
 		return err
+	}
+	if updates == 0 {
+		return errors.New("it has no update; pass the corrected one with --file")
 	}
 	store, err := openStore(ctx, c.Bucket, concurrency{most: 1}, newLogger(c.Log, stderr))
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/s3bucket"
 	"jpmovies/internal/config"
-	"jpmovies/internal/worker"
 )
 
 func newReplay() *cobra.Command {
@@ -93,8 +92,7 @@ func (r *replay) run(ctx context.Context, out io.Writer) error {
 	if versions == nil {
 		return err
 	}
-	stopped := errors.Is(err, errStopped) || errors.Is(err, worker.ErrStoppedLate)
-	if n, example := versions.Waiting(); n > 0 && !stopped {
+	if n, example := versions.Waiting(); n > 0 && !errors.Is(err, errStopped) {
 		err = errors.Join(err, fmt.Errorf("versions that wait for an older one of the same second, and were not applied: %d, such as %s", n, example))
 	}
 	_, printed := fmt.Fprintf(out, "%d updates applied again, %d movies changed, %d updates rejected, %d versions gone, in %s\n",

@@ -45,7 +45,7 @@ func Tracing(ctx context.Context, service, version string, logger *slog.Logger) 
 		resource.WithFromEnv(), // overrides those above
 	)
 	if err != nil {
-		otel.Handle(err) // one attribute of the environment is invalid; the others are used
+		logger.Warn("a resource attribute is not used", "error", err) // an invalid one of the environment
 	}
 	spans := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
 	return spans, func() {

@@ -162,9 +162,10 @@ func TestUnreadableObjectHoldsUpNothing(t *testing.T) {
 	if len(db.shows()) != 9999 || len(db.rejections) != 0 || !slices.Equal(store.Keys(), []string{"00000"}) {
 		t.Errorf("%d movies, %d rejections, left %q", len(db.shows()), len(db.rejections), store.Keys())
 	}
-	last := db.reports[len(db.reports)-1]
-	if last.ObjectsWaiting != 1 || last.OldestWaiting.IsZero() || last.LastCommit.IsZero() {
-		t.Errorf("report: %+v", last)
+	// The last commit is told once: another worker of the shard may commit later.
+	first, last := db.reports[0], db.reports[len(db.reports)-1]
+	if len(db.reports) < 2 || first.LastCommit.IsZero() || last.ObjectsWaiting != 1 || last.OldestWaiting.IsZero() || !last.LastCommit.IsZero() {
+		t.Errorf("reports: %+v ... %+v", first, last)
 	}
 	if n := store.Counts().Gets; n > 10_000+5 {
 		t.Errorf("%d reads of 10000 objects", n)

@@ -70,7 +70,7 @@ func (s *scheduler) observe(ctx context.Context, p *pass) {
 }
 
 // planListing sets the time of the next listing. A listing that left something is repeated
-// soon, and then with growing pauses; one that failed, after three IdleMax at most: the worker
+// soon, and then with growing pauses; one with failures, after three IdleMax at most: the worker
 // sleeps for up to IdleMax after it, and then there must be time for messages.
 func (s *scheduler) planListing(last *pass) {
 	options := &s.worker.options
@@ -82,7 +82,7 @@ func (s *scheduler) planListing(last *pass) {
 		return
 	}
 	s.relistPause = min(max(2*s.relistPause, options.IdleMin), options.Hints.Reconcile)
-	if last.fatal != nil {
+	if last.fatal != nil || last.counts.failed() > 0 {
 		s.relistPause = min(s.relistPause, 3*options.IdleMax)
 	}
 	s.listAt = time.Now().Add(s.relistPause)

@@ -29,11 +29,14 @@ type metrics struct {
 	lastHousekeeping           prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer, readsAtOnce func() int) *metrics {
+func newMetrics(r prometheus.Registerer, readsAtOnce func() int, shard Shard) *metrics {
 	f := promauto.With(r)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "movies", Subsystem: "worker", Name: "concurrency", Help: "Objects that may be read at a time at present.",
 	}, func() float64 { return float64(readsAtOnce()) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "movies", Subsystem: "worker", Name: "shards", Help: "Parts into which the keys are divided; 1 if they are not.",
+	}, func() float64 { return float64(max(shard.Count, 1)) })
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Namespace: "movies", Subsystem: "worker", Name: name, Help: help})
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -162,15 +163,21 @@ func (p *pass) removed(r deleteResult) {
 // removedLate records the result of a request that outlived its pass. The messages come
 // again, and name objects that are gone.
 func (p *pass) removedLate(r deleteResult) {
+	var first error
+	failed := 0
 	for i, object := range r.objects {
 		err := r.errs[i]
 		if err != nil && !errors.Is(err, bucket.ErrNotFound) && !errors.Is(err, bucket.ErrChanged) {
-			p.worker.logger.Warn("object not deleted; the next pass reads it again", "key", object.Key, "error", err)
-			if p.hard.Err() != nil {
-				p.worker.deletes.interrupted.Add(1)
-			}
+			failed++
+			first = cmp.Or(first, fmt.Errorf("delete %q: %w", object.Key, err))
 		}
 		p.endRemoved(object, err)
+	}
+	if failed > 0 {
+		p.worker.logger.Warn("objects not deleted; the next pass reads them again", "objects", failed, "error", first)
+	}
+	if p.hard.Err() != nil {
+		p.worker.deletes.interrupted.Add(int64(failed))
 	}
 }
 

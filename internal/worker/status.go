@@ -16,17 +16,22 @@ type StatusReporter interface {
 
 // finish publishes the result of a pass: metrics, history, status, readiness and the log.
 func (w *Worker) finish(ctx context.Context, p *pass) {
-	w.metrics.finish(p)
-	w.history.add(p)
-	err := errors.Join(p.fatal, w.report(ctx, p))
-	w.note(err)
-	if err := errors.Join(err, p.err()); err != nil && ctx.Err() == nil {
+	if err := errors.Join(p.fatal, p.err()); err != nil && ctx.Err() == nil {
 		w.logger.Error("pass failed in part; its objects stay in the bucket for the next pass", "error", err)
 	}
+	if err := w.report(ctx, p); err != nil {
+		p.failWhole(err, func(*counts) {})
+		if ctx.Err() == nil {
+			w.logger.Error("the database cannot be told of the pass", "error", err)
+		}
+	}
+	w.metrics.finish(p)
+	w.history.add(p)
+	w.note(p.fatal)
 }
 
 // report stores the worker's status, unless a commit has just failed: the catalogue would
-// fail again.
+// fail again. It tells of each commit once: another worker of the shard may commit later.
 func (w *Worker) report(ctx context.Context, p *pass) error {
 	if w.options.Status == nil || p.aborted() {
 		return nil
@@ -35,10 +40,15 @@ func (w *Worker) report(ctx context.Context, p *pass) error {
 	status := report.Worker{
 		Shard: w.options.Shard.String(), LastPass: time.Now(), ObjectsWaiting: b.objects, OldestWaiting: b.oldest,
 	}
-	if last := w.lastCommit.Load(); last != 0 {
+	last := w.lastCommit.Load()
+	if last != w.reported {
 		status.LastCommit = time.Unix(0, last)
 	}
-	return w.options.Status.Report(ctx, status)
+	err := w.options.Status.Report(ctx, status)
+	if err == nil {
+		w.reported = last
+	}
+	return err
 }
 
 // health is what the worker could or could not use, and since when it is known.

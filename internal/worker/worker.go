@@ -104,6 +104,7 @@ type Worker struct {
 	health     atomic.Pointer[health]
 	lastRead   atomic.Int64 // end of the read of an object, in Unix nanoseconds; 0 for never
 	lastCommit atomic.Int64 // Unix nanoseconds; 0 for never
+	reported   int64        // the commit that was reported last
 	deletes    *deletes
 	proven     chan struct{}       // closed when Prove has ended
 	denials    counter[string]     // of objects that messages name, by key
@@ -117,7 +118,7 @@ func New(o Options) *Worker {
 		options: o, logger: o.Logger, tracer: tracer(o.Tracing), proven: make(chan struct{}),
 	}
 	w.deletes = newDeletes(o.Concurrency, w.readsAtOnce)
-	w.metrics = newMetrics(o.Metrics, w.readsAtOnce)
+	w.metrics = newMetrics(o.Metrics, w.readsAtOnce, o.Shard)
 	close(w.proven)
 	w.note(errStarting)
 	return w
@@ -171,7 +172,7 @@ func (w *Worker) Once(ctx context.Context) error {
 		if idle++; p.counts.Removed+p.counts.Changes > 0 {
 			removed, idle = time.Now(), 0
 		}
-		settling := p.counts.Settling > 0 && p.counts.failed() == 0
+		settling := p.counts.Settling > 0
 		switch {
 		case late != nil:
 			return late
