@@ -143,6 +143,30 @@ func TestRefusedUpdateIsSplitOff(t *testing.T) {
 	}
 }
 
+// TestOnceWaitsBesideFailures: Once waits for a file that is still being written, also beside an
+// object that cannot be read.
+func TestOnceWaitsBesideFailures(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	store.Put("denied", film("1", "x"))
+	store.Put("written", film("2", "x"))
+	reads := 0
+	store.Fault = func(op buckettest.Op) error {
+		switch {
+		case op.Kind == buckettest.Get && op.Key == "denied":
+			return errors.New("access denied")
+		case op.Kind == buckettest.Get:
+			if reads++; reads < 3 {
+				return bucket.ErrSettling
+			}
+		}
+		return nil
+	}
+	err := newTestWorker(store, db).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `read "denied": access denied`) || !slices.Equal(store.Keys(), []string{"denied"}) {
+		t.Errorf("left %q: %v", store.Keys(), err)
+	}
+}
+
 func TestUnreadableObjectHoldsUpNothing(t *testing.T) {
 	store, db := &buckettest.Memory{}, newFakeCatalogue()
 	for i := range 10_000 {
