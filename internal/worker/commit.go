@@ -133,6 +133,7 @@ func (p *pass) apply(ctx context.Context, b movie.Batch, origins, objects []*obj
 // The position is that of the refused update, 0 if the object has none.
 func (p *pass) hold(object *objectInFlight, position int64, refusal *movie.RefusedError) {
 	object.failed.Store(true)
+	p.rest(object.Ref)
 	what := fmt.Sprintf("%q", object.Key)
 	if position > 0 {
 		what = fmt.Sprintf("update %d of %q", position, object.Key)

@@ -158,7 +158,7 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 			listed.Key = key
 		}
 		p.leave(listed.LastModified)
-		p.failRead(ctx, key, err)
+		p.failRead(ctx, bucket.Ref{Key: key, ETag: listed.ETag}, err)
 		p.denied(listed, err)
 		span.end(endLeft, err)
 		return
@@ -166,7 +166,7 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	defer func() { _ = body.Close() }() // it was read to its end, or its error is known
 	if err := storable(object.Ref); err != nil {
 		p.leave(object.LastModified)
-		p.failRead(ctx, key, err)
+		p.failRead(ctx, bucket.Ref{Key: key, ETag: listed.ETag}, err)
 		span.end(endLeft, err)
 		return
 	}
@@ -214,7 +214,7 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 	switch {
 	case errors.Is(err, errCatalogueAway):
 	case err != nil:
-		p.failRead(ctx, from.Key, err)
+		p.failRead(ctx, from.Ref, err)
 	default:
 		p.worker.progress.objects.Add(1)
 		p.worker.lastRead.Store(time.Now().UnixNano())
@@ -281,12 +281,14 @@ const maxGone = 3
 
 // failRead records that an object could not be read. A file that is still being written
 // is no failure.
-func (p *pass) failRead(ctx context.Context, key string, err error) {
+func (p *pass) failRead(ctx context.Context, ref bucket.Ref, err error) {
+	key := ref.Key
 	if errors.Is(err, bucket.ErrSettling) || errors.Is(err, bucket.ErrChanged) {
 		p.worker.logger.DebugContext(ctx, "object is still being written; the next pass reads it", "key", key, "error", err)
 		p.settling(key)
 		return
 	}
+	p.rest(ref)
 	p.worker.metrics.readFailures.Inc()
 	p.worker.logger.DebugContext(ctx, "object not read; the next pass retries", "key", key, "error", err)
 	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })

@@ -82,7 +82,7 @@ func (s *scheduler) planListing(last *pass) {
 		return
 	}
 	s.relistPause = min(max(2*s.relistPause, options.IdleMin), options.Hints.Reconcile)
-	if last.fatal != nil || last.counts.failed() > 0 {
+	if last.fatal != nil || last.counts.failed()+last.counts.Resting > 0 {
 		s.relistPause = min(s.relistPause, 3*options.IdleMax)
 	}
 	s.listAt = time.Now().Add(s.relistPause)

@@ -54,17 +54,20 @@ func (p *pass) failList(err error) {
 
 // skip counts an object, and reports whether this pass must not read it.
 func (p *pass) skip(o bucket.Object) bool {
-	deleting := p.worker.deletes.has(o.Key)
+	deleting, resting := p.worker.deletes.has(o.Key), p.plan.rests && p.worker.rests.has(o.Ref)
 	p.count(func(c *counts) {
 		c.Listed++
-		if deleting {
+		switch {
+		case deleting:
 			c.Deleting++
+		case resting:
+			c.Resting++
 		}
 	})
 	if o.Settling && !deleting {
 		p.settling(o.Key)
 	}
-	if deleting || o.Settling {
+	if deleting || resting || o.Settling {
 		p.leave(o.LastModified)
 		return true
 	}

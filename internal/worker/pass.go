@@ -17,6 +17,8 @@ import (
 // plan says what a pass reads.
 type plan struct {
 	source source
+	// rests leaves out generations that have failed a moment ago.
+	rests bool
 	// awaitDeletes makes the pass wait for all of its deletes, however slow they are.
 	awaitDeletes bool
 	// receiveUntil is when the pass stops receiving messages; known is the backlog that
@@ -29,7 +31,7 @@ type plan struct {
 type source func(p *pass, objects chan<- candidate)
 
 // fullListing is the plan of a pass over the whole bucket.
-var fullListing = plan{source: (*pass).list}
+var fullListing = plan{source: (*pass).list, rests: true}
 
 // pass is the state of one pass. While its stages run, mu guards the fields below it, and
 // only the source uses the fields that it writes. The other fields are set before the
@@ -66,8 +68,8 @@ type pass struct {
 type counts struct {
 	// Listed counts the objects of this shard, or those that messages name. Among them are
 	// Settling ones, which may still be being written, and Deleting ones, which an earlier
-	// pass is deleting.
-	Listed, Settling, Deleting int
+	// pass is deleting, and Resting ones, which have failed a moment ago.
+	Listed, Settling, Deleting, Resting int
 	// Updates and Rejections were committed; Changes is how many movies readers see differently.
 	Updates, Rejections, Changes int
 	// Removed objects were deleted by this pass, and Gone ones by somebody else.
@@ -224,7 +226,7 @@ func (p *pass) log(idle time.Duration) {
 	}
 	for _, rare := range []slog.Attr{
 		slog.Int("overwritten", c.Overwritten), slog.Int("gone", c.Gone), slog.Int("settling", c.Settling),
-		slog.Int("deleting", c.Deleting), slog.Int("failed", c.failed()),
+		slog.Int("deleting", c.Deleting), slog.Int("resting", c.Resting), slog.Int("failed", c.failed()),
 	} {
 		if rare.Value.Int64() != 0 {
 			attrs = append(attrs, rare)

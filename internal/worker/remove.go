@@ -154,6 +154,7 @@ func (p *pass) removed(r deleteResult) {
 			p.settle(object.messages) // another message names the new generation
 		default:
 			p.leave(object.modified)
+			p.rest(object.Ref)
 			p.fail(fmt.Errorf("delete %q: %w", object.Key, err), func(c *counts) { c.RemoveFailed++ })
 		}
 		p.endRemoved(object, err)
@@ -169,6 +170,7 @@ func (p *pass) removedLate(r deleteResult) {
 		err := r.errs[i]
 		if err != nil && !errors.Is(err, bucket.ErrNotFound) && !errors.Is(err, bucket.ErrChanged) {
 			failed++
+			p.rest(object.Ref)
 			first = cmp.Or(first, fmt.Errorf("delete %q: %w", object.Key, err))
 		}
 		p.endRemoved(object, err)

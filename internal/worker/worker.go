@@ -106,7 +106,8 @@ type Worker struct {
 	lastCommit atomic.Int64 // Unix nanoseconds; 0 for never
 	reported   int64        // the commit that was reported last
 	deletes    *deletes
-	proven     chan struct{}       // closed when Prove has ended
+	proven     chan struct{} // closed when Prove has ended
+	rests      rests
 	denials    counter[string]     // of objects that messages name, by key
 	overwrites counter[generation] // those that a delete found overwritten
 	ghosts     counter[generation] // generations that were listed, and gone
