@@ -126,22 +126,26 @@ type Copy interface {
 	Apply(ctx context.Context, changes []Change) error
 }
 
-// mostBroken is how many exports may break in a row. They would all break where the copy takes
-// the movies too slowly.
-const mostBroken = 5
+// An export that breaks after less than brokenAfter was not read too slowly: the API waits longer
+// for a slow reader. Of others, mostBroken may break.
+const (
+	brokenAfter = 10 * time.Second
+	mostBroken  = 5
+)
 
 // Mirror keeps a copy equal to the catalogue until ctx is done, the copy returns an error, or
-// five exports in a row have broken. since is the revision that the copy is at, 0 for none: then it begins with an
+// five exports have broken, as where the copy takes the movies too slowly. since is the revision that the copy is at, 0 for none: then it begins with an
 // export, as it does when the changes since then are no longer kept.
 func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 	for stale := since <= 0; ; stale = true {
 		if stale {
 			broken := 0
 			revision, err := retry(ctx, c, forever, func(ctx context.Context) (int64, error) {
+				began := time.Now()
 				revision, err := c.replace(ctx, to)
-				if b, ok := errors.AsType[brokenError](err); ok {
+				if b, ok := errors.AsType[brokenError](err); ok && time.Since(began) > brokenAfter {
 					if broken++; broken == mostBroken {
-						err = &finalError{fmt.Errorf("%d exports in a row have broken; does the copy take the movies too slowly? %w", broken, b.error)}
+						err = &finalError{fmt.Errorf("%d exports have broken; does the copy take the movies too slowly? %w", broken, b.error)}
 					}
 				}
 				return revision, err

@@ -346,17 +346,35 @@ func TestMirror(t *testing.T) {
 	}
 }
 
+// impatient answers exports that break off after the time that the API gives a slow reader.
+type impatient struct{ asked atomic.Int64 }
+
+func (i *impatient) RoundTrip(*http.Request) (*http.Response, error) {
+	i.asked.Add(1)
+	reader, writer := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(writer, film+"\n")
+		time.Sleep(20 * time.Second)
+		_ = writer.CloseWithError(io.ErrUnexpectedEOF)
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Catalogue-Revision": {"7"}}, Body: reader}, nil
+}
+
 // TestMirrorOfSlowCopy: exports that break again and again, as where the copy is too slow for the
 // API, end the mirror.
 func TestMirrorOfSlowCopy(t *testing.T) {
-	c, requests := faulty(t, cut(film))
-	r := &recorder{}
-	if err := c.Mirror(t.Context(), 0, r); err == nil || !strings.Contains(err.Error(), "5 exports in a row") || !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Error(err)
-	}
-	if requests.Load() != 5 || strings.Count(r.calls, "broken") != 5 {
-		t.Errorf("%d requests: %s", requests.Load(), r.calls)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "http://api")
+		i := &impatient{}
+		c.HTTP = &http.Client{Transport: i}
+		r := &recorder{}
+		if err := c.Mirror(t.Context(), 0, r); err == nil || !strings.Contains(err.Error(), "5 exports have broken") || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Error(err)
+		}
+		if i.asked.Load() != 5 || strings.Count(r.calls, "broken") != 5 {
+			t.Errorf("%d requests: %s", i.asked.Load(), r.calls)
+		}
+	})
 }
 
 // refusing is a copy that takes nothing.

@@ -118,7 +118,7 @@ func describeTrace(t report.Trace) string {
 	line("%q is %s", t.Key, strings.Join(t.States, " and "))
 	switch w := t.Waiting; {
 	case t.BucketError != "":
-		line("bucket    does not answer; an object that waits there is not shown")
+		line("bucket    cannot be searched; an object that waits there is not shown")
 	case w == nil:
 	case w.Settling:
 		line("waiting   in the bucket, and may still be being written")

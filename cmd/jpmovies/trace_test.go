@@ -37,7 +37,7 @@ func TestTraceWithoutBucket(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "look into the bucket: ") || !strings.Contains(err.Error(), "AccessDenied") {
 			t.Errorf("%s: %v", key, err)
 		}
-		if !strings.HasPrefix(out.String(), want+"\nbucket    does not answer") {
+		if !strings.HasPrefix(out.String(), want+"\nbucket    cannot be searched") {
 			t.Errorf("%s: printed %q", key, out.String())
 		}
 	}

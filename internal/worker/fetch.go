@@ -260,6 +260,7 @@ func storable(ref bucket.Ref) error {
 func (p *pass) gone(o candidate, span *objectSpan) {
 	if p.listing && p.worker.ghosts.add(generation{o.Ref, o.LastModified.UnixNano()}) > maxGone {
 		err := fmt.Errorf("read %q: listed again and again, but GET does not find it", o.Key)
+		p.rest(o.Ref)
 		p.fail(err, func(c *counts) { c.ReadFailed++ })
 		span.end(endLeft, err)
 		return
@@ -290,7 +291,7 @@ func (p *pass) failRead(ctx context.Context, ref bucket.Ref, err error) {
 	}
 	p.rest(ref)
 	p.worker.metrics.readFailures.Inc()
-	p.worker.logger.DebugContext(ctx, "object not read; the next pass retries", "key", key, "error", err)
+	p.worker.logger.DebugContext(ctx, "object not read; a later pass retries", "key", key, "error", err)
 	p.fail(fmt.Errorf("read %q: %w", key, err), func(c *counts) { c.ReadFailed++ })
 }
 

@@ -176,7 +176,7 @@ func (p *pass) removedLate(r deleteResult) {
 		p.endRemoved(object, err)
 	}
 	if failed > 0 {
-		p.worker.logger.Warn("objects not deleted; the next pass reads them again", "objects", failed, "error", first)
+		p.worker.logger.Warn("objects not deleted; a later pass reads them again", "objects", failed, "error", first)
 	}
 	if p.hard.Err() != nil {
 		p.worker.deletes.interrupted.Add(int64(failed))

@@ -27,11 +27,18 @@ func (r *rests) begin(ref bucket.Ref, least, most time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last, known := r.of[ref]
+	now := time.Now()
+	switch {
+	case now.Before(last.until): // it has failed more than once in one pass
+		return
+	case now.Sub(last.until) > most: // it was well meanwhile
+		last.pause = 0
+	}
 	if r.of == nil || len(r.of) == counterLimit && !known {
 		r.of = make(map[bucket.Ref]rest)
 	}
 	pause := min(max(2*last.pause, least), most)
-	r.of[ref] = rest{pause, time.Now().Add(jitter(pause) / 2)}
+	r.of[ref] = rest{pause, now.Add(jitter(pause) / 2)}
 }
 
 // has reports whether the pause of a generation lasts.

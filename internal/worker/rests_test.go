@@ -15,7 +15,7 @@ import (
 )
 
 // TestFailingObjectRests: beside a steady flow, an object that cannot be read, or not deleted, is
-// tried after growing pauses, and within IdleMax once it can be. The others do not wait for it.
+// tried after growing pauses, and soon once it can be. The others do not wait for it.
 func TestFailingObjectRests(t *testing.T) {
 	for _, kind := range []buckettest.Kind{buckettest.Get, buckettest.DeleteKey} {
 		synctest.Test(t, func(t *testing.T) {

@@ -173,7 +173,7 @@ func (w *Worker) Once(ctx context.Context) error {
 		if idle++; p.counts.Removed+p.counts.Changes > 0 {
 			removed, idle = time.Now(), 0
 		}
-		settling := p.counts.Settling > 0
+		settling := p.counts.Settling > 0 && p.fatal == nil
 		switch {
 		case late != nil:
 			return late
@@ -183,6 +183,8 @@ func (w *Worker) Once(ctx context.Context) error {
 			return p.err() // of a part that cannot be listed
 		case !p.progressed() && !settling, idle > maxGone && time.Since(removed) > onceQuiet:
 			return fmt.Errorf("no progress; objects that remain: %d: %w", p.counts.waiting(), p.whyWaiting())
+		case settling && p.counts.failed() > 0:
+			sleep(ctx, max(settlePause, w.options.IdleMin))
 		case settling:
 			sleep(ctx, settlePause)
 		}

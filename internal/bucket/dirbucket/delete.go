@@ -30,7 +30,7 @@ const (
 
 // errPutBack reports that another worker moved the file back while it was being compared:
 // this process was suspended for longer than restoreAge.
-var errPutBack = errors.New("another worker has put it back; the next pass reads it again")
+var errPutBack = errors.New("another worker has put it back; a later pass reads it again")
 
 // Delete implements bucket.Store.
 //
