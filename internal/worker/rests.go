@@ -31,7 +31,7 @@ func (r *rests) begin(ref bucket.Ref, least, most time.Duration) {
 	switch {
 	case now.Before(last.until): // it has failed more than once in one pass
 		return
-	case now.Sub(last.until) > most: // it was well meanwhile
+	case now.Sub(last.until) > 10*most: // it was well meanwhile; a GET that hangs takes a minute
 		last.pause = 0
 	}
 	if r.of == nil || len(r.of) == counterLimit && !known {

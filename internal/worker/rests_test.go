@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
 )
 
@@ -55,4 +56,29 @@ func TestFailingObjectRests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRestsGrow: pauses grow, also where each failure takes a minute; failures of one pass count
+// once, and those of long ago not at all.
+func TestRestsGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r rests
+		ref := bucket.Ref{Key: "a", ETag: "e"}
+		for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+			for range 3 {
+				r.begin(ref, time.Second, time.Minute)
+			}
+			if got := r.of[ref].pause; got != want*time.Second || !r.has(ref) {
+				t.Errorf("pause %d is %s, want %d s", i, got, want)
+			}
+			time.Sleep(time.Until(r.of[ref].until) + time.Minute)
+			if r.has(ref) {
+				t.Errorf("pause %d does not end", i)
+			}
+		}
+		time.Sleep(time.Hour)
+		if r.begin(ref, time.Second, time.Minute); r.of[ref].pause != time.Second {
+			t.Errorf("after an hour it is %s", r.of[ref].pause)
+		}
+	})
 }
