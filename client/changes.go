@@ -134,8 +134,9 @@ const (
 )
 
 // Mirror keeps a copy equal to the catalogue until ctx is done, the copy returns an error, or
-// five exports have broken, as where the copy takes the movies too slowly. since is the revision that the copy is at, 0 for none: then it begins with an
-// export, as it does when the changes since then are no longer kept.
+// five exports have broken, as where the copy takes the movies too slowly. since is the
+// revision that the copy is at, 0 for none: then it begins with an export, as it does when the
+// changes since then are no longer kept.
 func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 	for stale := since <= 0; ; stale = true {
 		if stale {

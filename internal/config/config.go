@@ -270,7 +270,7 @@ func Parse(config any) error {
 	}
 	checkNames(note)
 	group := reflect.ValueOf(config).Elem()
-	checkCharacters(note, group.Interface())
+	checkLineBreaks(note, group.Interface())
 	if c, ok := config.(checker); ok { // checks across groups
 		c.check(note)
 	}
@@ -305,9 +305,9 @@ func checkNames(wrong report) {
 	}
 }
 
-// checkCharacters reports line breaks, such as the one that echo adds to a secret. A password may
+// checkLineBreaks reports line breaks, such as the one that echo adds to a secret. A password may
 // have them.
-func checkCharacters(wrong report, config any) {
+func checkLineBreaks(wrong report, config any) {
 	for _, v := range Variables(config) {
 		if given := os.Getenv(v.Name); v.Name != "MOVIES_DB_PASS" && strings.ContainsAny(given, "\r\n") {
 			wrong(v.Name, "is %q, expected no line break", given)

@@ -76,13 +76,13 @@ func (i *ignoredFields) reset() { i.names, i.wrapper = i.names[:0], "" }
 func (i *ignoredFields) note(raw []byte) string {
 	name, found := i.known[string(raw)]
 	if !found {
-		name = strings.Clone(cut(unescape(jsontext.Value(raw)), maxQuoted)) // of a name that may be long
-	}
-	if !found && len(raw) <= maxRaw {
+		name = strings.Clone(cut(unescape(jsontext.Value(raw)), maxQuoted)) // else it would keep a long name alive
 		if i.known == nil || len(i.known) >= maxNames {
 			i.known = make(map[string]string)
 		}
-		i.known[string(raw)] = name
+		if len(raw) <= maxRaw {
+			i.known[string(raw)] = name
+		}
 	}
 	i.add(name)
 	return name

@@ -3,8 +3,8 @@
 // changes come from package catalogue.
 //
 //	words       word of a title -> movies              (q)
-//	people      name -> movies, word of a name -> people  (cast, people, suggestions)
-//	genres      name -> movies, word of a name -> genres
+//	people      name -> movies, word -> people         (cast, people, suggestions)
+//	genres      name -> movies, word -> genres         (genre, suggestions)
 //	years       year -> movies, id -> year
 //	titles      id -> title, movies in the order of their titles
 //	names       id -> numbers of genres and cast

@@ -31,8 +31,8 @@ type Message struct {
 // is not deleted by then, it is delivered again.
 type Queue interface {
 	// Receive returns up to MaxMessages messages. It waits up to wait for the first of them:
-	// whole seconds, at most 20; 0 may count as 1. Without a message it returns no error. It returns at once
-	// when ctx is done.
+	// whole seconds, at most 20; 0 may count as 1. Without a message it returns no error. It
+	// returns at once when ctx is done.
 	Receive(ctx context.Context, wait time.Duration) ([]Message, error)
 
 	// Delete deletes any number of messages. After an error, each of them may be delivered

@@ -17,7 +17,7 @@ type StatusReporter interface {
 // finish publishes the result of a pass: metrics, history, status, readiness and the log.
 func (w *Worker) finish(ctx context.Context, p *pass) {
 	if err := errors.Join(p.fatal, p.err()); err != nil && ctx.Err() == nil {
-		w.logger.Error("pass failed in part; its objects stay in the bucket for the next pass", "error", err)
+		w.logger.Error("pass failed in part; its objects stay in the bucket for a later pass", "error", err)
 	}
 	if err := w.report(ctx, p); err != nil {
 		p.failWhole(err, func(*counts) {})

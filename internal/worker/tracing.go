@@ -99,7 +99,7 @@ const (
 	endRemoved     = "removed"
 	endGone        = "gone"        // somebody else has deleted it
 	endOverwritten = "overwritten" // after the read; the next pass reads it
-	endLeft        = "left"        // in the bucket for the next pass
+	endLeft        = "left"        // in the bucket for a later pass
 )
 
 // end ends the span. err is why the object is left in the bucket, if the caller knows.

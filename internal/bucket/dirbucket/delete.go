@@ -78,11 +78,13 @@ func (b *Bucket) delete(root *os.Root, ref bucket.Ref) error {
 	}
 	parent, base := filepath.Split(name)
 	hidden := parent + asidePrefix + strconv.FormatInt(b.now().Unix(), 10) + "-" + rand.Text()
-	moved, err := hidden+"-"+base, error(syscall.ENAMETOOLONG)
-	if len(filepath.Base(moved)) <= longestName {
+	moved := hidden + "-" + base
+	tooLong := len(filepath.Base(moved)) > longestName
+	if !tooLong {
 		err = root.Rename(name, moved)
+		tooLong = errors.Is(err, syscall.ENAMETOOLONG) // an encrypted file system allows less
 	}
-	if errors.Is(err, syscall.ENAMETOOLONG) { // into a hidden folder, where it keeps its name
+	if tooLong { // into a hidden folder, where it keeps its name
 		if err := root.Mkdir(hidden, 0o700); err != nil {
 			return err
 		}
