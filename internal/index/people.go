@@ -31,13 +31,6 @@ type Persons struct {
 // matching movie has the name start.
 func (x *Index) People(f movie.Filter, words []string, start string, limit int) (Persons, error) {
 	all := x.matching(f)
-	var counts counter
-	if len(words) > 0 {
-		counts = x.countNamed(all, words)
-	} else {
-		counts = x.countAll(all)
-	}
-	defer counts.release()
 	top := newRanking(&x.people, limit)
 	if start != "" {
 		top.start = &start
@@ -47,10 +40,17 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 		}
 	}
 	total := 0
-	counts.each(func(id uint32, n int) {
-		total++
-		top.offer(id, n)
-	})
+	count := func(person uint32, movies int) {
+		if movies > 0 {
+			total++
+			top.offer(person, movies)
+		}
+	}
+	if len(words) > 0 {
+		x.named(words).each(func(person uint32) { count(person, x.share(all, x.people.sets.at(person))) })
+	} else {
+		x.countAll(all, count)
+	}
 	people, more := top.best()
 	for i := range people {
 		people[i].FirstYear, people[i].LastYear = x.span(all, people[i].Name)
@@ -86,44 +86,6 @@ func (x *Index) span(all set, name string) (first, last int) {
 	return first, last
 }
 
-// counter counts movies by person, for all people or for some.
-type counter struct {
-	all  *[]int32
-	some []ranked
-}
-
-var lists = sync.Pool{New: func() any { return new([]int32) }}
-
-func (c counter) release() {
-	if c.all != nil {
-		lists.Put(c.all)
-	}
-}
-
-func (c counter) each(do func(id uint32, n int)) {
-	for _, r := range c.some {
-		do(r.id, r.movies)
-	}
-	if c.all == nil {
-		return
-	}
-	for id, n := range *c.all {
-		if n > 0 {
-			do(uint32(id), int(n))
-		}
-	}
-}
-
-// countNamed counts the movies of the people whose names have the words.
-func (x *Index) countNamed(all set, words []string) (c counter) {
-	x.named(words).each(func(person uint32) {
-		if n := x.share(all, x.people.sets.at(person)); n > 0 {
-			c.some = append(c.some, ranked{person, n})
-		}
-	})
-	return c
-}
-
 // named returns the people whose names have the words, the last one as a prefix.
 func (x *Index) named(words []string) set {
 	var found set
@@ -140,9 +102,10 @@ func (x *Index) named(words []string) set {
 	return found
 }
 
-// countAll counts the movies of all people.
-func (x *Index) countAll(all set) counter {
-	list, _ := lists.Get().(*[]int32)
+// countAll calls do with every person and how many movies of all they have.
+func (x *Index) countAll(all set, do func(person uint32, movies int)) {
+	list, _ := counters.Get().(*[]int32)
+	defer counters.Put(list)
 	n := int(x.people.n)
 	*list = slices.Grow((*list)[:0], n)[:n]
 	clear(*list)
@@ -157,7 +120,9 @@ func (x *Index) countAll(all set) counter {
 		_, cast := x.namesOf(id)
 		cast.each(func(person uint32) { counts[person] += int32(one) }) //nolint:gosec // 1 or -1
 	})
-	return counter{all: list}
+	for person, movies := range counts {
+		do(uint32(person), int(movies)) //nolint:gosec // below 2^32
+	}
 }
 
 // fewer returns the movies to count one by one: the matching ones, 1 each; or, if these are
@@ -168,6 +133,9 @@ func (x *Index) fewer(all set) (through set, one int) {
 	}
 	return set{many: x.all}.and(all, false), -1
 }
+
+// counters holds lists of one counter for each person.
+var counters = sync.Pool{New: func() any { return new([]int32) }}
 
 // ranking collects the names with the most movies after a start.
 type ranking struct {
