@@ -230,8 +230,16 @@ func TestResumeOfShorter(t *testing.T) {
 	_ = reader.Close()
 }
 
-// TestResumeByRange: a server that supports ranges sends only the rest.
+// TestResumeByRange: a server that supports ranges sends only the rest, after a cut and after a
+// silence.
 func TestResumeByRange(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		testResumeByRange(t, silent)
+	}
+}
+
+func testResumeByRange(t *testing.T, silent bool) {
+	t.Helper()
 	content := strings.Repeat("0123456789", 100)
 	var ranges []string
 	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -245,8 +253,16 @@ func TestResumeByRange(t *testing.T) {
 		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
 		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 		_, _ = io.WriteString(w, content[:600])
+		if silent {
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
 	}))
-	_, reader, err := open(t, Options{}).Get(t.Context(), "k")
+	o := Options{}
+	if silent {
+		o.limits.stall = 100 * time.Millisecond
+	}
+	_, reader, err := open(t, o).Get(t.Context(), "k")
 	if err != nil {
 		t.Fatal(err)
 	}

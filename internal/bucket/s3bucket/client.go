@@ -18,8 +18,10 @@ import (
 const (
 	dialLimit = 10 * time.Second
 	// responseLimit limits a request from its start, with its connection and its body, to
-	// the header of the response.
-	responseLimit = 60 * time.Second
+	// the header of the response; listingLimit that of a page of a listing. A server walks
+	// over all delete markers before the first key: minutes for a bucket with versions.
+	responseLimit = 30 * time.Second
+	listingLimit  = 3 * time.Minute
 )
 
 // newHTTPClient returns a client whose requests and responses cannot hang. It starts from
@@ -31,7 +33,6 @@ func newHTTPClient(configured aws.HTTPClient, connections int, stall time.Durati
 	}
 	transport := base.GetTransport()
 	transport.DialContext = (&net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}).DialContext
-	transport.ResponseHeaderTimeout = 30 * time.Second
 	// Reads, deletes and a listing are in flight at the same time.
 	transport.MaxIdleConnsPerHost = 2*connections + 4
 	transport.MaxIdleConns = 0
@@ -72,7 +73,11 @@ func (g guard) Do(r *http.Request) (*http.Response, error) { return g.limiter.ob
 
 func (g guard) send(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	timer := time.AfterFunc(responseLimit, func() { cancel(stalledError{"request", responseLimit}) })
+	limit := responseLimit
+	if isPatient, _ := r.Context().Value(patientKey{}).(bool); isPatient {
+		limit = listingLimit
+	}
+	timer := time.AfterFunc(limit, func() { cancel(stalledError{"request", limit}) })
 	r = r.WithContext(ctx)
 	r.Header.Set(acceptEncoding, "identity") // after signing, see unsignedAcceptEncoding
 	response, err := g.client.Do(r)          //nolint:gosec // the operator configures the endpoint
@@ -85,6 +90,13 @@ func (g guard) send(r *http.Request) (*http.Response, error) {
 	timer.Stop()
 	response.Body = &guardedBody{body: response.Body, stall: g.stall, ctx: ctx, cancel: cancel, timer: timer}
 	return response, nil
+}
+
+type patientKey struct{}
+
+// patiently returns a context whose requests may take as long as a listing.
+func patiently(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patientKey{}, true)
 }
 
 // guardedBody cancels a Read that waits for longer than stall. The time between reads does

@@ -14,12 +14,12 @@ import (
 // The error codes are those of S3's API reference, "Error responses".
 
 // classify wraps err with the error of package bucket that it means, if any. It goes by the
-// code before the status: 404 also answers for a bucket that does not exist, while the
-// object may be safe.
+// code before the status: a bucket that does not exist and a proxy without a route to the
+// server answer with 404, too, while the object may be safe.
 func classify(err error) error {
 	kind := error(nil)
 	switch code := errorCode(err); {
-	case code == "NoSuchKey", code == "NoSuchVersion", code == "NotFound":
+	case code == "NoSuchKey", code == "NoSuchVersion", code == "NotFound" && hasNoBody(err):
 		kind = bucket.ErrNotFound
 	case code != "" && isRefused(err):
 		kind = bucket.ErrDenied
@@ -27,6 +27,13 @@ func classify(err error) error {
 		return inRegion(err)
 	}
 	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// hasNoBody reports whether err is about a response that cannot have a body. For one that
+// has none, the SDK makes the code from the status.
+func hasNoBody(err error) bool {
+	operation, ok := errors.AsType[*smithy.OperationError](err)
+	return ok && operation.Operation() == "HeadObject"
 }
 
 // inRegion adds the region of a bucket that is in another one than the requests.
@@ -80,7 +87,7 @@ func status(err error) int {
 // (GetObject, Permissions).
 func isRefused(err error) bool {
 	switch s := status(err); s {
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
 		return false
 	default:
 		return s >= 400 && s < 500 && !isUnavailable(err)

@@ -2,11 +2,14 @@ package s3bucket
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -193,7 +196,27 @@ func TestCompareBeforeEachAttempt(t *testing.T) {
 	}
 }
 
-// TestBrokenBodies: a body that ends early or stalls fails the read.
+// TestForeignNotFound: a proxy's 404 says nothing about an object.
+func TestForeignNotFound(t *testing.T) {
+	for _, body := range []string{"", "404 page not found\n", "<html>", "<Error><Code>NoSuchBucket</Code></Error>"} {
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, body)
+		}))
+		b := open(t, Options{})
+		_, _, getErr := b.Get(t.Context(), "key")
+		ref := bucket.Ref{Key: "key", ETag: `"e"`}
+		for of, err := range map[string]error{
+			"get": getErr, "delete": b.deleteBy(t.Context(), WaySingle, []bucket.Ref{ref})[0], "deletes": b.deleteBy(t.Context(), WayBatch, []bucket.Ref{ref})[0],
+		} {
+			if err == nil || errors.Is(err, bucket.ErrNotFound) || errors.Is(err, bucket.ErrDenied) {
+				t.Errorf("%s answered with %q: %v", of, body, err)
+			}
+		}
+	}
+}
+
+// TestBrokenBodies: a body that ends early or stalls again and again fails the read.
 func TestBrokenBodies(t *testing.T) {
 	for name, stall := range map[string]bool{"short": false, "stalled": true} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +234,7 @@ func TestBrokenBodies(t *testing.T) {
 					<-r.Context().Done()
 				}
 			}))
-			_, body, err := open(t, Options{limits: limits{stall: limit}}).Get(t.Context(), "key")
+			_, body, err := open(t, Options{limits: limits{stall: limit, retry: 2 * limit}}).Get(t.Context(), "key")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -274,6 +297,63 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("after a wait for %s: error %v", body.pause, err)
 		}
 	})
+}
+
+// TestSlowListing: a page of a listing may take minutes; other requests may not.
+func TestSlowListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := guard{client: &http.Client{Transport: slowTransport(2 * time.Minute)}, stall: time.Second}
+		for ctx, want := range map[context.Context]bool{t.Context(): false, patiently(t.Context()): true} {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://s3.test/bucket", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			response, err := g.Do(r)
+			if (err == nil) != want || !want && time.Since(begin) != responseLimit {
+				t.Errorf("after %s, patient %v: %v", time.Since(begin), want, err)
+			}
+			if err == nil {
+				_ = response.Body.Close()
+			}
+		}
+	})
+}
+
+// slowTransport answers after a time.
+type slowTransport time.Duration
+
+// RoundTrip implements http.RoundTripper.
+func (s slowTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(time.Duration(s)):
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	}
+}
+
+// TestConnectionOfEachRequest: also with TLS, requests share no connection at the same time.
+func TestConnectionOfEachRequest(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("the request came by %s", r.Proto)
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	serve(t, http.NotFoundHandler())
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", authority)
+	t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
+	if _, _, err := open(t, Options{}).Get(t.Context(), "key"); status(err) != http.StatusForbidden {
+		t.Errorf("get: %v", err)
+	}
 }
 
 // TestOddListings: a response that is no listing does not count as an empty bucket.

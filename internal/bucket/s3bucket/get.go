@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -57,10 +58,10 @@ func describe(key string, out *s3.GetObjectOutput) (bucket.Object, error) {
 }
 
 // endIsMarked reports whether a reader can see that a response without Content-Length was
-// cut: chunks mark the end (RFC 9112, section 8), and so do HTTP/2 streams.
+// cut: chunks mark the end (RFC 9112, section 8).
 func endIsMarked(out *s3.GetObjectOutput) bool {
 	response, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response)
-	return ok && (response.ProtoMajor >= 2 || slices.Contains(response.TransferEncoding, "chunked"))
+	return ok && slices.Contains(response.TransferEncoding, "chunked")
 }
 
 // strong returns the ETag without the mark of a weak one. A proxy that may change the
@@ -94,9 +95,10 @@ func (b *Bucket) head(ctx context.Context, key string) (string, error) {
 // failed attempt.
 const resumeProgress = 1 << 20
 
-// resumingBody reads all bytes of an object or fails. If the response is cut, it requests
-// the rest by a range (RFC 9110, section 14.2), as long as the object is the same
-// generation.
+// resumingBody reads all bytes of an object or fails. If the response breaks off, in
+// whatever way, it requests the rest by a range (RFC 9110, section 14.2), as long as the
+// object is the same generation: an object that takes longer than a connection lives would
+// never end else.
 type resumingBody struct {
 	ctx      context.Context
 	bucket   *Bucket
@@ -106,8 +108,9 @@ type resumingBody struct {
 	read     int64 // bytes returned to the caller
 	cut      error // why the current response ended too early, or nil
 	// attempts counts the requests since the last resumeProgress bytes, which began at
-	// attemptsFrom.
+	// attemptsFrom; the first of them was at attemptsSince.
 	attempts, attemptsFrom int64
+	attemptsSince          time.Time
 }
 
 func (b *resumingBody) Read(p []byte) (int, error) {
@@ -119,11 +122,11 @@ func (b *resumingBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.response.Read(p)
 		b.read += int64(n)
-		if errors.Is(err, io.EOF) && b.read != b.object.Size {
-			err = io.ErrUnexpectedEOF
-		}
-		if !isCut(err) {
+		switch {
+		case err == nil, errors.Is(err, io.EOF) && b.read == b.object.Size, b.ctx.Err() != nil:
 			return n, err
+		case errors.Is(err, io.EOF):
+			err = io.ErrUnexpectedEOF
 		}
 		b.cut = err
 		if n > 0 {
@@ -140,8 +143,10 @@ func (b *resumingBody) resume() error {
 	if b.read-b.attemptsFrom >= resumeProgress {
 		b.attempts, b.attemptsFrom = 0, b.read
 	}
-	b.attempts++
-	if b.attempts >= maxAttempts || !b.bucket.pause(b.ctx, int(b.attempts), b.cut) {
+	if b.attempts++; b.attempts == 1 {
+		b.attemptsSince = time.Now()
+	}
+	if b.attempts >= maxAttempts || time.Since(b.attemptsSince) > b.bucket.limits.retry || !b.bucket.pause(b.ctx, int(b.attempts), b.cut) {
 		return b.cut
 	}
 	_ = b.response.Close()
@@ -170,9 +175,6 @@ func (b *resumingBody) resume() error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil && !isCut(err) {
-		return err
-	}
 	b.cut = err
-	return nil
+	return b.ctx.Err()
 }

@@ -19,7 +19,7 @@ import (
 func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 	return func(yield func([]bucket.Object, error) bool) {
 		b.reprobe(ctx)
-		b.list(ctx, b.prefix)(yield)
+		b.list(patiently(ctx), b.prefix)(yield)
 	}
 }
 

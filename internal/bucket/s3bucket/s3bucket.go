@@ -12,16 +12,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"jpmovies/internal/awsconfig"
 	"jpmovies/internal/bucket"
 )
 
@@ -105,11 +103,9 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	if o.Name == "" {
 		return nil, errors.New("the bucket has no name: set MOVIES_BUCKET_NAME")
 	}
-	// Each signature contains a region, but servers other than AWS have none.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(30*time.Second))) // of credentials; requests have limits of their own
+	cfg, err := awsconfig.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("configure S3: %w", err)
+		return nil, err
 	}
 	b := &Bucket{
 		name: o.Name, prefix: o.Prefix, concurrency: max(o.Concurrency, 1),

@@ -121,6 +121,7 @@ func (v *Versions) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 
 // page requests the next page and checks that the response is one, as Bucket.page does.
 func (v *Versions) page(ctx context.Context) (*s3.ListObjectVersionsOutput, error) {
+	ctx = patiently(ctx)
 	out, err := request(func(encoding types.EncodingType) (*s3.ListObjectVersionsOutput, error) {
 		asked := *v.next
 		asked.EncodingType = encoding

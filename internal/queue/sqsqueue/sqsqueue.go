@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
+	"jpmovies/internal/awsconfig"
 	"jpmovies/internal/queue"
 )
 
@@ -38,18 +38,33 @@ type Queue struct {
 
 var _ queue.Queue = (*Queue)(nil)
 
-// Open returns the queue and sends no request. The SDK takes credentials and endpoint from
-// environment, profile and role; the region too, unless the URL names one.
+// Open returns the queue and sends no request. The SDK takes credentials, endpoint and region
+// from environment, profile and role. The URL's region wins, and its host is the endpoint if
+// none is set.
 func Open(ctx context.Context, queueURL string) (*Queue, error) {
-	// Each signature contains a region, but servers other than AWS have none.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"))
+	cfg, err := awsconfig.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("configure SQS: %w", err)
+		return nil, err
 	}
 	if region := regionOf(queueURL); region != "" {
 		cfg.Region = region
 	}
-	return &Queue{client: sqs.NewFromConfig(cfg), url: queueURL}, nil
+	return &Queue{url: queueURL, client: sqs.NewFromConfig(cfg, func(o *sqs.Options) {
+		if o.BaseEndpoint == nil {
+			o.BaseEndpoint = endpointOf(queueURL)
+		}
+	})}, nil
+}
+
+// endpointOf returns where requests about a queue go: to the host of its URL, such as a VPC
+// endpoint, which the SDK does not use by itself. nil for a legacy endpoint, which does not
+// speak the SDK's protocol.
+func endpointOf(queueURL string) *string {
+	u, err := url.Parse(queueURL)
+	if err != nil || u.Host == "" || strings.HasSuffix(u.Hostname(), "queue.amazonaws.com") {
+		return nil
+	}
+	return aws.String(u.Scheme + "://" + u.Host)
 }
 
 // regionOf returns the region in the URL of a queue on AWS, or "" (AWS General Reference,

@@ -82,8 +82,9 @@ func TestErrorsOfSingleMessages(t *testing.T) {
 	}
 }
 
-// TestRegionOfTheQueue: the region in the URL wins over that of the environment.
-func TestRegionOfTheQueue(t *testing.T) {
+// TestPlaceOfTheQueue: the region and the host in the URL win over those of the environment,
+// but for an endpoint that is set.
+func TestPlaceOfTheQueue(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-west-2")
 	for url, want := range map[string]string{
 		"https://sqs.eu-west-1.amazonaws.com/123456789012/movies":                                "eu-west-1",
@@ -100,9 +101,22 @@ func TestRegionOfTheQueue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := q.client.Options().Region; got != want {
-			t.Errorf("%s: region %q, want %q", url, got, want)
+		o := q.client.Options()
+		if o.Region != want {
+			t.Errorf("%s: region %q, want %q", url, o.Region, want)
 		}
+		legacy := strings.Contains(url, "queue.amazonaws.com")
+		if endpoint := aws.ToString(o.BaseEndpoint); legacy != (endpoint == "") || !strings.HasPrefix(url, endpoint) {
+			t.Errorf("%s: endpoint %q", url, endpoint)
+		}
+	}
+	t.Setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+	q, err := Open(t.Context(), "http://localhost:4566/000000000000/movies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if endpoint := aws.ToString(q.client.Options().BaseEndpoint); endpoint != "http://127.0.0.1:1" {
+		t.Errorf("endpoint %q, another one is set", endpoint)
 	}
 }
 

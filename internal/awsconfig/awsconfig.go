@@ -1,0 +1,67 @@
+// Package awsconfig loads what the AWS SDK's clients of buckets and queues need.
+package awsconfig
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// Load returns the configuration of environment, profile and role. An error means a wrong
+// one.
+func Load(ctx context.Context) (aws.Config, error) {
+	cfg, err := load(ctx)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	cfg.Credentials = aws.NewCredentialsCache(&rereading{now: cfg.Credentials})
+	return cfg, nil
+}
+
+func load(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx,
+		// Each signature contains a region, but servers other than AWS have none.
+		config.WithDefaultRegion("us-east-1"),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(30*time.Second).WithTransportOptions(oneForEach)))
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("configure the AWS SDK: %w", err)
+	}
+	return cfg, nil
+}
+
+// oneForEach makes each request use a connection alone. Over HTTP/2 all would share one: if a
+// router silently drops it, they stop for a quarter of an hour.
+func oneForEach(t *http.Transport) {
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.TLSClientConfig.NextProtos = nil // the SDK's transport, of which t is a copy, offers HTTP/2
+}
+
+// rereadAfter is how long keys without an end are used before they are read again.
+const rereadAfter = time.Minute
+
+// rereading reads keys again that have no end: another program may rotate those of a file,
+// which the SDK reads once. The cache calls Retrieve from one goroutine at a time.
+type rereading struct{ now aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (r *rereading) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := r.now.Retrieve(ctx)
+	if err == nil && found.CanExpire {
+		return found, nil
+	}
+	if cfg, loadErr := load(ctx); loadErr == nil {
+		if fresh, freshErr := cfg.Credentials.Retrieve(ctx); freshErr == nil { // else the file is just being written
+			r.now, found, err = cfg.Credentials, fresh, nil
+		}
+	}
+	if err == nil && !found.CanExpire {
+		found.CanExpire, found.Expires = true, time.Now().Add(rereadAfter)
+	}
+	return found, err
+}
