@@ -27,6 +27,25 @@ func TestDamagedCopyRejectsNothing(t *testing.T) {
 	})
 }
 
+// TestDamagedRow: a damaged row refuses the updates of its movie alone, and rejects none.
+func TestDamagedRow(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db := cataloguetest.Open(t, o)
+		for i, damage := range []string{"stamps = 'x'", "fields = '{'"} {
+			apply(t, db, cataloguetest.Update(1, "A", 2000+i, []string{"A"}, nil))
+			if _, err := databasetest.Raw(t, o).ExecContext(t.Context(), "UPDATE movie SET "+damage); err != nil {
+				t.Fatal(err)
+			}
+			_, err := db.Apply(t.Context(), movie.Batch{Updates: []movie.Update{cataloguetest.Update(2, "A", 2000+i, []string{"B"}, nil)}})
+			var refused *movie.RefusedError
+			if !errors.As(err, &refused) || !refused.Setting {
+				t.Errorf("%s: applied to a damaged row: %v", damage, err)
+			}
+		}
+		apply(t, db, cataloguetest.Update(3, "B", 2000, []string{"B"}, nil))
+	})
+}
+
 // TestTriggerRefuses: Apply rejects data that a trigger refuses.
 func TestTriggerRefuses(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, o database.Options) {

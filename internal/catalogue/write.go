@@ -123,7 +123,8 @@ func identityArgs(group []movie.Identity) []any {
 	return args
 }
 
-// scanRow returns a row and the size of its fields in bytes.
+// scanRow returns a row and the size of its fields in bytes. A damaged row refuses the updates
+// of its movie alone.
 func scanRow(rows *sql.Rows) (r row, size int, err error) {
 	var hidden bool
 	var fields, stamps sql.RawBytes
@@ -131,17 +132,21 @@ func scanRow(rows *sql.Rows) (r row, size int, err error) {
 		return row{}, 0, err
 	}
 	if err := r.record.SetStamps(stamps); err != nil {
-		return row{}, 0, fmt.Errorf("movie %d: %w", r.id, err)
+		return row{}, 0, damaged(r.id, err)
 	}
 	if hidden {
 		return r, 0, nil
 	}
 	m, err := movie.ParseFields(fields)
 	if err != nil {
-		return row{}, 0, fmt.Errorf("movie %d: %w", r.id, err)
+		return row{}, 0, damaged(r.id, err)
 	}
 	r.record.Cast.List, r.record.Genres.List = m.Cast, m.Genres
 	return r, len(fields), nil
+}
+
+func damaged(id int64, err error) error {
+	return &database.RefusedError{Reason: fmt.Errorf("movie %d: %w", id, err), Setting: true}
 }
 
 // writeMovies inserts the new movies, reads their ids, and overwrites the changed ones.

@@ -165,7 +165,11 @@ var mysqlVerdicts = map[uint16]verdict{
 	1203: retry, 1226: retry, // too many connections of this user
 	1047: retry, 1180: retry, // Galera: this node is not ready; the commit failed
 	3100: retry, 3101: retry, // group replication refused the commit
-	8002: retry, 8022: retry, 8028: retry, 9001: retry, 9002: retry, 9003: retry, 9007: retry, // TiDB: conflict, schema change, timeouts
+	1412: retry, // the table's definition has changed
+
+	// TiDB: conflicts, schema changes, time-outs
+	8002: retry, 8005: retry, 8022: retry, 8027: retry, 8028: retry,
+	9001: retry, 9002: retry, 9003: retry, 9004: retry, 9005: retry, 9007: retry,
 
 	1290: moved, 1792: moved, 1836: moved, // read-only
 	1665: moved, // binlog_format=STATEMENT; only new connections see a change of it

@@ -17,6 +17,7 @@ func TestJudge(t *testing.T) {
 		{&mysql.MySQLError{Number: 1213}, retry},
 		{&mysql.MySQLError{Number: 1062}, retry}, // another worker was first, or the copy is damaged
 		{&mysql.MySQLError{Number: 1040}, retry},
+		{&mysql.MySQLError{Number: 9005}, retry}, // TiDB: a region is unavailable
 		{driver.ErrBadConn, retry},
 		{&mysql.MySQLError{Number: 1290}, moved},
 		{&mysql.MySQLError{Number: 1836}, moved},

@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -196,6 +198,39 @@ func TestUnreadableObjectHoldsUpNothing(t *testing.T) {
 	}
 	if err := w.Ready(t.Context()); err != nil {
 		t.Errorf("not ready because of one object: %v", err)
+	}
+}
+
+// panicking is a store where reading the object bad to its end panics.
+type panicking struct{ *buckettest.Memory }
+
+func (p panicking) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	object, body, err := p.Memory.Get(ctx, key)
+	if key == "bad" {
+		body = panickingBody{body}
+	}
+	return object, body, err
+}
+
+type panickingBody struct{ io.ReadCloser }
+
+func (b panickingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		panic("a decoder's fault")
+	}
+	return n, nil
+}
+
+// TestPanicOfOneObject: a panic while an object is read holds up no other.
+func TestPanicOfOneObject(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	for _, key := range []string{"a", "bad", "c"} {
+		store.Put(key, film(key, "x"))
+	}
+	err := newTestWorker(panicking{store}, db).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `read "bad": panic: a decoder's fault`) || len(db.shows()) != 2 || !slices.Equal(store.Keys(), []string{"bad"}) {
+		t.Errorf("%.200v; movies %v, left %q", err, db.shows(), store.Keys())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,7 +193,7 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 	stamp := movie.Stamp{Time: movie.At(from.modified), Key: from.Key}
 	next := part{from: from}
 	updates, rejections := 0, 0
-	err := decode.Read(body, func(item decode.Item) error {
+	err := read(body, func(item decode.Item) error {
 		next.add(item, stamp)
 		p.noteIgnored(ctx, from.Key, item.Ignored)
 		if item.Reason == "" {
@@ -224,6 +225,17 @@ func (p *pass) decode(ctx context.Context, from *objectInFlight, body io.Reader,
 	if err := p.sendPart(parts, next); err != nil {
 		from.span.end(endLeft, err)
 	}
+}
+
+// read is decode.Read, but a panic is an error of this object alone: if the process ended, it
+// would read the object again after its start, and so for ever.
+func read(body io.Reader, each func(decode.Item) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return decode.Read(body, each)
 }
 
 // sendPart sends a part once there is room for its bytes; batchAll gives the room back.

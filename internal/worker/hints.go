@@ -112,6 +112,7 @@ func (s *scheduler) next(ctx context.Context) plan {
 	default:
 		wait = min(hintWait, (untilList + time.Second - 1).Truncate(time.Second))
 	}
+	asked := time.Now()
 	a := s.worker.receive(ctx, wait)
 	if a.err != nil {
 		s.queueFailed(ctx, a.err)
@@ -121,6 +122,9 @@ func (s *scheduler) next(ctx context.Context) plan {
 		s.worker.logger.Info("the queue answers again; receiving messages")
 	}
 	s.down, s.retryPause = false, 0
+	if len(a.messages) == 0 && time.Since(asked) < wait/2 { // some servers do not wait
+		sleep(ctx, s.worker.options.IdleMin)
+	}
 	return s.messages(a)
 }
 

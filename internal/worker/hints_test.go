@@ -98,6 +98,33 @@ func TestHintIsReadAtOnce(t *testing.T) {
 	})
 }
 
+// impatient is a queue that answers at once, however long it should wait.
+type impatient struct {
+	queue.Queue
+	asked atomic.Int64
+}
+
+func (q *impatient) Receive(ctx context.Context, _ time.Duration) ([]queue.Message, error) {
+	q.asked.Add(1)
+	return q.Queue.Receive(ctx, 0)
+}
+
+// TestImpatientQueue: a queue that does not wait is not asked without a pause.
+func TestImpatientQueue(t *testing.T) {
+	q := &impatient{}
+	withQueue(t, func(s *queueFixture) {
+		q.Queue = s.queue
+		s.options.Hints.Queue = q
+		s.options.IdleMin = time.Second
+	}, func(*queueFixture) {
+		before := q.asked.Load()
+		time.Sleep(time.Minute)
+		if n := q.asked.Load() - before; n < 10 || n > 120 {
+			t.Errorf("asked %d times in a minute", n)
+		}
+	})
+}
+
 // TestReconcile: the next listing finds an object whose message was lost.
 func TestReconcile(t *testing.T) {
 	withQueue(t, func(*queueFixture) {}, func(s *queueFixture) {

@@ -55,6 +55,37 @@ func write(t *testing.T, dir, key, content string) {
 	}
 }
 
+// TestManyFolders: a listing does not hold all subfolders of a folder.
+func TestManyFolders(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 5000 {
+		if err := os.Mkdir(filepath.Join(dir, fmt.Sprintf("%0200d", i)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, last := range []string{"a", "b"} { // one of them is not read first, in whatever order
+		write(t, dir, last+"/file", "x")
+	}
+	before := heap()
+	var most uint64
+	for _, err := range open(t, dir, Options{PageSize: 1}).List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, heap())
+	}
+	if most == 0 || most > before+1<<20 {
+		t.Errorf("a listing holds %d bytes, %d before", most, before)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 func TestConforms(t *testing.T) {
 	keys := slices.DeleteFunc(slices.Clone(buckettest.OddKeys), func(key string) bool {
 		switch runtime.GOOS {

@@ -1,6 +1,7 @@
 package dirbucket
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -75,9 +76,9 @@ func (b *Bucket) locateMoved(root *os.Root, name, moved string) (fs.FileInfo, er
 	return info, err
 }
 
-// link lists the file that a symbolic link leads to, or adds its folder to w.folders unless
-// the walk reads that anyway. It skips other links.
-func (w *walk) link(key, name string) error {
+// link lists the file that a symbolic link leads to, or the files of its folder unless the walk
+// reads that anyway. It skips other links.
+func (w *walk) link(ctx context.Context, key, name string) error {
 	target, err := w.bucket.follow(name)
 	if err != nil {
 		w.skip(badLink, key)
@@ -90,7 +91,7 @@ func (w *walk) link(key, name string) error {
 	case info.IsDir():
 		if !w.reaches(target) && !below(name, target) && !w.followed[target] && w.covers(key+"/") {
 			w.followed[target] = true
-			w.folders = append(w.folders, folder{key, target})
+			return w.folder(ctx, key, target)
 		}
 		return nil
 	case !info.Mode().IsRegular():

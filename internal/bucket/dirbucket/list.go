@@ -1,6 +1,7 @@
 package dirbucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,8 @@ func (b *Bucket) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
 	}
 }
 
-// walk is one listing. It holds one page of objects and the folders still to read, however
-// many files there are.
+// walk is one listing. It holds one page of objects, and of each folder on the path to the
+// present one a page of names and an open file, however many files and folders there are.
 type walk struct {
 	bucket   *Bucket
 	prefix   string
@@ -48,14 +49,10 @@ type walk struct {
 
 	root     *os.Root
 	page     []bucket.Object
-	folders  []folder
 	followed map[string]bool // folders that links led to
 	skipped  [skipReasons]skipped
 	missed   error // the first of a file or a subfolder that cannot be read
 }
-
-// folder is a folder to read: its keys begin with key, and its path is name.
-type folder struct{ key, name string }
 
 // The reasons to skip a file.
 const (
@@ -97,27 +94,12 @@ func (w *walk) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = w.root.Close() }()
-	var failed error
-	w.folders, w.followed = []folder{{".", "."}}, make(map[string]bool)
-	for len(w.folders) > 0 {
-		last := len(w.folders) - 1
-		next := w.folders[last]
-		w.folders = w.folders[:last]
-		err := w.folder(ctx, next)
-		if errors.Is(err, errStop) || ctx.Err() != nil {
-			return err
-		}
-		switch {
-		case err != nil && next.name == ".": // a subfolder may disappear during the walk, this one may not
-			failed = err
-		case err != nil:
-			w.miss(err)
-		}
+	w.followed = make(map[string]bool)
+	err = w.folder(ctx, ".", ".")
+	if errors.Is(err, errStop) || ctx.Err() != nil {
+		return err
 	}
-	if failed == nil {
-		failed = w.missed
-	}
-	return errors.Join(w.flush(), failed)
+	return errors.Join(w.flush(), cmp.Or(err, w.missed)) // a subfolder may disappear during the walk, this one may not
 }
 
 // miss notes that a file or a subfolder cannot be read. It is no error if it is gone.
@@ -127,9 +109,10 @@ func (w *walk) miss(err error) {
 	}
 }
 
-// folder lists the files of one folder and adds its subfolders to w.folders.
-func (w *walk) folder(ctx context.Context, f folder) error {
-	dir, err := w.root.Open(f.name)
+// folder lists the files of a folder with the path name, and those below it. Their keys begin
+// with key.
+func (w *walk) folder(ctx context.Context, key, name string) error {
+	dir, err := w.root.Open(name)
 	if err != nil {
 		return err
 	}
@@ -140,8 +123,8 @@ func (w *walk) folder(ctx context.Context, f folder) error {
 		}
 		entries, err := dir.ReadDir(w.pageSize)
 		for _, entry := range entries {
-			err := w.entry(path.Join(filepath.ToSlash(f.key), entry.Name()), filepath.Join(f.name, entry.Name()), entry)
-			if errors.Is(err, errStop) {
+			err := w.entry(ctx, path.Join(filepath.ToSlash(key), entry.Name()), filepath.Join(name, entry.Name()), entry)
+			if errors.Is(err, errStop) || ctx.Err() != nil {
 				return err
 			}
 			w.miss(err)
@@ -155,7 +138,7 @@ func (w *walk) folder(ctx context.Context, f folder) error {
 	}
 }
 
-func (w *walk) entry(key, name string, entry fs.DirEntry) error {
+func (w *walk) entry(ctx context.Context, key, name string, entry fs.DirEntry) error {
 	switch {
 	case strings.HasPrefix(entry.Name(), asidePrefix):
 		w.bucket.restore(w.root, name, entry.IsDir())
@@ -164,11 +147,11 @@ func (w *walk) entry(key, name string, entry fs.DirEntry) error {
 		return nil
 	case entry.IsDir():
 		if w.covers(key + "/") {
-			w.folders = append(w.folders, folder{key, name})
+			return w.folder(ctx, key, name)
 		}
 		return nil
 	case entry.Type()&fs.ModeSymlink != 0:
-		return w.link(key, name)
+		return w.link(ctx, key, name)
 	case !strings.HasPrefix(key, w.prefix):
 		return nil
 	case !entry.Type().IsRegular():

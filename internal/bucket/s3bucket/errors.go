@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -58,9 +59,11 @@ func isRedirect(err error) bool {
 	return false
 }
 
-// classifyDelete is classify for a request with a condition.
+// classifyDelete is classify for a request with a condition. In the answer to DeleteObjects,
+// S3's directory buckets have a status where others have a code.
 func classifyDelete(err error) error {
-	if errorCode(err) == "PreconditionFailed" || status(err) == http.StatusPreconditionFailed {
+	code := errorCode(err)
+	if code == "PreconditionFailed" || strings.HasPrefix(code, "412") || status(err) == http.StatusPreconditionFailed {
 		return fmt.Errorf("%w: %w", bucket.ErrChanged, err)
 	}
 	return classify(err)

@@ -30,6 +30,7 @@ func TestBulkAnswers(t *testing.T) {
 		{"", nil, false},
 		{"<Deleted><Key>other</Key></Deleted>", nil, false},
 		{"<Error><Key>k</Key><Code>PreconditionFailed</Code></Error>", bucket.ErrChanged, false},
+		{"<Error><Key>k</Key><Code>412 Precondition Failed</Code></Error>", bucket.ErrChanged, false},
 		{"<Error><Key>k</Key><Code>NoSuchKey</Code></Error>", bucket.ErrNotFound, false},
 		{"<Error><Key>k</Key><Code>AccessDenied</Code></Error>", nil, false},
 		{"<Error><Key>k</Key><Code>InternalError</Code></Error>", nil, false},
