@@ -98,7 +98,20 @@ func (l *lag) age() time.Duration {
 	if l == nil {
 		return 0
 	}
+	now := l.now()
+	return now.Sub(l.showsAt(now))
+}
+
+// showsAt returns the time up to which the database that is read shows all commits, as far as
+// it is known now.
+func (l *lag) showsAt(now time.Time) time.Time {
+	if l == nil {
+		return now
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.now().Sub(cmp.Or(l.shown, l.began))
+	if shown := cmp.Or(l.shown, l.began); shown.Before(now) {
+		return shown
+	}
+	return now
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync"
@@ -27,7 +28,7 @@ func TestAnswerOfItsState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.watcher.learn(x.Revision(), x, time.Now())
+		a.watcher.learn(x.Revision(), x, time.Now(), time.Now())
 		states = append(states, a.watcher.peek())
 		b = x.Change()
 	}
@@ -47,6 +48,43 @@ func TestAnswerOfItsState(t *testing.T) {
 			t.Errorf("at revision %d: %s movies, kept: %t; want %s, %t", states[step.state].revision, movies, hit, step.movies, step.hit)
 		}
 	}
+}
+
+// slowFeed is a replica that answers after a second.
+type slowFeed struct{ Feed }
+
+func (slowFeed) Revision(context.Context) (int64, error) {
+	time.Sleep(time.Second)
+	return 1, nil
+}
+
+// TestReplicaCatchesUp: a state that was read before the replica caught up stays as old as it was
+// then, until the next look.
+func TestReplicaCatchesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := time.Now()
+		l := newLag(func(context.Context) (time.Time, error) { return behind, nil }, time.Now)
+		w := &watcher{feed: slowFeed{}, now: time.Now, lag: l, renewed: func() {}}
+		look := func() {
+			if _, err := l.look(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		look()
+		asked := w.begin(t.Context())
+		synctest.Wait()
+		behind = time.Time{} // the replica has all now
+		look()
+		<-asked
+		if s := w.peek(); s.age != time.Minute+time.Second {
+			t.Errorf("the state of before is %s old", s.age)
+		}
+		<-w.begin(t.Context())
+		if s := w.peek(); s.age > 3*time.Second {
+			t.Errorf("the state of after is %s old", s.age)
+		}
+	})
 }
 
 // TestComputationsAreBounded: while many answers are computed, others wait, and are then told to

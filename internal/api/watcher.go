@@ -41,6 +41,7 @@ type watcher struct {
 	mu      sync.Mutex
 	current state     // its ages are not set
 	seen    time.Time // when the database last confirmed current
+	shows   time.Time // current has all changes committed before
 	moved   chan struct{}
 }
 
@@ -54,7 +55,8 @@ type state struct {
 	number uint64
 	// confirmed is the time since the database confirmed the state.
 	confirmed time.Duration
-	// age is confirmed or the lag of the replica, whichever is greater.
+	// age is the greatest possible age of the state: confirmed, and before that the lag of
+	// the replica.
 	age   time.Duration
 	moved <-chan struct{} // closed at the next state; nil before the first one
 }
@@ -122,28 +124,29 @@ func (w *watcher) begin(ctx context.Context) <-chan singleflight.Result {
 
 func (w *watcher) ask(ctx context.Context) error {
 	asked := w.now()
+	shows := w.lag.showsAt(asked) // a replica may catch up while the index is updated
 	if w.mirror != nil {
 		if err := w.mirror.Follow(ctx); err != nil {
 			return err
 		}
 		x := w.mirror.Index()
-		w.learn(x.Revision(), x, asked)
+		w.learn(x.Revision(), x, asked, shows)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	revision, err := w.feed.Revision(ctx)
 	if err == nil {
-		w.learn(revision, nil, asked)
+		w.learn(revision, nil, asked, shows)
 	}
 	return err
 }
 
 // learn stores the result of a look: a confirmation of the current state, or a new state.
-func (w *watcher) learn(revision int64, x *index.Index, asked time.Time) {
+func (w *watcher) learn(revision int64, x *index.Index, asked, shows time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = asked
+	w.seen, w.shows = asked, shows
 	before := w.current
 	if before.moved != nil && revision == before.revision && x == before.index {
 		return
@@ -178,8 +181,8 @@ func (w *watcher) peek() state {
 	defer w.mu.Unlock()
 	s := w.current
 	if s.moved != nil {
-		s.confirmed = w.now().Sub(w.seen)
-		s.age = max(s.confirmed, w.lag.age())
+		now := w.now()
+		s.confirmed, s.age = now.Sub(w.seen), now.Sub(w.shows)
 	}
 	return s
 }
