@@ -18,6 +18,7 @@ import (
 
 	"jpmovies/client"
 	"jpmovies/internal/audit"
+	"jpmovies/internal/database/databasetest"
 	"jpmovies/tests/history"
 )
 
@@ -26,10 +27,11 @@ import (
 const slack = 2 * time.Second
 
 // users are those whose connections to a server can fail.
-var users = []string{"workers to database", "APIs to database", "workers to bucket"}
+var users = []string{"workers to database", "APIs to database", "API to replica", "workers to bucket"}
 
-// cluster is three workers and three API processes with a database and a bucket. They reach
-// these through proxies. Clients, which do not, record what they see.
+// cluster is three workers and three API processes with a database, its replica, from which one
+// of the APIs reads, and a bucket. They reach these through proxies. Clients record what they
+// see.
 type cluster struct {
 	*history.History
 	t        *testing.T
@@ -37,7 +39,8 @@ type cluster struct {
 	bucket   s3Bucket
 	random   *rand.Rand
 	longest  time.Duration // of a pause of a process or of the network
-	database privateServer
+	database *replicated
+	own      *proxy // of the test, to the database
 	store    privateServer
 	network  map[string]*proxy // by its users
 	workers  [3]*process
@@ -55,18 +58,16 @@ func newCluster(t *testing.T, program string, longest time.Duration) *cluster {
 		History: history.New(slack), t: t, longest: longest, events: map[string]int{}, network: map[string]*proxy{},
 		random: rand.New(rand.NewPCG(randomSeed(t), 0)),
 	}
-	c.database, c.store = startPrivate(t, "mariadb"), startPrivate(t, "versitygw")
+	c.database, c.store = newReplicated(t), startPrivate(t, "versitygw")
 	t.Setenv(s3Variable, "http://127.0.0.1:"+c.store.port)
 	c.bucket = newS3Bucket(t).(s3Bucket)
-	c.site = newSite(t, privateDatabase(t, "mariadb", c.database), c.bucket)
+	toPrimary := func() string { primary, _ := c.database.addresses(); return primary }
+	c.own = newBalancer(t, toPrimary)
+	c.site = newSite(t, databasetest.Server(t, "movies:movies@tcp("+c.own.Addr().String()+")/"), c.bucket)
 	c.site.binary = program
-	for _, user := range users {
-		server := c.database
-		if strings.HasSuffix(user, "bucket") {
-			server = c.store
-		}
-		c.network[user] = newProxy(t, "127.0.0.1:"+server.port)
-	}
+	c.network["workers to database"], c.network["APIs to database"] = newBalancer(t, toPrimary), newBalancer(t, toPrimary)
+	c.network["API to replica"] = newBalancer(t, func() string { _, replica := c.database.addresses(); return replica })
+	c.network["workers to bucket"] = newProxy(t, "127.0.0.1:"+c.store.port)
 	c.follower = &mirror{errorf: c.Fault}
 	for i := range c.workers {
 		c.startWorker(i)
@@ -82,7 +83,11 @@ func (c *cluster) startWorker(i int) {
 }
 
 func (c *cluster) startAPI(i int) {
-	p := c.through("APIs to database").start(c.t, "api")
+	s := c.through("APIs to database")
+	if i == 0 {
+		s.env = append(s.env, "MOVIES_DB_READ_HOST="+c.network["API to replica"].Addr().String())
+	}
+	p := s.start(c.t, "api")
 	c.apis[i].Store(&replica{process: p, api: p.apiOf(c.t), admin: p.adminOf(c.t, "API starts")})
 }
 
@@ -105,7 +110,7 @@ func (c *cluster) disturb() {
 	i, pause := c.random.IntN(3), c.pause()
 	user := users[c.random.IntN(len(users))]
 	what := ""
-	switch c.random.IntN(12) {
+	switch c.random.IntN(15) {
 	case 0:
 		what = "worker killed"
 		_ = c.workers[i].Process.Kill()
@@ -136,11 +141,11 @@ func (c *cluster) disturb() {
 		c.suspend(c.api(i).Process.Pid, pause)
 	case 6:
 		what = "database killed"
-		c.database.kill(c.t)
-		c.database.start(c.t)
+		c.database.primary.kill(c.t)
+		c.database.primary.start(c.t)
 	case 7:
 		what = "database paused"
-		c.suspend(c.database.pid(c.t), pause)
+		c.suspend(c.database.primary.pid(c.t), pause)
 	case 8:
 		what = "store killed"
 		c.store.kill(c.t)
@@ -162,6 +167,23 @@ func (c *cluster) disturb() {
 		c.startAPI(i)
 		time.Sleep(pause)
 		c.network["APIs to database"].set(fault{})
+	case 12:
+		what = "replica killed"
+		c.database.replica.kill(c.t)
+		c.database.replica.start(c.t)
+	case 13:
+		what = "replica stands still"
+		c.database.tell(c.t, "STOP SLAVE SQL_THREAD")
+		time.Sleep(pause)
+		c.database.tell(c.t, "START SLAVE SQL_THREAD")
+	case 14:
+		what = "replica and primary change places"
+		c.database.handOver(c.t, func() {
+			for _, user := range users[:3] {
+				c.network[user].drop()
+			}
+			c.own.drop()
+		})
 	}
 	c.events[what]++
 }

@@ -107,8 +107,9 @@ func TestReplayAfterFailOver(t *testing.T) {
 	promoted := primary.database
 	promoted.Port = number(t, r.replica.port)
 	replica := newSite(t, promoted, b)
+	admin := r.replica.admin(t)
 	moviesOnReplica := func() (n int) {
-		err := r.admin.QueryRowContext(t.Context(), "SELECT count(*) FROM "+promoted.Name+".movie").Scan(&n)
+		err := admin.QueryRowContext(t.Context(), "SELECT count(*) FROM "+promoted.Name+".movie").Scan(&n)
 		if err != nil {
 			t.Log(err) // the database is not there yet
 		}

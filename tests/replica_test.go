@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"jpmovies/internal/database"
@@ -14,21 +15,78 @@ import (
 
 // replicated is a database server and its replica.
 type replicated struct {
+	mu               sync.Mutex
 	primary, replica privateServer
-	source, follower []string // their options
-	admin            *sql.DB  // of the replica
 }
 
 func newReplicated(t *testing.T) *replicated {
 	t.Helper()
-	r := &replicated{source: []string{"--log-bin", "--server-id=1"}, follower: []string{"--server-id=2"}}
-	r.primary = startPrivate(t, "mariadb", r.source...)
-	r.replica = startPrivate(t, "mariadb", r.follower...)
-	r.admin = databasetest.Raw(t, database.Options{User: "movies", Password: "movies", Host: "127.0.0.1", Port: number(t, r.replica.port)})
-	r.tell(t, "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT="+r.primary.port+
-		", MASTER_USER='movies', MASTER_PASSWORD='movies', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos")
-	r.tell(t, "START SLAVE")
+	r := &replicated{
+		primary: startPrivate(t, "mariadb", "--log-bin", "--log-slave-updates", "--server-id=1"),
+		replica: startPrivate(t, "mariadb", "--log-bin", "--log-slave-updates", "--server-id=2"),
+	}
+	r.follow(t, "")
 	return r
+}
+
+// follow makes the replica follow the primary.
+func (r *replicated) follow(t *testing.T, how string) {
+	t.Helper()
+	r.tell(t, "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT="+r.primary.port+
+		", MASTER_USER='movies', MASTER_PASSWORD='movies', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos"+how)
+	r.tell(t, "START SLAVE")
+}
+
+// addresses returns where the two are now.
+func (r *replicated) addresses() (primary, replica string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return "127.0.0.1:" + r.primary.port, "127.0.0.1:" + r.replica.port
+}
+
+// handOver makes the replica the primary, and the primary its replica. The primary commits
+// nothing more when it begins; lead makes clients use the addresses of after it.
+func (r *replicated) handOver(t *testing.T, lead func()) {
+	t.Helper()
+	old, err := r.primary.admin(t).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = old.Close() }()
+	tell := func(statement string) {
+		if _, err := old.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	tell("FLUSH TABLES WITH READ LOCK")
+	var last string
+	if err := old.QueryRowContext(t.Context(), "SELECT @@gtid_binlog_pos").Scan(&last); err != nil {
+		t.Fatal(err)
+	}
+	var reached int
+	if err := r.replica.admin(t).QueryRowContext(t.Context(), "SELECT MASTER_GTID_WAIT(?, 60)", last).Scan(&reached); err != nil || reached != 0 {
+		t.Fatalf("the replica does not reach %s: %d, %v", last, reached, err)
+	}
+	r.tell(t, "STOP SLAVE")
+	r.tell(t, "RESET SLAVE ALL")
+	r.mu.Lock()
+	r.primary, r.replica = r.replica, r.primary
+	r.mu.Unlock()
+	lead()
+	// What waits for the lock must not be committed when that is released.
+	for _, id := range texts(t, r.replica.admin(t), "SELECT id FROM information_schema.processlist WHERE user = 'movies' AND id <> "+idOf(t, old)) {
+		_, _ = old.ExecContext(t.Context(), "KILL "+id) // it may be gone
+	}
+	tell("UNLOCK TABLES")
+	r.follow(t, ", MASTER_DEMOTE_TO_SLAVE=1")
+}
+
+func idOf(t *testing.T, conn *sql.Conn) (id string) {
+	t.Helper()
+	if err := conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 func number(t *testing.T, text string) int {
@@ -40,10 +98,18 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
+// admin returns connections to a database server.
+func (p privateServer) admin(t *testing.T) *sql.DB {
+	t.Helper()
+	return databasetest.Raw(t, database.Options{User: "movies", Password: "movies", Host: "127.0.0.1", Port: number(t, p.port)})
+}
+
 // tell runs a statement on the replica.
 func (r *replicated) tell(t *testing.T, statement string) {
 	t.Helper()
-	if _, err := r.admin.ExecContext(t.Context(), statement); err != nil {
+	admin := r.replica.admin(t)
+	defer func() { _ = admin.Close() }()
+	if _, err := admin.ExecContext(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
@@ -120,7 +186,7 @@ func TestReadReplica(t *testing.T) {
 	if got := status(admin + "/readyz"); got != http.StatusOK {
 		t.Errorf("/readyz without the primary: %d", got)
 	}
-	r.primary.run(t, append([]string{"start", r.primary.dir, r.primary.port}, r.source...)...)
+	r.primary.start(t)
 	p.logs(t, "how far the replica is behind is known again")
 	add("third")
 	waitFor(t, "the replica to go on", current("third"))
@@ -130,7 +196,7 @@ func TestReadReplica(t *testing.T) {
 	if code, body, _ := aged(t, api+"/movies/1/history"); code != http.StatusServiceUnavailable {
 		t.Errorf("without the replica: %d %s", code, body)
 	}
-	r.replica.run(t, append([]string{"start", r.replica.dir, r.replica.port}, r.follower...)...)
+	r.replica.start(t)
 	waitFor(t, "the API to come back", current("third"))
 	if code := p.stop(t); code != 0 {
 		t.Errorf("exit %d", code)
