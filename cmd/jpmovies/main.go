@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	_ "golang.org/x/crypto/x509roots/fallback" // for images without certificates
@@ -70,7 +71,25 @@ Settings come from the environment: see "jpmovies help environment".`,
 		newRejections(), reads(newTrace(), databaseSettings, bucketSettings), reads(newVerify(), databaseSettings), newGenerate(), newVersion(),
 		reads(newReplay(), config.Variables(config.Replay{}), aws), newEnvironment(),
 	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() { // cobra takes any arguments of these two
+		switch c.Name() {
+		case "help":
+			c.Args = topic
+		case "completion":
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	return root
+}
+
+// topic checks the arguments of help.
+func topic(c *cobra.Command, args []string) error {
+	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
+		return badUsage("there is no help on %q", strings.Join(args, " "))
+	}
+	return nil
 }
 
 // usageError reports wrong arguments.

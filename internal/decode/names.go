@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"jpmovies/internal/movie"
+	"jpmovies/internal/nearest"
 )
 
 // fieldByAlias maps the names that producers use, in lower case, to the fields of an update.
@@ -94,14 +95,19 @@ func (i *ignoredFields) add(name string) {
 	}
 }
 
-// meant returns the first name by which a field was probably meant.
+// meant returns the first name by which a field was probably meant, else a misspelt one.
 func (i *ignoredFields) meant(field string) (name string, found bool) {
+	misspelt := ""
 	for _, name := range i.names {
-		if Meant(name) == field && !strings.Contains(name, "/") {
+		switch {
+		case strings.Contains(name, "/"):
+		case Meant(name) == field:
 			return name, true
+		case misspelt == "" && Meant(name) == "" && nearest.Name(strings.ToLower(name), []string{field}) != "":
+			misspelt = name
 		}
 	}
-	return "", false
+	return misspelt, misspelt != ""
 }
 
 // missing returns the error for an update without a required field.

@@ -28,6 +28,10 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 	const noJSON = ", expected JSON in UTF-8, plain or compressed by gzip or zstd"
 	for object, want := range map[string]string{
 		`{"Title":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "Title" to "title"`,
+		`{"titel":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "titel" to "title"`,
+		`{"title":"A","Yaer":1,"rear":2}`:                                            `year: found nothing, expected an integer from 1 to 9999; rename "Yaer" to "year"`,
+		`{"titles":"A","name":"B","year":1}`:                                         `title: found nothing, expected a string; rename "name" to "title"`,
+		`{"title":"A","term":1}`:                                                     `year: found nothing, expected an integer from 1 to 9999`,
 		`{"TITLE":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "TITLE" to "title"`,
 		`{"id":7,"name":"A","year":1}`:                                               `title: found nothing, expected a string; rename "name" to "title"`,
 		`{"t\u0069tle":"A","\u0059ear":1}`:                                           `year: found nothing, expected an integer from 1 to 9999; rename "Year" to "year"`,

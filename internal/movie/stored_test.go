@@ -13,7 +13,7 @@ import (
 func TestStamps(t *testing.T) {
 	stamp := rapid.Custom(func(t *rapid.T) Stamp {
 		if rapid.Bool().Draw(t, "few") {
-			return rapid.SampledFrom([]Stamp{{}, {Time: minTime, Key: "k", Position: 1}, {Time: Time{Sec: -1}}, {Key: "\x00"}, {Position: 1}}).Draw(t, "stamp")
+			return rapid.SampledFrom([]Stamp{{}, {Time: minTime, Key: "k", Position: 1}, {Time: Time{Sec: -1}}, {Time: Time{Nsec: 999_999_999}}, {Key: "\x00"}, {Position: 1}}).Draw(t, "stamp")
 		}
 		at := Time{rapid.Int64().Draw(t, "time"), rapid.Int32Range(0, 999_999_999).Draw(t, "nanoseconds")}
 		return Stamp{at, rapid.String().Draw(t, "key"), rapid.Int64().Draw(t, "position")}

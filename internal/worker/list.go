@@ -23,7 +23,7 @@ func (p *pass) list(objects chan<- candidate) {
 	p.listing = true
 	for page, err := range p.worker.options.Store.List(p.stop) {
 		if err != nil {
-			if p.stop.Err() == nil {
+			if p.cutShort = p.stop.Err() != nil; !p.cutShort {
 				p.failList(fmt.Errorf("list: %w", err))
 			}
 			return
@@ -36,6 +36,7 @@ func (p *pass) list(objects chan<- candidate) {
 			case objects <- candidate{Object: o}:
 			case <-p.stop.Done():
 				p.leave(o.LastModified)
+				p.cutShort = true
 				return
 			}
 		}

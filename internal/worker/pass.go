@@ -49,6 +49,7 @@ type pass struct {
 
 	// Written by the source.
 	listing   bool        // the pass listed the bucket
+	cutShort  bool        // the stop ended the listing: more may wait than is counted
 	postponed []candidate // named by a message while they were in flight
 	queueErr  error       // why the queue did not answer
 
@@ -208,7 +209,11 @@ func (p *pass) stoppedLate() error {
 	if p.hard.Err() == nil || p.counts.waiting() == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d objects stay in the bucket and will be read again", ErrStoppedLate, p.counts.waiting())
+	least := ""
+	if p.cutShort {
+		least = "at least "
+	}
+	return fmt.Errorf("%w: %s%d objects stay in the bucket and will be read again", ErrStoppedLate, least, p.counts.waiting())
 }
 
 // aborted reports whether a commit failed in this pass.
@@ -231,6 +236,9 @@ func (p *pass) log(idle time.Duration) {
 		if rare.Value.Int64() != 0 {
 			attrs = append(attrs, rare)
 		}
+	}
+	if p.cutShort {
+		attrs = append(attrs, slog.Bool("more", true))
 	}
 	if idle > 0 {
 		attrs = append(attrs, slog.String("sleep", idle.String()))

@@ -31,9 +31,10 @@ func (w *Worker) finish(ctx context.Context, p *pass) {
 }
 
 // report stores the worker's status, unless a commit has just failed: the catalogue would
-// fail again. It tells of each commit once: another worker of the shard may commit later.
+// fail again; or the stop ended the listing: nobody has counted what waits. It tells of each
+// commit once: another worker of the shard may commit later.
 func (w *Worker) report(ctx context.Context, p *pass) error {
-	if w.options.Status == nil || p.aborted() {
+	if w.options.Status == nil || p.aborted() || p.cutShort {
 		return nil
 	}
 	b := p.backlog()

@@ -132,26 +132,30 @@ func putBack(root *os.Root, name, moved string) error {
 }
 
 // restore moves back what a crash left under a hidden name: a file, or the files of a folder.
-func (b *Bucket) restore(root *os.Root, hidden string, isFolder bool) {
+// It returns their names.
+func (b *Bucket) restore(root *os.Root, hidden string, isFolder bool) (names []string) {
 	parent, name := filepath.Split(hidden)
 	made, rest, _ := strings.Cut(strings.TrimPrefix(name, asidePrefix), "-")
 	seconds, err := strconv.ParseInt(made, 10, 64)
 	if err != nil || b.now().Sub(time.Unix(seconds, 0)).Abs() < restoreAge {
-		return
+		return nil
 	}
 	if isFolder {
 		var entries []fs.DirEntry
 		entries, err = fs.ReadDir(root.FS(), filepath.ToSlash(hidden))
 		for _, entry := range entries {
+			names = append(names, entry.Name())
 			err = errors.Join(err, putBack(root, parent+entry.Name(), filepath.Join(hidden, entry.Name())))
 		}
 		err = errors.Join(err, ignoreGone(root.Remove(hidden)))
 	} else if _, base, ok := strings.Cut(rest, "-"); ok {
+		names = []string{base}
 		err = putBack(root, parent+base, hidden)
 	}
 	if err != nil {
 		b.log.Warn("files of an interrupted delete cannot be put back; the next listing retries", "path", filepath.Join(b.dir, hidden), "error", err)
 	}
+	return names
 }
 
 func ignoreGone(err error) error {

@@ -84,7 +84,11 @@ func TestRestore(t *testing.T) {
 	} {
 		write(t, dir, key, content)
 	}
-	mustList(t, b)
+	for _, name := range []string{"a.json", "e.json", "sub/f-1.json"} {
+		if first := mustList(t, open(t, dir, Options{Prefix: name, Now: b.now, Quiet: time.Nanosecond})); !strings.Contains(first, name) {
+			t.Errorf("%q lists what it puts back, not %s", first, name)
+		}
+	}
 	if got := mustList(t, b); got != "a.json b.json e.json h.json sub/f-1.json sub/"+long {
 		t.Errorf("listed %q", got)
 	}

@@ -141,7 +141,11 @@ func (w *walk) folder(ctx context.Context, key, name string) error {
 func (w *walk) entry(ctx context.Context, key, name string, entry fs.DirEntry) error {
 	switch {
 	case strings.HasPrefix(entry.Name(), asidePrefix):
-		w.bucket.restore(w.root, name, entry.IsDir())
+		for _, back := range w.bucket.restore(w.root, name, entry.IsDir()) { // the walk may have passed their places
+			if err := w.restored(path.Join(path.Dir(key), back), filepath.Join(filepath.Dir(name), back)); err != nil {
+				return err
+			}
+		}
 		return nil
 	case hidden(entry.Name()):
 		return nil
@@ -160,6 +164,15 @@ func (w *walk) entry(ctx context.Context, key, name string, entry fs.DirEntry) e
 	}
 	info, err := entry.Info()
 	if err != nil {
+		return err
+	}
+	return w.file(key, info)
+}
+
+// restored lists a file that was put back. The walk may list it twice.
+func (w *walk) restored(key, name string) error {
+	info, err := w.root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() || hidden(path.Base(key)) {
 		return err
 	}
 	return w.file(key, info)
