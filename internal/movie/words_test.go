@@ -13,21 +13,37 @@ import (
 
 func TestWords(t *testing.T) {
 	for text, want := range map[string][]string{
-		"Spider-Man":                {"spider", "man"},
-		"Don't Look Up":             {"dont", "look", "up"},
-		"Don\u2019t":                {"dont"},
-		"A\u0374, \u0149, \uab70":   {"a", "n", "\uab70"},
-		"AMÉLIE":                    {"amelie"},
-		"Ame\u0301lie":              {"amelie"},
-		"Straße":                    {"strasse"},
-		"(500) Days":                {"500", "days"},
-		"7½":                        {"71", "2"},
-		"千と千尋の神隠し":                  {"千と千尋の神隠し"},
-		"Æon 2.0":                   {"aeon", "2", "0"},
-		"Ærø, Łódź, ÐÞ, ı":          {"aero", "lodz", "dth", "i"},
-		"D`Artagnan´s ‘n’ O\u00adK": {"dartagnans", "n", "ok"},
-		" -- ":                      nil,
-		"the lion the king":         {"the", "lion", "the", "king"},
+		"Spider-Man":              {"spider", "man"},
+		"Don't Look Up":           {"dont", "look", "up"},
+		"Don\u2019t":              {"dont"},
+		"A\u0374, \u0149, \uab70": {"a", "n", "\uab70"},
+		"AMÉLIE":                  {"amelie"},
+		"Ame\u0301lie":            {"amelie"},
+		"Straße":                  {"strasse"},
+		"(500) Days":              {"500", "days"},
+		"9½ Weeks":                {"9", "1", "2", "weeks"},
+		"7½":                      {"7", "1", "2"},
+		"Pokémon™ the Movie":      {"pokemon", "the", "movie"},
+		"A℠B\U0001f16aC":          {"a", "b", "c"},
+		"Alien³, 10²³, Saw①":      {"alien", "3", "10", "23", "saw", "1"},
+		"H₂O, Rocky Ⅳ, ⓉⓌⓄ":       {"h2o", "rocky", "iv", "two"},
+		"№5, 10㎏, ₨100, 5㌔":       {"no", "5", "10", "kg", "rs", "100", "5", "キロ"},
+		"1\ufe0f\u20e3, ❤\ufe0f":  {"1"},
+		"パリ, ﾊﾟﾘ, ハ゜リ, ハリ":        {"パリ", "パリ", "パリ", "ハリ"},
+		"กิน กัน":                 {"กิน", "กัน"},
+		"দেবী, কো, ক\u09c7\u09be": {"দেবী", "কো", "কো"},
+		"काला, फ़िल्म, \u092bिल्म":        {"काला", "फिल्म", "फिल्म"},
+		"שָׁלוֹם, كِتَاب, كـــتاب":        {"שלום", "كتاب", "كتاب"},
+		"Ёж, Ὀδυσσεύς":                    {"еж", "οδυσσευσ"},
+		"Qur\u02bean, \u02bfAli":          {"quran", "ali"},
+		"d\u055aA \u07f4n\u07f5 x\u02eey": {"da", "n", "xy"},
+		"기생충":                             {"\u1100\u1175\u1109\u1162\u11bc\u110e\u116e\u11bc"},
+		"千と千尋の神隠し":                        {"千と千尋の神隠し"},
+		"Æon 2.0":                         {"aeon", "2", "0"},
+		"Ærø, Łódź, ÐÞ, ı":                {"aero", "lodz", "dth", "i"},
+		"D`Artagnan´s ‘n’ O\u00adK":       {"dartagnans", "n", "ok"},
+		" -- ":                            nil,
+		"the lion the king":               {"the", "lion", "the", "king"},
 	} {
 		if got := Words(text); !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", text, got, want)
@@ -36,8 +52,12 @@ func TestWords(t *testing.T) {
 }
 
 func TestWordsProperties(t *testing.T) {
+	marked := rapid.StringOf(rapid.RuneFrom([]rune("aかガখকে९½™\u3099\u309a\u09be\ufe0f"), unicode.M, unicode.No, unicode.S))
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.String().Draw(t, "text")
+		text := rapid.OneOf(rapid.String(), marked).Draw(t, "text")
+		if got, want := Words(norm.NFD.String(text)), Words(text); !slices.Equal(got, want) {
+			t.Fatalf("%q: %q, but decomposed %q", text, want, got)
+		}
 		for _, w := range Words(text) {
 			if w == "" || len(w) > MaxWord || !utf8.ValidString(w) {
 				t.Fatalf("word %q of %q", w, text)
@@ -78,6 +98,22 @@ func TestHasWords(t *testing.T) {
 	} {
 		if got := hasWords(title, Words(query)); got != want {
 			t.Errorf("%q: %t", query, got)
+		}
+	}
+}
+
+// TestPrefixes: a title is found by the letters that are typed first.
+func TestPrefixes(t *testing.T) {
+	for _, test := range []struct {
+		title, query string
+		want         bool
+	}{
+		{"パリ", "パ", true}, {"パリ", "ハ", false}, {"ばら", "は", false}, {"हिन्दी", "ह", true}, {"हिन्दी", "हि", true}, {"हिन्दी", "हा", false},
+		{"กินรี", "กิ", true}, {"กินรี", "กั", false}, {"기생충", "기", true}, {"기생충", "기ㅅ", true}, {"기생충", "기새", true},
+		{"Pokémon™ the Movie", "pokemon movie", true}, {"9½ Weeks", "9 1/2 weeks", true}, {"Alien³", "alien 3", true}, {"Alien³", "ali", true},
+	} {
+		if got := hasWords(test.title, Words(test.query)); got != test.want {
+			t.Errorf("%q has %q: %t", test.title, test.query, got)
 		}
 	}
 }
