@@ -23,7 +23,8 @@ type Change struct {
 }
 
 const (
-	wait        = 30 * time.Second // of a long poll
+	// wait is the time of a long poll. Many balancers end a request after 30 s without an answer.
+	wait        = 20 * time.Second
 	changesPage = 1000
 	// drainPause is the pause after a long poll that an ending API has cut short.
 	drainPause = 250 * time.Millisecond

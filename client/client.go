@@ -89,7 +89,7 @@ func (p *Problem) Is(target error) bool {
 
 // temporary reports whether the same request may succeed later.
 func (p *Problem) temporary() bool {
-	return p.Status == http.StatusTooManyRequests || p.Status >= 500 && p.Status != http.StatusNotImplemented
+	return p.Status == http.StatusTooManyRequests || p.Status == http.StatusRequestTimeout || p.Status >= 500 && p.Status != http.StatusNotImplemented
 }
 
 // tries is how often a request is sent, unless it is repeated until ctx is done.

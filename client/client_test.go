@@ -177,14 +177,15 @@ func TestProblem(t *testing.T) {
 
 // TestRetry: what fails for a moment is asked again, and not for ever.
 func TestRetry(t *testing.T) {
-	c, requests := faulty(t, answer(http.StatusServiceUnavailable, ""), cut(`{"id": 1, "tit`), answer(http.StatusOK, film))
+	c, requests := faulty(t, answer(http.StatusServiceUnavailable, ""), answer(http.StatusRequestTimeout, ""), cut(`{"id": 1, "tit`),
+		answer(http.StatusOK, film))
 	told := 0
 	c.OnRetry = func(err error, _ time.Duration) {
 		if err != nil {
 			told++
 		}
 	}
-	if m, err := c.Movie(t.Context(), 1); err != nil || m.Title != "A" || requests.Load() != 3 || told != 2 {
+	if m, err := c.Movie(t.Context(), 1); err != nil || m.Title != "A" || requests.Load() != 4 || told != 3 {
 		t.Errorf("%v, %v after %d requests, told %d times", m, err, requests.Load(), told)
 	}
 	c, requests = faulty(t, answer(http.StatusBadGateway, ""))
@@ -235,6 +236,43 @@ func TestChangesGoOn(t *testing.T) {
 	if !slices.Equal(got, []int64{8, 9}) || !errors.Is(last, client.ErrGone) || strings.Join(asked, " ") != "7 8 8 8 8 9" {
 		t.Errorf("%v, then %v; asked after %v", got, last, asked)
 	}
+}
+
+// balancer stands before an API without changes, and gives up a request after 30 seconds, as many
+// do.
+type balancer struct{}
+
+func (balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	wait, err := time.ParseDuration(r.FormValue("wait"))
+	if err != nil {
+		return nil, err
+	}
+	status := http.StatusOK
+	if wait >= 30*time.Second {
+		wait, status = 30*time.Second, http.StatusGatewayTimeout
+	}
+	select {
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	case <-time.After(wait):
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(`{"changes": [], "revision": 7}`))}, nil
+}
+
+// TestChangesBehindBalancer: a feed without changes does not fail again and again.
+func TestChangesBehindBalancer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "http://api")
+		c.HTTP = &http.Client{Transport: balancer{}}
+		c.OnRetry = func(err error, _ time.Duration) { t.Error(err) }
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		for change, err := range c.Changes(ctx, 7) {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v, %v", change, err)
+			}
+		}
+	})
 }
 
 // TestExportCut: a part never looks like the whole.
