@@ -225,8 +225,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestPreflight: browsers may send conditional requests, resume a stream, and send tracing
-// headers.
+// TestPreflight: browsers may send conditional requests, resume a stream, authorize themselves
+// to a proxy, and send tracing headers.
 func TestPreflight(t *testing.T) {
 	url := serve(t, stock(t), slog.DiscardHandler)
 	for _, path := range []string{"/", "/movies?limit=1", "/movies/1", "/changes", "/export", "/genres", "/years", "/people", "/suggest?q=a", "/status"} {
@@ -239,7 +239,7 @@ func TestPreflight(t *testing.T) {
 		checkHeader(t, path, got, "Access-Control-Allow-Origin", "*")
 		checkHeader(t, path, got, "Access-Control-Allow-Methods", "GET, HEAD")
 		allowed := strings.Split(strings.ToLower(got.header.Get("Access-Control-Allow-Headers")), ", ")
-		for _, name := range []string{"*", "if-none-match", "last-event-id", "traceparent", "tracestate", "baggage", "x-request-id", "cache-control", "pragma"} {
+		for _, name := range []string{"*", "authorization", "if-none-match", "last-event-id", "traceparent", "tracestate", "baggage", "x-request-id", "cache-control", "pragma"} {
 			if !slices.Contains(allowed, name) {
 				t.Errorf("%s: %s is not among the headers that scripts may set: %s", path, name, allowed)
 			}

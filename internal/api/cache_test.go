@@ -181,6 +181,8 @@ func TestStaleness(t *testing.T) {
 				}
 			}
 		}
+		s.set(func() { s.after = nil })
+		time.Sleep(time.Second) // the last look outlives the API
 	})
 }
 
@@ -211,6 +213,9 @@ func TestCatalogueGoes(t *testing.T) {
 			if age := got.header.Get("Age"); got.status != http.StatusOK || age != "90" && age != "91" {
 				t.Errorf("%s: %d, Age %q", path, got.status, age)
 			}
+		}
+		if got := record(t, a, http.MethodGet, "/movies/999"); got.status != http.StatusNotFound || got.header.Get("Age") == "" {
+			t.Errorf("a movie that is not known: %d, Age %q", got.status, got.header.Get("Age"))
 		}
 		for _, path := range []string{"/movies/2/history", "/changes", "/export", "/status"} {
 			checkAway(t, path, record(t, a, http.MethodGet, path))

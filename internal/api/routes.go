@@ -230,10 +230,11 @@ func allowOrigins(w http.ResponseWriter) {
 }
 
 // allowedHeaders lists the request headers that HTTP clients, tracing and monitoring add
-// by themselves. The star covers all others; older browsers do not know it. No header
-// changes more than the form of an answer.
-const allowedHeaders = "*, Accept, Accept-Language, B3, Baggage, Cache-Control, Content-Type, If-Modified-Since, If-None-Match, Last-Event-ID, " +
-	"Pragma, Range, Sentry-Trace, Traceparent, Tracestate, X-B3-ParentSpanId, X-B3-Sampled, X-B3-SpanId, X-B3-TraceId, " +
+// by themselves. The star covers all others but Authorization (Fetch standard, section
+// 3.3.3), which a proxy may ask for; older browsers do not know it. No header changes more
+// than the form of an answer.
+const allowedHeaders = "*, Accept, Accept-Language, Authorization, B3, Baggage, Cache-Control, Content-Type, If-Modified-Since, If-None-Match, " +
+	"Last-Event-ID, Pragma, Range, Sentry-Trace, Traceparent, Tracestate, X-B3-ParentSpanId, X-B3-Sampled, X-B3-SpanId, X-B3-TraceId, " +
 	"X-Correlation-Id, X-Request-Id, X-Requested-With"
 
 // preflight answers a CORS preflight request.
