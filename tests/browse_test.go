@@ -321,6 +321,16 @@ func TestBrowseSheet(t *testing.T) {
 	b.click("#show")
 	b.wait(`!document.getElementById("sheet").open && ` + countText + ` === "300 of 900 movies"`)
 	b.is(`[...document.querySelectorAll("#q, #filter, #sort, .bar fieldset label")].every(e => e.getBoundingClientRect().height >= 44)`, true)
+
+	// It closes when the page leaves the list.
+	b.click("#list h3 a")
+	b.wait(`!document.getElementById("page").hidden`)
+	b.click(".back")
+	b.wait(`!document.getElementById("results").hidden`)
+	b.click("#filter")
+	b.wait(`document.getElementById("sheet").open`)
+	b.script(`history.back()`)
+	b.wait(`!document.getElementById("page").hidden && !document.getElementById("sheet").open && document.activeElement.localName === "h2"`)
 }
 
 // TestBrowseAway stops the API and starts it again: the page reports it and recovers by

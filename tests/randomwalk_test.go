@@ -37,8 +37,8 @@ const consistent = `(async (updated) => {
 		return films === Math.min(total, 1000) || films + " films instead of " + total;
 	}
 	if ($("list").getAttribute("aria-busy") !== "false") return "busy";
-	const text = $("q").value; // what was typed or cleared, and not sent, stays
-	if (text !== (params.get("q") ?? "") && text !== window.typed) return "the search box has " + text;
+	const text = $("q").value, { typed } = window; // what was typed and not sent stays, at that address
+	if (text !== (params.get("q") ?? "") && (text !== typed?.text || location.href !== typed.at)) return "the search box has " + text;
 	if ($("sort").value !== (params.get("sort") ?? "-id")) return "the order is " + $("sort").value;
 	const filters = [...params.keys()].some((name) => name !== "sort");
 	if (filters !== document.querySelectorAll("#chips .chip").length > 0) return "chips";
@@ -112,7 +112,7 @@ func (v *visitor) step() (what string) {
 		v.do(chromedp.SendKeys("#q", words))
 		keys := [][]string{{kb.Enter}, {kb.ArrowDown, kb.Enter}, {kb.Escape}, {kb.ArrowDown, kb.ArrowDown, kb.Escape}}[v.random.IntN(4)]
 		v.press(keys...)
-		v.script(`window.typed = document.getElementById("q").value`)
+		v.script(`window.typed = { text: document.getElementById("q").value, at: location.href }`)
 		return fmt.Sprintf("type %s and %d keys", words, len(keys))
 	case 7:
 		v.script(`if (navigation.currentEntry.index > 0) history.back()`)

@@ -2,7 +2,7 @@
 import { edit, href, place, suggestionHref } from "./address.js";
 import { turns } from "./api.js";
 import { describe } from "./chips.js";
-import { $, el } from "./draw.js";
+import { $, el, isVisible } from "./draw.js";
 import { panel } from "./filters.js";
 import * as list from "./list.js";
 import { follow } from "./live.js";
@@ -14,6 +14,7 @@ const turn = turns();
 
 let renders = 0; // an earlier render that ends late is dropped
 let settled = false; // shown at its scroll position
+let shown = null; // the query of the address that is shown
 let lastList = "./"; // address of the latest list, for the way back
 let opener = null; // the link in the list that was followed
 let stale = false; // something has changed while the list was hidden
@@ -29,6 +30,7 @@ const wait = (work) => {
 async function render(moved) {
 	const mine = ++renders, now = place(), { y = 0, rows = 0 } = history.state ?? {};
 	settled = false;
+	shown = location.search;
 	const ready = now.view === "list" ? showList(now.params, rows) : wait(showPage(now));
 	// Wait for a page, unless it is the first view. A list shows that it is loading.
 	if (y > 0 || (mine > 1 && now.view !== "list")) await ready;
@@ -39,7 +41,7 @@ async function render(moved) {
 	await ready;
 	// What had the focus may be gone.
 	const { activeElement: e, body } = document;
-	if (moved && mine === renders && (e === body || !e.checkVisibility())) $("main").focus({ preventScroll: true });
+	if (moved && mine === renders && (e === body || !isVisible(e))) $("main").focus({ preventScroll: true });
 }
 
 function showList(params, rows) {
@@ -74,6 +76,7 @@ function reveal(view, moved) {
 	document.body.dataset.view = view;
 	$("results").hidden = !isList;
 	$("page").hidden = isList;
+	if (!isList) $("sheet").close();
 	const typing = document.activeElement === $("q");
 	if (!isList && !typing) $("q").value = "";
 	if (moved && !isList && !typing) focusPage();
@@ -101,7 +104,7 @@ const present = (change = () => {}) => edit(place().view === "list" ? place().pa
 	change(p);
 });
 
-combobox({
+const closeOptions = combobox({
 	input: $("q"), list: $("options"),
 	choose: (suggestion) => {
 		$("q").value = "";
@@ -130,7 +133,13 @@ document.addEventListener("click", (event) => {
 });
 $("sort").addEventListener("change", () => go(list.sorted($("sort").value)));
 $("more").addEventListener("click", list.more);
-addEventListener("popstate", () => render(true));
+addEventListener("popstate", () => {
+	if (location.search !== shown) {
+		closeOptions();
+		$("q").value = place().params.get("q") ?? ""; // also while it has the focus
+	}
+	render(true);
+});
 for (const event of ["scrollend", "pagehide"]) addEventListener(event, remember);
 history.scrollRestoration = "manual";
 

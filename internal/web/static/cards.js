@@ -12,8 +12,8 @@ function dot(genre) {
 	return mark;
 }
 
-export const genreLinks = (genres, filters) => genres.map((g) => el("a.genre", { href: withName(filters, "genre", g) }, dot(g), g));
-export const personLink = (name) => el("a", { href: personHref(name) }, name);
+export const genreLinks = (genres, filters) => genres.map((g) => el("a.genre", { href: withName(filters, "genre", g) }, dot(g), el("bdi", g)));
+export const personLink = (name) => el("a", { href: personHref(name) }, el("bdi", name));
 
 export function card(movie, filters) {
 	const more = movie.cast.length - maxNames;

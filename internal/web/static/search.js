@@ -6,6 +6,7 @@ import { el } from "./draw.js";
 
 const between = 80; // milliseconds between two requests
 
+/** Returns a function that closes the suggestions. */
 export function combobox({ input, list, choose, search }) {
 	const turn = turns();
 	let active = -1, timer, asked = 0;
@@ -75,4 +76,5 @@ export function combobox({ input, list, choose, search }) {
 		keys[event.key]();
 	});
 	list.addEventListener("pointerdown", (event) => event.preventDefault()); // keeps the focus in the box
+	return close;
 }
