@@ -121,7 +121,7 @@ func (x *Index) countAll(all set, do func(person uint32, movies int)) {
 		cast.each(func(person uint32) { counts[person] += int32(one) }) //nolint:gosec // 1 or -1
 	})
 	for person, movies := range counts {
-		do(uint32(person), int(movies)) //nolint:gosec // below 2^32
+		do(uint32(person), int(movies))
 	}
 }
 
