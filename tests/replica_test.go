@@ -74,9 +74,15 @@ func (r *replicated) handOver(t *testing.T, lead func()) {
 	r.mu.Unlock()
 	lead()
 	// What waits for the lock must not be committed when that is released.
-	for _, id := range texts(t, r.replica.admin(t), "SELECT id FROM information_schema.processlist WHERE user = 'movies' AND id <> "+idOf(t, old)) {
-		_, _ = old.ExecContext(t.Context(), "KILL "+id) // it may be gone
-	}
+	others := "SELECT id FROM information_schema.processlist WHERE user = 'movies' AND id <> CONNECTION_ID() AND id <> " + idOf(t, old)
+	admin := r.replica.admin(t)
+	waitFor(t, "the other connections to end", func() bool {
+		ids := texts(t, admin, others)
+		for _, id := range ids {
+			_, _ = old.ExecContext(t.Context(), "KILL "+id) // it may be gone
+		}
+		return len(ids) == 0
+	})
 	tell("UNLOCK TABLES")
 	r.follow(t, ", MASTER_DEMOTE_TO_SLAVE=1")
 }

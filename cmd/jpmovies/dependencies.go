@@ -113,7 +113,7 @@ func preparation(db *database.DB, s store, logger *slog.Logger) (prepare, prove 
 	return prepare, prove
 }
 
-// checkPrefix ignores errors: the first pass meets the same one.
+// checkPrefix ignores errors: it only gives advice.
 func checkPrefix(ctx context.Context, s store, logger *slog.Logger) {
 	if err := s.CheckPrefix(ctx); err != nil {
 		logger.Debug("prefix not checked", "error", err)

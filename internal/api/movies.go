@@ -125,6 +125,7 @@ func (a *API) movie(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	setAge(w.Header(), s.age) // also of "no such movie"
 	if s.index == nil {
 		return a.loaded(w, r, s, movieKey(id), func(ctx context.Context) (*answer, error) {
 			row, err := a.catalogue.Movie(ctx, id)

@@ -64,7 +64,7 @@ func setParameter[T any](name, value string, known []parameter[T], into *T, give
 	case most == 1:
 		return wrong("is given more than once, expected it once")
 	default:
-		return wrong("is given more than %d times, expected so many at most", most)
+		return wrong("is given more than %d times, expected it %d times at most", most, most)
 	}
 	if !known[i].exact {
 		value = movie.Clean(value)

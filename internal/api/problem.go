@@ -55,7 +55,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, movie.ErrPruned):
 		p = problem{Status: http.StatusGone, Parameter: "since", Detail: "changes since then are no longer kept; take a new /export, and follow from its Catalogue-Revision"}
 	case errors.Is(err, movie.ErrNotFound):
-		setAge(w.Header(), a.watcher.peek().age) // it may be there by now
 		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
 	case r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client went away; each driver returns another error for that

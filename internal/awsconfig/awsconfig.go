@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,7 +20,7 @@ func Load(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, err
 	}
-	cfg.Credentials = aws.NewCredentialsCache(&rereading{now: cfg.Credentials})
+	cfg.Credentials = aws.NewCredentialsCache(&rereading{provider: cfg.Credentials})
 	return cfg, nil
 }
 
@@ -27,40 +28,45 @@ func load(ctx context.Context) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		// Each signature contains a region, but servers other than AWS have none.
 		config.WithDefaultRegion("us-east-1"),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(30*time.Second).WithTransportOptions(oneForEach)))
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(30*time.Second).WithTransportOptions(ownConnections)))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
 	return cfg, nil
 }
 
-// oneForEach makes each request use a connection alone. Over HTTP/2 all would share one: if a
+// ownConnections makes each request use a connection alone. Over HTTP/2 all would share one: if a
 // router silently drops it, they stop for a quarter of an hour.
-func oneForEach(t *http.Transport) {
+func ownConnections(t *http.Transport) {
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
 	t.TLSClientConfig.NextProtos = nil // the SDK's transport, of which t is a copy, offers HTTP/2
 }
 
-// rereadAfter is how long keys without an end are used before they are read again.
+// rereadAfter is how long the keys of a file are used before they are read again.
 const rereadAfter = time.Minute
 
-// rereading reads keys again that have no end: another program may rotate those of a file,
-// which the SDK reads once. The cache calls Retrieve from one goroutine at a time.
-type rereading struct{ now aws.CredentialsProvider }
+// fromFile begins the source of keys that a file holds, in the SDK's words.
+const fromFile = "SharedConfigCredentials"
+
+// rereading reads the keys of a file again, which another program may rotate: the SDK reads
+// them once. The cache calls Retrieve from one goroutine at a time.
+type rereading struct{ provider aws.CredentialsProvider }
 
 // Retrieve implements aws.CredentialsProvider.
 func (r *rereading) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	found, err := r.now.Retrieve(ctx)
-	if err == nil && found.CanExpire {
+	found, err := r.provider.Retrieve(ctx)
+	if err == nil && !strings.HasPrefix(found.Source, fromFile) {
 		return found, nil
 	}
 	if cfg, loadErr := load(ctx); loadErr == nil {
-		if fresh, freshErr := cfg.Credentials.Retrieve(ctx); freshErr == nil { // else the file is just being written
-			r.now, found, err = cfg.Credentials, fresh, nil
+		fresh, freshErr := cfg.Credentials.Retrieve(ctx)
+		// Without the file, which may just be being written, the SDK finds other keys.
+		if freshErr == nil && (err != nil || fresh.Source == found.Source) {
+			r.provider, found, err = cfg.Credentials, fresh, nil
 		}
 	}
-	if err == nil && !found.CanExpire {
+	if err == nil && strings.HasPrefix(found.Source, fromFile) {
 		found.CanExpire, found.Expires = true, time.Now().Add(rereadAfter)
 	}
 	return found, err

@@ -416,13 +416,14 @@ func TestReport(t *testing.T) {
 			{Shard: "0/2", LastPass: at(10), LastCommit: at(9), ObjectsWaiting: 3, OldestWaiting: &oldest},
 			{Shard: "0/2", LastPass: at(20)},
 			{LastPass: at(30), OldestWaiting: &oldest},
+			{LastPass: at(40), LastCommit: at(35), ObjectsWaiting: 7, Uncounted: true},
 		} {
 			if err := db.Report(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 		}
 		checkRows(t, databasetest.Raw(t, o), "SELECT shard, last_pass, last_commit, objects_waiting, COALESCE(oldest_waiting, 'none') FROM worker_status", 5,
-			[]string{"0/2|20|9|0|none", "|30|0|0|-1000"})
+			[]string{"0/2|20|9|0|none", "|40|35|0|-1000"})
 	})
 }
 

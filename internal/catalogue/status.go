@@ -10,9 +10,13 @@ import (
 	"jpmovies/internal/report"
 )
 
-// Report stores the report of a worker. A zero LastCommit keeps the stored one.
+// Report stores the report of a worker. A zero LastCommit keeps the stored one, Uncounted
+// what waits.
 func (c *Catalogue) Report(ctx context.Context, s report.Worker) error {
-	columns := []string{"last_pass", "objects_waiting", "oldest_waiting"}
+	columns := []string{"last_pass"}
+	if !s.Uncounted {
+		columns = append(columns, "objects_waiting", "oldest_waiting")
+	}
 	if !s.LastCommit.IsZero() {
 		columns = append(columns, "last_commit")
 	}

@@ -146,7 +146,7 @@ func scanRow(rows *sql.Rows) (r row, size int, err error) {
 }
 
 func damaged(id int64, err error) error {
-	return &database.RefusedError{Reason: fmt.Errorf("movie %d: %w", id, err), Setting: true}
+	return &database.RefusedError{Reason: fmt.Errorf("movie %d: %w; jpmovies verify shows it, a backup has the row of before", id, err), Setting: true}
 }
 
 // writeMovies inserts the new movies, reads their ids, and overwrites the changed ones.

@@ -95,8 +95,8 @@ func (db *DB) tryTransact(ctx context.Context, work func(*sql.Tx) error) (err er
 type RefusedError struct {
 	// Reason is the server's error.
 	Reason error
-	// Setting: not the data is at fault, but a setting of the server, or the size of the
-	// transaction.
+	// Setting: not the data is at fault, but a setting of the server, the size of the
+	// transaction, or a damaged row.
 	Setting bool
 }
 

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -95,24 +96,42 @@ func (i *ignoredFields) add(name string) {
 	}
 }
 
-// meant returns the first name by which a field was probably meant, else a misspelt one.
+// meant returns the first name by which a field was probably meant.
 func (i *ignoredFields) meant(field string) (name string, found bool) {
-	misspelt := ""
 	for _, name := range i.names {
-		switch {
-		case strings.Contains(name, "/"):
-		case Meant(name) == field:
+		if Meant(name) == field && !strings.Contains(name, "/") {
 			return name, true
-		case misspelt == "" && Meant(name) == "" && nearest.Name(strings.ToLower(name), []string{field}) != "":
-			misspelt = name
 		}
 	}
-	return misspelt, misspelt != ""
+	return "", false
+}
+
+// misspelt returns the first name that has the letters of a field in another order, or one
+// letter more, less or other.
+func (i *ignoredFields) misspelt(field string) (name string, found bool) {
+	for _, name := range i.names {
+		lower := strings.ToLower(name)
+		if Meant(name) == "" && (letters(lower) == letters(field) || len(field) > 4 && nearest.Name(lower, []string{field}) != "") {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// letters returns the bytes of a word in order.
+func letters(word string) string {
+	sorted := []byte(word)
+	slices.Sort(sorted)
+	return string(sorted)
 }
 
 // missing returns the error for an update without a required field.
 func (i *ignoredFields) missing(field, expected string) invalidError {
-	if name, found := i.meant(field); found {
+	name, found := i.meant(field)
+	if !found {
+		name, found = i.misspelt(field)
+	}
+	if found {
 		return invalidError(fmt.Sprintf("%s: found nothing, expected %s; rename %s to %q", field, expected, quote(name), field))
 	}
 	return invalidError(fmt.Sprintf("%s: found nothing, expected %s", field, expected))

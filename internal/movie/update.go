@@ -97,9 +97,9 @@ func (b Batch) Empty() bool {
 type RefusedError struct {
 	// Reason is the database's error.
 	Reason error
-	// Setting: not the data is at fault, but a setting of the server, or the size of the
-	// batch. A single update must not be rejected; its object stays until the setting is
-	// changed.
+	// Setting: not the data is at fault, but a setting of the server, the size of the batch,
+	// or a damaged row. A single update must not be rejected; its object stays until that is
+	// repaired.
 	Setting bool
 }
 

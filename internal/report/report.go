@@ -29,6 +29,8 @@ type Worker struct {
 	ObjectsWaiting int
 	// OldestWaiting is the LastModified of the oldest of them; nil when none waits.
 	OldestWaiting *time.Time
+	// Uncounted: more may wait; the stored number and time are kept.
+	Uncounted bool
 }
 
 // Current returns the reports of the workers that divide the bucket as the worker that

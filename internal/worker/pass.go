@@ -238,7 +238,7 @@ func (p *pass) log(idle time.Duration) {
 		}
 	}
 	if p.cutShort {
-		attrs = append(attrs, slog.Bool("more", true))
+		attrs = append(attrs, slog.Bool("listing_cut_short", true))
 	}
 	if idle > 0 {
 		attrs = append(attrs, slog.String("sleep", idle.String()))

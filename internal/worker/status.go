@@ -31,15 +31,14 @@ func (w *Worker) finish(ctx context.Context, p *pass) {
 }
 
 // report stores the worker's status, unless a commit has just failed: the catalogue would
-// fail again; or the stop ended the listing: nobody has counted what waits. It tells of each
-// commit once: another worker of the shard may commit later.
+// fail again. It tells of each commit once: another worker of the shard may commit later.
 func (w *Worker) report(ctx context.Context, p *pass) error {
-	if w.options.Status == nil || p.aborted() || p.cutShort {
+	if w.options.Status == nil || p.aborted() {
 		return nil
 	}
 	b := p.backlog()
 	status := report.Worker{
-		Shard: w.options.Shard.String(), LastPass: time.Now(), ObjectsWaiting: b.objects, OldestWaiting: b.oldest,
+		Shard: w.options.Shard.String(), LastPass: time.Now(), ObjectsWaiting: b.objects, OldestWaiting: b.oldest, Uncounted: p.cutShort,
 	}
 	last := w.lastCommit.Load()
 	if last != w.reported {

@@ -1,6 +1,7 @@
 package dirbucket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,24 @@ func write(t *testing.T, dir, key, content string) {
 	stamp := time.Now().Add(time.Duration(written.Add(1)) * time.Microsecond)
 	if err := os.Chtimes(name, stamp, stamp); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestInterruptedListing: a listing that its context ends is no whole one.
+func TestInterruptedListing(t *testing.T) {
+	dir := t.TempDir()
+	for _, key := range []string{"a", "b", "c"} {
+		write(t, dir, key, "x")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	for _, err := range open(t, dir, Options{PageSize: 1}).List(ctx) {
+		cancel()
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("the listing ends with %v", last)
 	}
 }
 

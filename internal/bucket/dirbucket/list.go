@@ -124,8 +124,11 @@ func (w *walk) folder(ctx context.Context, key, name string) error {
 		entries, err := dir.ReadDir(w.pageSize)
 		for _, entry := range entries {
 			err := w.entry(ctx, path.Join(filepath.ToSlash(key), entry.Name()), filepath.Join(name, entry.Name()), entry)
-			if errors.Is(err, errStop) || ctx.Err() != nil {
+			switch {
+			case errors.Is(err, errStop):
 				return err
+			case ctx.Err() != nil:
+				return ctx.Err()
 			}
 			w.miss(err)
 		}

@@ -260,7 +260,7 @@ func testResumeByRange(t *testing.T, silent bool) {
 	}))
 	o := Options{}
 	if silent {
-		o.limits.stall = 100 * time.Millisecond
+		o.limits.stall = time.Second
 	}
 	_, reader, err := open(t, o).Get(t.Context(), "k")
 	if err != nil {

@@ -122,11 +122,11 @@ func (b *resumingBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.response.Read(p)
 		b.read += int64(n)
-		switch {
-		case err == nil, errors.Is(err, io.EOF) && b.read == b.object.Size, b.ctx.Err() != nil:
-			return n, err
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) && b.read != b.object.Size {
 			err = io.ErrUnexpectedEOF
+		}
+		if err == nil || errors.Is(err, io.EOF) || b.ctx.Err() != nil {
+			return n, err
 		}
 		b.cut = err
 		if n > 0 {

@@ -56,12 +56,12 @@ func Open(ctx context.Context, queueURL string) (*Queue, error) {
 	})}, nil
 }
 
-// endpointOf returns where requests about a queue go: to the host of its URL, such as a VPC
-// endpoint, which the SDK does not use by itself. nil for a legacy endpoint, which does not
-// speak the SDK's protocol.
+// endpointOf returns where requests about a queue go if the SDK does not find it by itself: to
+// the host of its URL, such as a VPC endpoint. nil for AWS's public endpoints: the SDK
+// knows them, and refuses an endpoint besides FIPS or dual stack.
 func endpointOf(queueURL string) *string {
 	u, err := url.Parse(queueURL)
-	if err != nil || u.Host == "" || strings.HasSuffix(u.Hostname(), "queue.amazonaws.com") {
+	if err != nil || u.Host == "" || regionOf(queueURL) != "" && !strings.Contains(strings.ToLower(u.Host), ".vpce.") {
 		return nil
 	}
 	return aws.String(u.Scheme + "://" + u.Host)

@@ -105,8 +105,8 @@ func TestPlaceOfTheQueue(t *testing.T) {
 		if o.Region != want {
 			t.Errorf("%s: region %q, want %q", url, o.Region, want)
 		}
-		legacy := strings.Contains(url, "queue.amazonaws.com")
-		if endpoint := aws.ToString(o.BaseEndpoint); legacy != (endpoint == "") || !strings.HasPrefix(url, endpoint) {
+		public := strings.Contains(url, "amazonaws.com") && !strings.Contains(url, "vpce") || strings.Contains(url, "api.aws")
+		if endpoint := aws.ToString(o.BaseEndpoint); public != (endpoint == "") || !strings.HasPrefix(url, endpoint) {
 			t.Errorf("%s: endpoint %q", url, endpoint)
 		}
 	}
