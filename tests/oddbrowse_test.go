@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // TestBrowseHistory: the search box follows back and forward, also while it has the focus. It
@@ -42,60 +41,6 @@ func TestBrowseHistory(t *testing.T) {
 	b.is(box, "noir x")
 }
 
-// older takes from a browser what those of 2023 lack.
-const older = `
-	delete AbortSignal.any;
-	delete Element.prototype.checkVisibility;
-	const { prototype } = URLSearchParams, { has, delete: remove } = prototype;
-	delete prototype.size;
-	prototype.has = function (name) { return has.call(this, name); };
-	prototype.delete = function (name) { remove.call(this, name); };`
-
-// TestBrowseOlderBrowsers: the page works in browsers of 2023.
-func TestBrowseOlderBrowsers(t *testing.T) {
-	t.Parallel()
-	b := newTab(t, desktop)
-	defer b.quiet()
-	_, api := browsed(t)
-	b.before(older)
-	b.open(api + "/?genre_any=Drama&genre_any=War&genre_any=Comedy")
-	b.wait(live + ` && ` + countText + ` === "600 of 900 movies" && document.getElementById("panel").classList.contains("ready")`)
-	b.hit(`document.querySelector("#genre [data-name=War]")`)
-	b.wait(`location.search === "?genre_any=Drama&genre_any=Comedy" && ` + idle)
-	b.click("#list .genre")
-	b.wait(`location.search.includes("&genre=") && ` + idle + ` && document.querySelectorAll("#chips .chip").length === 3`)
-	b.open(api + "/?cast=Bo+Ek&cast=Ann+7")
-	b.wait(idle + ` && document.querySelectorAll("#chips .chip").length === 3`)
-	b.click("#chips a")
-	b.wait(`location.search === "?cast=Ann+7" && ` + idle)
-	b.script(`document.querySelector("#cast [data-name='Ann 7']").focus()`)
-	b.press(kb.Enter)
-	b.wait(`location.search === "" && document.activeElement.dataset.name === "Ann 7"`)
-	b.click("#list h3 a")
-	b.wait(`document.activeElement.localName === "h2"`)
-	b.open(api + "/docs#movies")
-	b.wait(`document.querySelector("details[open] .command")?.textContent.endsWith("/movies'")`)
-}
-
-// TestBrowseOldDate: an answer from the browser's cache does not set the page's clock back.
-func TestBrowseOldDate(t *testing.T) {
-	t.Parallel()
-	b := newTab(t, desktop)
-	defer b.quiet()
-	_, api := browsed(t)
-	b.before(`const send = fetch;
-		window.fetch = async (url, options) => {
-			const r = await send(url, options), headers = new Headers(r.headers);
-			if (!/^(status|changes)/.test(url)) headers.set("Date", new Date(Date.now() - 3600_000).toUTCString());
-			return new Response(r.body, { status: r.status, headers });
-		};`)
-	b.open(api + "/")
-	b.wait(live + ` && ` + allFilms)
-	b.search("noir")
-	b.wait(`location.search === "?q=noir&sort=match" && ` + idle)
-	b.is(`import(document.querySelector("script").src.replace("browse", "api")).then((api) => Math.abs(api.now() - Date.now()) < 60_000)`, true)
-}
-
 // TestBrowseRightToLeft: what stands behind Hebrew letters is at their left.
 func TestBrowseRightToLeft(t *testing.T) {
 	t.Parallel()
@@ -126,29 +71,4 @@ func TestBrowseRightToLeft(t *testing.T) {
 		reads(selector)
 	}
 	b.shot("movie")
-}
-
-// TestBrowseWrongYears: single movies of the years 1 and 9999 do not make all bars thin. The bars
-// at the ends include them.
-func TestBrowseWrongYears(t *testing.T) {
-	t.Parallel()
-	b := newTab(t, desktop)
-	defer b.quiet()
-	s, api := browsed(t)
-	s.put(t, "wrong.json", []byte(`{"title": "Old", "year": 1} {"title": "Far", "year": 9999, "cast": ["Ann 0"]}`))
-	waitFor(t, "wrong years", func() bool { return s.revision(t) == 902 })
-	b.open(api + "/")
-	b.wait(countText + ` === "902 movies" && document.getElementById("panel").classList.contains("ready")`)
-	b.is(`document.querySelector("#years svg").viewBox.baseVal.width`, 70)
-	b.is(`document.querySelector("#years .whole").getAttribute("d").split("M").length - 1`, 70)
-	b.is(`document.querySelector("#years p").textContent`, "1–9999: 902 movies")
-	type box struct{ X, Y, Width, Height float64 }
-	r := evaluate[box](b, `(({x, y, width, height}) => ({X: x, Y: y, Width: width, Height: height}))(document.querySelector(".picture").getBoundingClientRect())`)
-	b.dragMouse(r.X+r.Width/140, r.X+1, r.Y+r.Height/2) // over the first bar
-	b.wait(`location.search === "?year_from=1&year_to=1950" && ` + idle)
-	b.is(`document.querySelector("#years p").textContent`, "1–1950: 14 movies")
-	b.dragMouse(r.X+r.Width-1, r.X+r.Width*69/70+2, r.Y+r.Height/2)
-	b.wait(`location.search === "?year_from=2019&year_to=9999" && ` + idle)
-	b.open(api + "/?person=Ann+0")
-	b.wait(`document.querySelector("#page .bars") !== null`)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"jpmovies/internal/movie"
-	"jpmovies/internal/nearest"
 )
 
 // fieldByAlias maps the names that producers use, in lower case, to the fields of an update.
@@ -106,23 +105,21 @@ func (i *ignoredFields) meant(field string) (name string, found bool) {
 	return "", false
 }
 
-// misspelt returns the first name that has the letters of a field in another order, or one
-// letter more, less or other.
+// misspelt returns the first name that has the letters of a field in another order.
 func (i *ignoredFields) misspelt(field string) (name string, found bool) {
 	for _, name := range i.names {
-		lower := strings.ToLower(name)
-		if Meant(name) == "" && (letters(lower) == letters(field) || len(field) > 4 && nearest.Name(lower, []string{field}) != "") {
+		if sorted(name) == sorted(field) {
 			return name, true
 		}
 	}
 	return "", false
 }
 
-// letters returns the bytes of a word in order.
-func letters(word string) string {
-	sorted := []byte(word)
-	slices.Sort(sorted)
-	return string(sorted)
+// sorted returns the bytes of a word in lower case, in order.
+func sorted(word string) string {
+	letters := []byte(strings.ToLower(word))
+	slices.Sort(letters)
+	return string(letters)
 }
 
 // missing returns the error for an update without a required field.

@@ -31,6 +31,7 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 		`{"titel":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "titel" to "title"`,
 		`{"title":"A","Yaer":1,"rear":2}`:                                            `year: found nothing, expected an integer from 1 to 9999; rename "Yaer" to "year"`,
 		`{"titles":"A","name":"B","year":1}`:                                         `title: found nothing, expected a string; rename "name" to "title"`,
+		`{"time":"A","year":1}`:                                                      `title: found nothing, expected a string`,
 		`{"title":"A","term":1}`:                                                     `year: found nothing, expected an integer from 1 to 9999`,
 		`{"TITLE":"A","year":1}`:                                                     `title: found nothing, expected a string; rename "TITLE" to "title"`,
 		`{"id":7,"name":"A","year":1}`:                                               `title: found nothing, expected a string; rename "name" to "title"`,

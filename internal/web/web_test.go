@@ -264,8 +264,8 @@ func TestPagesKeepThePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size > 84*1024 {
-		t.Errorf("the three pages weigh %d bytes, want at most 84 KiB", size)
+	if size > 80*1024 {
+		t.Errorf("the pages weigh %d bytes, want at most 80 KiB", size)
 	}
 	t.Logf("all files: %d bytes", size)
 }

@@ -29,14 +29,7 @@ export function edit(params, change) {
 	return copy;
 }
 
-export const withName = (params, name, value) => href(edit(params, (p) => p.getAll(name).includes(value) || p.append(name, value)));
-
-/** Removes a value of a name. Older browsers ignore the value in URLSearchParams.has and delete. */
-export function remove(params, name, value) {
-	const others = params.getAll(name).filter((v) => v !== value);
-	params.delete(name);
-	for (const v of others) params.append(name, v);
-}
+export const withName = (params, name, value) => href(edit(params, (p) => p.has(name, value) || p.append(name, value)));
 
 export function filters(params, ...without) {
 	const copy = new URLSearchParams(params);

@@ -12,23 +12,10 @@ export const revision = () => oldest;
 export const now = () => Date.now() + ahead;
 
 /** Returns {body, total}, or throws an error, which is final when a retry would not help. */
-export async function ask(url, signal) {
-	const either = new AbortController(); // older browsers lack AbortSignal.any
-	const abort = () => either.abort(signal.reason), timer = setTimeout(() => either.abort(new Error("no answer in time")), timeout);
-	if (signal?.aborted) abort();
-	signal?.addEventListener("abort", abort);
-	try {
-		return await read(url, await fetch(url, { signal: either.signal }));
-	} finally {
-		clearTimeout(timer);
-		signal?.removeEventListener("abort", abort);
-	}
-}
-
-async function read(url, response) {
+export async function ask(url, signal = AbortSignal.timeout(timeout)) {
+	const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
 	const { headers, status } = response, final = (status < 500 && status !== 408 && status !== 429) || status === 501;
-	// The browser may take any other answer, with its old Date, from its cache.
-	if (/no-store/.test(headers.get("Cache-Control"))) ahead = Date.parse(headers.get("Date")) - Date.now() || ahead;
+	ahead = Date.parse(headers.get("Date")) - Date.now() || ahead;
 	const shown = headers.get("Catalogue-Revision");
 	if (shown !== null && url !== "status") oldest = Math.min(oldest ?? Infinity, shown);
 	if (!response.ok) {

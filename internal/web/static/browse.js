@@ -2,7 +2,7 @@
 import { edit, href, place, suggestionHref } from "./address.js";
 import { turns } from "./api.js";
 import { describe } from "./chips.js";
-import { $, el, isVisible } from "./draw.js";
+import { $, el } from "./draw.js";
 import { panel } from "./filters.js";
 import * as list from "./list.js";
 import { follow } from "./live.js";
@@ -14,7 +14,7 @@ const turn = turns();
 
 let renders = 0; // an earlier render that ends late is dropped
 let settled = false; // shown at its scroll position
-let shown = null; // the query of the address that is shown
+let query;
 let lastList = "./"; // address of the latest list, for the way back
 let opener = null; // the link in the list that was followed
 let stale = false; // something has changed while the list was hidden
@@ -30,7 +30,7 @@ const wait = (work) => {
 async function render(moved) {
 	const mine = ++renders, now = place(), { y = 0, rows = 0 } = history.state ?? {};
 	settled = false;
-	shown = location.search;
+	query = location.search;
 	const ready = now.view === "list" ? showList(now.params, rows) : wait(showPage(now));
 	// Wait for a page, unless it is the first view. A list shows that it is loading.
 	if (y > 0 || (mine > 1 && now.view !== "list")) await ready;
@@ -41,7 +41,7 @@ async function render(moved) {
 	await ready;
 	// What had the focus may be gone.
 	const { activeElement: e, body } = document;
-	if (moved && mine === renders && (e === body || !isVisible(e))) $("main").focus({ preventScroll: true });
+	if (moved && mine === renders && (e === body || !e.checkVisibility())) $("main").focus({ preventScroll: true });
 }
 
 function showList(params, rows) {
@@ -134,9 +134,9 @@ document.addEventListener("click", (event) => {
 $("sort").addEventListener("change", () => go(list.sorted($("sort").value)));
 $("more").addEventListener("click", list.more);
 addEventListener("popstate", () => {
-	if (location.search !== shown) {
+	if (location.search !== query) {
 		closeOptions();
-		$("q").value = place().params.get("q") ?? ""; // also while it has the focus
+		$("q").value = place().params.get("q") ?? "";
 	}
 	render(true);
 });

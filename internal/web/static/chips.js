@@ -1,5 +1,5 @@
 // Describes the filters in words. Each is a chip that removes the filter.
-import { edit, href, remove } from "./address.js";
+import { edit, href } from "./address.js";
 import { el, years } from "./draw.js";
 
 const words = {
@@ -27,7 +27,7 @@ function described(params) {
 		} else if (name.endsWith("_any")) {
 			done.add(name);
 			all.push([say(name, params.getAll(name).join(", ")), (p) => p.delete(name)]);
-		} else all.push([say(name, value), (p) => remove(p, name, value)]);
+		} else all.push([say(name, value), (p) => p.delete(name, value)]);
 	}
 	return all;
 }

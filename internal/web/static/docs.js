@@ -1,5 +1,4 @@
 // The API reference, generated from the OpenAPI document.
-import { href } from "./address.js";
 import { ask } from "./api.js";
 import { $, el, number, took } from "./draw.js";
 
@@ -29,7 +28,7 @@ function request(path, form) {
 		else if (dataset.in === "header") headers[name] = value;
 		else for (const line of value.split("\n").filter(Boolean)) query.append(name, line);
 	}
-	const url = new URL(href(query, `.${path}`), location).href;
+	const url = new URL(`.${path}${query.size ? `?${query}` : ""}`, location).href;
 	const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 	const curl = ["curl -sN", ...Object.entries(headers).map(([k, v]) => `-H ${quote(`${k}: ${v}`)}`), quote(url)].join(" ");
 	return { url, headers, curl };

@@ -19,9 +19,6 @@ const maker = (namespace) => (kind, ...children) => {
 export const el = maker(document.documentElement.namespaceURI);
 export const svg = maker("http://www.w3.org/2000/svg");
 
-// Safari has checkVisibility since 17.4.
-export const isVisible = (e) => e.checkVisibility?.() ?? e.offsetParent !== null;
-
 export function ago(milliseconds) {
 	const seconds = Math.max(0, Math.round(milliseconds / 1000));
 	if (seconds < 60) return `${seconds} s`;

@@ -1,8 +1,8 @@
 // The filters beside the list, with numbers of movies.
-import { edit, filters, href, remove } from "./address.js";
+import { edit, filters, href } from "./address.js";
 import { insist, pause, turns } from "./api.js";
 import { row } from "./cards.js";
-import { $, el, isVisible } from "./draw.js";
+import { $, el } from "./draw.js";
 import { histogram } from "./histogram.js";
 
 const maxRows = 12;
@@ -47,7 +47,7 @@ export function panel({ go, all }) {
 	function drawGroup(group) {
 		const known = counts[group], most = Math.max(1, ...known.map((c) => c.count));
 		const chosen = Object.keys(tags).flatMap((w) => params.getAll(group + w).map((name) => ({
-			name, tag: tags[w], count: known.find((c) => c.name === name)?.count, to: href(edit(params, (p) => remove(p, group + w, name))),
+			name, tag: tags[w], count: known.find((c) => c.name === name)?.count, to: href(edit(params, (p) => p.delete(group + w, name))),
 		})));
 		const others = known.filter((k) => !chosen.some((c) => c.name === k.name))
 			.map((k) => ({ ...k, to: href(edit(params, (p) => p.append(group + way(group), k.name))) }));
@@ -57,7 +57,7 @@ export function panel({ go, all }) {
 		$(`${group}-more`).replaceChildren(...rows.slice(maxRows, 100));
 		$(`${group}-more`).parentNode.hidden = rows.length <= maxRows;
 		if (name && document.activeElement === document.body) {
-			(rows.map((r) => r.firstChild).find((a) => a.dataset.name === name && isVisible(a)) ?? wayOf(group)).focus();
+			(rows.map((r) => r.firstChild).find((a) => a.dataset.name === name && a.checkVisibility()) ?? wayOf(group)).focus();
 		}
 	}
 
@@ -84,17 +84,17 @@ export function panel({ go, all }) {
 			if (way(group) !== "_not" && (any || params.has(group))) document.querySelector(`[name=${group}-way][value="${any ? "_any" : ""}"]`).checked = true;
 			if (!again) drawGroup(group);
 		}
-		const others = filters(params, "year", ...ends), isAll = others.toString() === "";
+		const others = filters(params, "year", ...ends);
 		try {
 			const [genres, people, part, every] = await Promise.all([
 				insist(href(filters(params, "genre_any"), "genres"), signal),
 				insist(href([...filters(params, "cast_any"), ["limit", 100]], "people"), signal),
 				insist(href(others, "years"), signal),
-				(again || whole === null) && !isAll ? insist("years", signal) : null,
+				(again || whole === null) && others.size > 0 ? insist("years", signal) : null,
 			]);
 			while ($("panel").matches(":active")) await pause(50); // a click would be lost
 			if (signal.aborted) return;
-			if (every !== null || isAll) whole = (every ?? part).body.years;
+			if (every !== null || others.size === 0) whole = (every ?? part).body.years;
 			counts.genre = genres.body.genres.map((g) => ({ name: g.genre, count: g.movies }));
 			counts.cast = people.body.people.map((p) => ({ name: p.name, count: p.movies }));
 			all(whole.reduce((sum, y) => sum + y.movies, 0));

@@ -1,30 +1,11 @@
 // The number of movies per year: those that match in front of all.
 import { el, movies, number, svg, years } from "./draw.js";
 
-const widest = 200; // years
-
-/** Returns the years of the first and the last bar. A wrong year must not make all bars thin: then 0.5 % of the movies at each end lie beyond. */
-export function ends(counts) {
-	const most = counts.at(-1).year - counts[0].year < widest ? 0 : counts.reduce((n, c) => n + c.movies, 0) / 200;
-	return [counts, [...counts].reverse()].map((list) => {
-		let n = 0;
-		return list.find((c) => (n += c.movies) > most).year;
-	});
-}
-
-/** Draws counts, later layers in front. Heights are square roots, so that small counts stay visible. A bar at an end includes the years beyond. */
+/** Draws counts, later layers in front. Heights are square roots, so that small counts stay visible. */
 export function chart(layers, first, last) {
-	const drawn = Object.entries(layers).map(([name, counts]) => {
-		const bars = new Map();
-		for (const c of counts) {
-			const year = Math.min(last, Math.max(first, c.year));
-			bars.set(year, (bars.get(year) ?? 0) + c.movies);
-		}
-		return [name, [...bars]];
-	});
-	const most = Math.max(...drawn.flatMap(([, bars]) => bars.map((b) => b[1])));
-	const bar = ([year, movies]) => `M${year - first} 100v${-Math.max(3, Math.sqrt(movies / most) * 100).toFixed(1)}h.88V100z`;
-	const paths = drawn.map(([name, bars]) => svg("path", { class: name, d: bars.map(bar).join("") }));
+	const most = Math.max(...Object.values(layers).flat().map((c) => c.movies));
+	const bar = (c) => `M${c.year - first} 100v${-Math.max(3, Math.sqrt(c.movies / most) * 100).toFixed(1)}h.88V100z`;
+	const paths = Object.entries(layers).map(([name, counts]) => svg("path", { class: name, d: counts.map(bar).join("") }));
 	return svg("svg.bars", { viewBox: `0 0 ${last - first + 1} 100`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
 }
 
@@ -35,7 +16,6 @@ export function histogram(root, choose) {
 	root.replaceChildren(picture, el("div.range", fields[0], "–", fields[1]), words);
 
 	let whole = [], part = [], first, last, range, taken;
-	let low, high; // the years of the bars at the ends
 	let start = null; // the year where a drag starts
 
 	const inside = (c) => c.year >= range[0] && c.year <= range[1];
@@ -44,7 +24,7 @@ export function histogram(root, choose) {
 	function set(from, to, typed) {
 		range = [Math.min(from, to), Math.max(from, to)];
 		fields.forEach((f, i) => { if (f !== typed) f.value = range[i]; });
-		picture.replaceChildren(chart({ whole, "part out": part.filter((c) => !inside(c)), part: part.filter(inside) }, low, high));
+		picture.replaceChildren(chart({ whole, "part out": part.filter((c) => !inside(c)), part: part.filter(inside) }, first, last));
 		const [some, all] = [part, whole].map((counts) => counts.filter(inside).reduce((n, c) => n + c.movies, 0));
 		words.textContent = `${years(...range)}: ${some === all ? movies(all) : `${number(some)} of ${movies(all)}`}`;
 	}
@@ -57,22 +37,18 @@ export function histogram(root, choose) {
 
 	const yearAt = (event) => {
 		const box = picture.getBoundingClientRect();
-		return Math.min(high, Math.max(low, low + Math.floor(((event.clientX - box.left) / box.width) * (high - low + 1))));
+		return clamp(first + Math.floor(((event.clientX - box.left) / box.width) * (last - first + 1)));
 	};
-	function dragged(to) {
-		const from = Math.min(start, to), until = Math.max(start, to);
-		return [from === low ? first : from, until === high ? last : until];
-	}
 
 	picture.addEventListener("pointerdown", (event) => {
 		if (event.button !== 0 || whole.length === 0) return;
 		picture.setPointerCapture(event.pointerId);
 		start = yearAt(event);
 	});
-	picture.addEventListener("pointermove", (event) => start !== null && set(...dragged(yearAt(event))));
+	picture.addEventListener("pointermove", (event) => start !== null && set(start, yearAt(event)));
 	picture.addEventListener("pointerup", (event) => {
 		if (start === null) return;
-		take(...dragged(yearAt(event)));
+		take(start, yearAt(event));
 		start = null;
 	});
 	picture.addEventListener("pointercancel", () => {
@@ -87,11 +63,10 @@ export function histogram(root, choose) {
 		[whole, part] = [all, some];
 		if (start !== null || whole.length === 0) return;
 		[first, last] = [whole[0].year, whole.at(-1).year];
-		[low, high] = ends(whole);
 		for (const f of fields) [f.min, f.max] = [first, last];
-		const chosen = [clamp(from ?? first), clamp(to ?? last)];
+		const ends = [clamp(from ?? first), clamp(to ?? last)];
 		const typed = range && fields.find((f, i) => f.matches(":focus") && f.value !== `${range[i]}`);
-		taken = chosen[0] > chosen[1] ? [first, last] : chosen;
+		taken = ends[0] > ends[1] ? [first, last] : ends;
 		set(...taken, typed);
 	};
 }

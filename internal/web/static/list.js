@@ -119,7 +119,7 @@ function settle() {
 function counted() {
 	if (total === null) return `More than ${movies(shown.size)}`;
 	if (total === 0) return "No movies";
-	return all > total && filters(params).toString() !== "" ? `${number(total)} of ${movies(all)}` : movies(total);
+	return all > total && filters(params).size > 0 ? `${number(total)} of ${movies(all)}` : movies(total);
 }
 
 function count() {

@@ -4,7 +4,7 @@ import { href, nextOf, personHref } from "./address.js";
 import { ask, insist, now } from "./api.js";
 import { card, genreLinks, personLink, row } from "./cards.js";
 import { ago, el, movies, years } from "./draw.js";
-import { chart, ends } from "./histogram.js";
+import { chart } from "./histogram.js";
 
 const maxNames = 10; // names in one query
 const maxRelated = 8, maxRows = 12, maxFilms = 1000;
@@ -77,7 +77,7 @@ export async function person(name, signal) {
 			section("Movies", el("div.dense", el("ol.list.films", ...films.map((m) => card({ ...m, cast: m.cast.filter((c) => c !== name) }, cast)))),
 				total > films.length ? el("p.soft", `The latest ${movies(films.length)}.`) : null),
 			el("div",
-				section("Years", chart({ part: all }, ...ends(all))),
+				section("Years", chart({ part: all }, first, last)),
 				bars("Genres", genres.body.genres.map((g) => ({ name: g.genre, count: g.movies, to: href({ ...cast, genre: g.genre }), mark: true }))),
 				bars("Often with", people.body.people.filter((p) => p.name !== name).map((p) => ({ name: p.name, count: p.movies, to: personHref(p.name) }))))),
 	];

@@ -6,7 +6,7 @@ import { el } from "./draw.js";
 
 const between = 80; // milliseconds between two requests
 
-/** Returns a function that closes the suggestions. */
+/** Returns a function that closes the list. */
 export function combobox({ input, list, choose, search }) {
 	const turn = turns();
 	let active = -1, timer, asked = 0;
