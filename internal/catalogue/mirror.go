@@ -16,7 +16,8 @@ const selectStates = "SELECT id, title, year, hidden, fields FROM movie"
 // Snapshot passes all movies, hidden ones included, as they are at one mark, the lowest id
 // first. It calls begin with the mark and the number of visible movies, and then each with
 // groups of movies, which are valid until each returns. It stops at the first error from
-// begin or each.
+// begin or each. It returns an error when the number of visible movies is another one than
+// the catalogue's: a restore has not ended, or somebody changed rows.
 func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movies int64) error, each func([]movie.State) error) error {
 	return c.snapshot(ctx, func(tx *sql.Tx) error {
 		var at movie.Mark
@@ -37,6 +38,9 @@ func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movi
 			}
 			ended = n < streamRows
 		}
+		if g.visible != movies {
+			return fmt.Errorf("the catalogue counts %d movies, and %d are there: wait for a restore to end, or run jpmovies verify --repair", movies, g.visible)
+		}
 		return g.flush()
 	})
 }
@@ -45,7 +49,8 @@ func (c *Catalogue) Snapshot(ctx context.Context, begin func(at movie.Mark, movi
 // a later mark, which it returns. The marks are equal when nothing changed. It calls each
 // as Snapshot does, and without movies while it still looks for changes. It returns
 // movie.ErrReplaced when the mark is of another catalogue,
-// and movie.ErrPruned when some of the changes are no longer kept.
+// and movie.ErrPruned when some of the changes are no longer kept, or their movies are not
+// there.
 func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movie.State) error) (movie.Mark, error) {
 	revision, err := currentRevision(ctx, c.db.Reader(), mark)
 	if err != nil {
@@ -69,8 +74,12 @@ func (c *Catalogue) Since(ctx context.Context, mark movie.Mark, each func([]movi
 		}
 		g := stateGroup{each: each}
 		for some := range slices.Chunk(ids, database.MaxTuples) {
-			if _, err := g.read(ctx, tx, selectStates+c.db.Force("PRIMARY")+" WHERE id IN "+database.Tuples(1, len(some)), anys(some)...); err != nil {
+			n, err := g.read(ctx, tx, selectStates+c.db.Force("PRIMARY")+" WHERE id IN "+database.Tuples(1, len(some)), anys(some)...)
+			if err != nil {
 				return err
+			}
+			if n < len(some) {
+				return movie.ErrPruned
 			}
 		}
 		return g.flush()
@@ -142,6 +151,8 @@ type stateGroup struct {
 	group []movie.State
 	text  []byte // backs the group's fields; reused by the next group
 	last  int64  // id of the last row read
+
+	visible int64 // movies read
 }
 
 // read reads rows of movie and returns their number.
@@ -154,6 +165,7 @@ func (g *stateGroup) read(ctx context.Context, tx *sql.Tx, query string, args ..
 		}
 		n++
 		if !s.Hidden {
+			g.visible++
 			begin := len(g.text)
 			g.text = append(g.text, fields...)
 			s.Fields = g.text[begin:len(g.text):len(g.text)]
