@@ -58,7 +58,7 @@ func newCluster(t *testing.T, program string, longest time.Duration) *cluster {
 		History: history.New(slack), t: t, longest: longest, events: map[string]int{}, network: map[string]*proxy{},
 		random: rand.New(rand.NewPCG(randomSeed(t), 0)),
 	}
-	c.database, c.store = newReplicated(t), startPrivate(t, "versitygw")
+	c.database, c.store = newReplicated(t), startOnSmallDisk(t, "versitygw")
 	t.Setenv(s3Variable, "http://127.0.0.1:"+c.store.port)
 	c.bucket = newS3Bucket(t).(s3Bucket)
 	toPrimary := func() string { primary, _ := c.database.addresses(); return primary }
@@ -110,7 +110,7 @@ func (c *cluster) disturb() {
 	i, pause := c.random.IntN(3), c.pause()
 	user := users[c.random.IntN(len(users))]
 	what := ""
-	switch c.random.IntN(15) {
+	switch c.random.IntN(16) {
 	case 0:
 		what = "worker killed"
 		_ = c.workers[i].Process.Kill()
@@ -184,6 +184,13 @@ func (c *cluster) disturb() {
 			}
 			c.own.drop()
 		})
+	case 15:
+		what = "disk of the store full"
+		if disk := c.store.disk(); disk != "" {
+			fill(c.t, disk)
+			time.Sleep(pause)
+			removeBallast(c.t, disk)
+		}
 	}
 	c.events[what]++
 }

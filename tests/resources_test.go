@@ -31,13 +31,22 @@ import (
 // smallDisk mounts a disk of that many MiB, limited to that many files unless files is 0.
 func smallDisk(t *testing.T, mib, files int) string {
 	t.Helper()
+	dir, err := mountDisk(t, mib, files)
+	if err != nil {
+		t.Skipf("no small disk: it cannot be mounted: %v", err)
+	}
+	return dir
+}
+
+func mountDisk(t *testing.T, mib, files int) (string, error) {
+	t.Helper()
 	dir := t.TempDir()
 	options := fmt.Sprintf("size=%dm", mib)
 	if files > 0 {
 		options += fmt.Sprintf(",nr_inodes=%d", files)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Skipf("no small disk: it cannot be mounted: %v", err)
+		return "", err
 	}
 	t.Cleanup(func() {
 		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -49,7 +58,40 @@ func smallDisk(t *testing.T, mib, files int) string {
 			}
 		}
 	})
-	return dir
+	return dir, nil
+}
+
+// startOnSmallDisk starts a server whose data is on a disk of its own, if one can be mounted.
+func startOnSmallDisk(t *testing.T, script string, options ...string) privateServer {
+	t.Helper()
+	disk, err := mountDisk(t, 1024, 0)
+	if err != nil {
+		return startPrivate(t, script, options...)
+	}
+	p := onDisk(t, script, disk, options...)
+	p.start(t)
+	t.Cleanup(func() { p.run(t, "stop", p.dir) })
+	return p
+}
+
+// disk returns the disk that the server has for its data, or "".
+func (p privateServer) disk() string {
+	data, err := os.Readlink(filepath.Join(p.dir, "data"))
+	if err != nil {
+		return ""
+	}
+	return filepath.Dir(data)
+}
+
+// onDisk returns a server, not yet started, whose data is on the disk.
+func onDisk(t *testing.T, script, disk string, options ...string) privateServer {
+	t.Helper()
+	p := privateServer{"../scripts/" + script, filepath.Join(t.TempDir(), "s"), freePort(t), options}
+	data := filepath.Join(disk, "data")
+	if err := errors.Join(os.MkdirAll(p.dir, 0o755), os.Mkdir(data, 0o755), os.Symlink(data, filepath.Join(p.dir, "data"))); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // fill uses up the free space of a disk.
@@ -136,11 +178,7 @@ func TestResourcesEnd(t *testing.T) {
 		"disk of MariaDB": func(t *testing.T) shortage {
 			needMariaDB(t)
 			dir := smallDisk(t, 256, 0)
-			data := filepath.Join(t.TempDir(), "s")
-			if err := errors.Join(os.MkdirAll(data, 0o755), os.Mkdir(filepath.Join(dir, "data"), 0o755), os.Symlink(filepath.Join(dir, "data"), filepath.Join(data, "data"))); err != nil {
-				t.Fatal(err)
-			}
-			server := privateServer{"../scripts/mariadb", data, freePort(t), []string{"--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"}}
+			server := onDisk(t, "mariadb", dir, "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M")
 			server.start(t)
 			t.Cleanup(func() { server.kill(t) })
 			return shortage{
