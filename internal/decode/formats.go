@@ -9,15 +9,16 @@ import (
 // may be JSON.
 func otherFormat(data []byte) string {
 	for _, kind := range []struct{ magic, name string }{
-		{"\xff\xfe\x00\x00", "UTF-32"}, {"\x00\x00\xfe\xff", "UTF-32"}, {"\xff\xfe", "UTF-16"}, {"\xfe\xff", "UTF-16"},
+		{"\xff\xfe\x00\x00", "UTF-32"}, {"\x00\x00\xfe\xff", "UTF-32"},
 		{"{\x00\x00\x00", "UTF-32"}, {"[\x00\x00\x00", "UTF-32"}, {"\x00\x00\x00{", "UTF-32"}, {"\x00\x00\x00[", "UTF-32"},
-		{"{\x00", "UTF-16"}, {"[\x00", "UTF-16"}, {"\x00{", "UTF-16"}, {"\x00[", "UTF-16"},
-		{"PK\x03\x04", "a zip file"}, {"PK\x05\x06", "a zip file"}, {"7z\xbc\xaf\x27\x1c", "a 7z file"}, {"Rar!", "a rar file"},
+		{"\xff\xfe?\x00", "UTF-16"}, {"{\x00?\x00", "UTF-16"}, {"[\x00?\x00", "UTF-16"},
+		{"\xfe\xff\x00?", "UTF-16"}, {"\x00{\x00?", "UTF-16"}, {"\x00[\x00?", "UTF-16"},
+		{"PK\x03\x04", "a zip file"}, {"PK\x05\x06", "a zip file"}, {"7z\xbc\xaf\x27\x1c", "a 7z file"}, {"Rar!\x1a", "a rar file"},
 		{"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"\x04\x22\x4d\x18", "lz4"}, {"\x1f\x9d", "compress"},
 		{"PAR1", "Parquet"}, {"Obj\x01", "Avro"}, {"ORC", "ORC"}, {"%PDF", "a PDF"}, {"SQLite format 3\x00", "a SQLite file"},
 		{"<", "XML or HTML"},
 	} {
-		if bytes.HasPrefix(data, []byte(kind.magic)) {
+		if begins(data, kind.magic) {
 			return kind.name
 		}
 	}
@@ -27,6 +28,22 @@ func otherFormat(data []byte) string {
 		return "a tar file"
 	}
 	return ""
+}
+
+// begins reports whether data begins with a magic number, in which ? is any byte. One of
+// letters alone may also be that of a broken line, if an update follows in a line of its own.
+func begins(data []byte, magic string) bool {
+	if len(data) < len(magic) {
+		return false
+	}
+	text := true
+	for i := range len(magic) {
+		if magic[i] != '?' && magic[i] != data[i] {
+			return false
+		}
+		text = text && magic[i] >= ' ' && magic[i] <= '~'
+	}
+	return !text || !bytes.Contains(data, []byte("\n{\""))
 }
 
 // otherFormatReason returns the reason for an object that is no JSON at all; "" if it may be.

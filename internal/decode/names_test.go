@@ -67,6 +67,20 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 	}
 }
 
+// TestBrokenBeginning: a first line that begins like another format costs only itself.
+func TestBrokenBeginning(t *testing.T) {
+	const next = "\n" + `{"title":"B","year":2}` + "\n"
+	for _, line := range []string{
+		"{\x00\"title\":\"A\",\"year\":1}", "\x00{\"title\":\"A\",\"year\":1}", "\x00[", "\xff\xfe", "\xfe\xff", "\xff",
+		"<", "<info> export", "BZh9", "ORC", "PAR1", "%PDF", "Rar!", "Obj", "PK", "SQLite format 3", "title: A", "title,year",
+	} {
+		got := outline(mustRead(t, []byte(line+next)))
+		if len(got) != 2 || strings.HasPrefix(got[1], "object:") || !strings.Contains(got[1], "B") {
+			t.Errorf("%q: %q", line, got)
+		}
+	}
+}
+
 // manyFields returns n unknown fields.
 func manyFields(n int) string {
 	var fields strings.Builder

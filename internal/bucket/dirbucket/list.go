@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"jpmovies/internal/bucket"
@@ -70,7 +71,7 @@ type skipped struct {
 
 func (w *walk) skip(reason int, key string) {
 	w.skipped[reason].files++
-	w.skipped[reason].example = key
+	w.skipped[reason].example = strings.Trim(strconv.QuoteToGraphic(key), `"`) // a log has only UTF-8
 }
 
 // warn logs the skipped files, again only when their number changes.
