@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -275,11 +276,15 @@ func TestSilentSource(t *testing.T) {
 			}
 			return err
 		}
-		a, end := startWith(t, api.Options{Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20})
+		var log bytes.Buffer
+		a, end := startWith(t, api.Options{Catalogue: s, Staleness: time.Second, CacheBytes: 1 << 20, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		defer end()
 		time.Sleep(2 * time.Minute)
 		if got := record(t, a, http.MethodGet, "/movies/1"); got.status != http.StatusOK {
 			t.Errorf("%d %s", got.status, got.body)
+		}
+		if !strings.Contains(log.String(), "the database does not answer in time: nothing for 1m0s") {
+			t.Errorf("the log does not say why:\n%s", log.String())
 		}
 	})
 }

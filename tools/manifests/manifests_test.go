@@ -87,6 +87,7 @@ func TestManifests(t *testing.T) {
 	components = append(components, "shards") // which change the kind that others patch
 	for name, dir := range map[string]string{
 		"local": k8s + "/overlays/local", "production": k8s + "/overlays/production", "components": with(t, components...),
+		"a role for shards": with(t, "shards", "iam"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			workloads := 0
@@ -98,6 +99,9 @@ func TestManifests(t *testing.T) {
 				case *appsv1.StatefulSet:
 					workloads++
 					check(t, o.Name, o.Spec.Template.Spec)
+					if o.Spec.Template.Spec.ServiceAccountName == "" {
+						t.Errorf("%s has no role", o.Name)
+					}
 				case *corev1.Secret:
 					t.Errorf("a secret is in the manifests: %s", o.Name)
 				}
