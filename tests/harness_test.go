@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -444,10 +445,15 @@ func server(t *testing.T) database.Options {
 	return databasetest.Server(t, servers[0])
 }
 
-// freePort returns a port that nothing listens on, below the range of ephemeral ports.
+// portsGiven is the number of ports that freePort has tried.
+var portsGiven atomic.Int32
+
+// freePort returns a port that nothing listens on, below the range of ephemeral ports, and no
+// port twice.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for port := 13000 + os.Getpid()%5000; ; port++ {
+	for {
+		port := 13000 + os.Getpid()%5000 + int(portsGiven.Add(1))
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
 			continue

@@ -606,6 +606,7 @@ func (p *busyProducer) examine(t *testing.T) (harm string) {
 // MariaDB runs by hand only: once, after 27 of some 200 cuts, the server itself reported a
 // corrupted table. Whether its recovery or this disk is at fault is unknown.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		set  func(*testing.T, ...string) *outage
@@ -626,6 +627,7 @@ func TestPowerCut(t *testing.T) {
 // TestPowerCutOfUnsafe: TestPowerCut detects databases, a disk and a folder that break their
 // promise of durability.
 func TestPowerCutOfUnsafe(t *testing.T) {
+	t.Parallel()
 	for name, set := range map[string]func(*testing.T) *outage{
 		"SQLite on a disk that does not sync":  func(t *testing.T) *outage { return cutSQLite(t, "--ignore-fsync") },
 		"MariaDB that writes at each commit":   func(t *testing.T) *outage { return cutMariaDB(t, "--innodb-flush-log-at-trx-commit=2") },

@@ -141,6 +141,7 @@ func aged(t *testing.T, url string) (code int, body string, age int) {
 // TestReadReplica: the API reads from a replica and reports its lag, also at the start.
 // Primary and replica may each go away.
 func TestReadReplica(t *testing.T) {
+	t.Parallel()
 	needMariaDB(t)
 	r := newReplicated(t)
 	s := newSite(t, databasetest.Server(t, "movies:movies@tcp(127.0.0.1:"+r.primary.port+")/"), newFolder(t))

@@ -167,6 +167,7 @@ func bulky(random *rand.Rand, n int) (objects []stored) {
 // TestResourcesEnd exhausts a resource in the middle of a drain. The worker reports it, loses
 // nothing, and recovers by itself when the resource is back.
 func TestResourcesEnd(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T) shortage{
 		"disk of the SQLite file": func(t *testing.T) shortage {
 			dir := smallDisk(t, 64, 0)

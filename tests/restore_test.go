@@ -18,6 +18,7 @@ import (
 // TestRestoreBesideAPI loads an older dump, with pauses, while an API answers. The API never
 // shows a part of it, then shows all of it; so does an API that starts meanwhile.
 func TestRestoreBesideAPI(t *testing.T) {
+	t.Parallel()
 	o := server(t)
 	s := newSite(t, o, newFolder(t))
 	const old, later = 400, 100
