@@ -17,6 +17,7 @@ type Builder struct {
 	from       *Index
 	titleTexts packedWriter         // see titles
 	beginnings vectorWriter[uint64] // see titles
+	titleKeys  packedWriter         // see titles
 	names      packedWriter
 	all        *roaring.Bitmap
 	years      setsWriter
@@ -36,7 +37,7 @@ func New() *Builder {
 func (x *Index) Change() *Builder {
 	known := x.titles.titles.Load()
 	return &Builder{
-		from: x, titleTexts: known.texts.change(), beginnings: known.beginnings.change(), names: x.names.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
+		from: x, titleTexts: known.texts.change(), beginnings: known.beginnings.change(), titleKeys: known.keys.change(), names: x.names.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
 		yearOf: x.years.of.change(), words: x.words.change(), people: x.people.change(), genres: x.genres.change(),
 	}
 }
@@ -132,6 +133,9 @@ func (b *Builder) identify(n uint32, identity movie.Identity, titleWords []strin
 	}
 	b.titleTexts.set(n, identity.Title)
 	b.beginnings.set(n, beginningOf(titleWords))
+	if len(identity.Title) > longTitle {
+		b.titleKeys.set(n, movie.KeyOf(titleWords))
+	}
 	b.yearOf.set(n, uint16(identity.Year)) //nolint:gosec // 1 to 9999
 }
 
@@ -145,7 +149,7 @@ func (b *Builder) Commit(revision int64) (*Index, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	x.titles.titles.Store(&titles{b.titleTexts.commit(), b.beginnings.vector})
+	x.titles.titles.Store(&titles{b.titleTexts.commit(), b.beginnings.vector, b.titleKeys.commit()})
 	if b.from.revision == 0 && x.titles.tree.Len() == 0 {
 		x.titles.load(set{many: b.all})
 		return x, nil

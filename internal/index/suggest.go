@@ -2,7 +2,6 @@ package index
 
 import (
 	"slices"
-	"strings"
 
 	"jpmovies/internal/movie"
 )
@@ -155,5 +154,3 @@ func (l *lexicon) suggest(kind Kind, words []string, errors, limit int) (classes
 	}
 	return classes
 }
-
-func joined(words []string) string { return strings.Join(words, " ") }

@@ -22,11 +22,16 @@ type titleOrder struct {
 }
 
 // titles holds the titles of all movies, visible or not. The first eight bytes of their
-// keys usually suffice to compare two movies without making their keys.
+// keys usually suffice to compare two movies without making their keys. The keys of long
+// titles are stored: making one may take a millisecond, since letters may fold to many.
 type titles struct {
 	texts      packed
 	beginnings vector[uint64]
+	keys       packed
 }
+
+// longTitle is in bytes.
+const longTitle = 48
 
 func newTitleOrder() *titleOrder {
 	o := &titleOrder{titles: &atomic.Pointer[titles]{}}
@@ -37,7 +42,13 @@ func newTitleOrder() *titleOrder {
 
 func (o *titleOrder) copy() *titleOrder { return &titleOrder{tree: o.tree.Copy(), titles: o.titles} }
 
-func (t *titles) key(id uint32) string { return movie.TitleKey(t.texts.at(id)) }
+func (t *titles) key(id uint32) string {
+	title := t.texts.at(id)
+	if len(title) > longTitle {
+		return t.keys.at(id)
+	}
+	return movie.TitleKey(title)
+}
 
 func (o *titleOrder) title(id uint32) string { return o.titles.Load().texts.at(id) }
 

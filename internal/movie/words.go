@@ -12,8 +12,17 @@ import (
 // MaxWord is the length in bytes at which a folded word is cut.
 const MaxWord = 64
 
-// TitleKey returns the sort key of a title: its words, joined by spaces.
-func TitleKey(title string) string { return strings.Join(Words(title), " ") }
+// maxKey is in bytes.
+const maxKey = 128
+
+// TitleKey returns the sort key of a title: the beginning of its words, joined by spaces.
+func TitleKey(title string) string { return KeyOf(Words(title)) }
+
+// KeyOf returns the [TitleKey] of a title with these words.
+func KeyOf(words []string) string {
+	key := strings.Join(words, " ")
+	return key[:min(len(key), maxKey)]
+}
 
 // letters maps letters without a Unicode decomposition to what they are folded to, after
 // case folding.
