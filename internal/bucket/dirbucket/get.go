@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"jpmovies/internal/bucket"
 )
@@ -45,18 +46,21 @@ func (b *Bucket) open(ctx context.Context, key string) (bucket.Object, *os.File,
 	return describe(key, info), file, nil
 }
 
-// openRegular opens a regular file. It checks the type first, because opening a named pipe
-// would wait for a writer.
+// openRegular opens a regular file. Opening a named pipe that took its place would wait for a
+// writer, without O_NONBLOCK.
 func (b *Bucket) openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	name, _, err := b.locate(root, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := root.Open(name)
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
