@@ -98,6 +98,12 @@ const (
 	forever = 0
 )
 
+// longestPause bounds a server's Retry-After.
+const longestPause = 5 * time.Minute
+
+// largestAnswer is in bytes, many times what the API sends.
+const largestAnswer = 64 << 20
+
 // patience is how long an answer may take.
 const patience = 30 * time.Second
 
@@ -157,11 +163,11 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	p := &Problem{}
 	// A proxy's error is no problem document.
 	if text, err := io.ReadAll(io.LimitReader(response.Body, 64<<10)); err != nil || json.Unmarshal(text, p) != nil || p.Detail == "" {
-		p = &Problem{Title: http.StatusText(response.StatusCode), Detail: method + " " + target}
+		p = &Problem{Title: http.StatusText(response.StatusCode), Detail: method + " " + request.URL.Redacted()}
 	}
 	p.Status = response.StatusCode
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
-		p.RetryAfter = time.Duration(seconds) * time.Second
+		p.RetryAfter = time.Duration(min(seconds, int(longestPause/time.Second))) * time.Second
 	}
 	return nil, p
 }
@@ -230,7 +236,7 @@ func ask[T any](ctx context.Context, c *Client, most uint, path string, query ur
 			return found, err
 		}
 		defer func() { _ = response.Body.Close() }()
-		if err := json.NewDecoder(response.Body).Decode(&found); err != nil {
+		if err := json.NewDecoder(io.LimitReader(response.Body, largestAnswer)).Decode(&found); err != nil {
 			return found, fmt.Errorf("answer to %s: %w", path, err)
 		}
 		return found, nil

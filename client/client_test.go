@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -172,6 +173,42 @@ func TestProblem(t *testing.T) {
 	var p *client.Problem
 	if _, err := proxy.Movie(t.Context(), 1); !errors.As(err, &p) || p.Status != http.StatusForbidden || requests.Load() != 1 {
 		t.Errorf("%v after %d requests", err, requests.Load())
+	}
+}
+
+// TestHostileServer: a server can neither learn more than it is told, nor keep a caller for
+// ever, nor fill the memory.
+func TestHostileServer(t *testing.T) {
+	c, _ := faulty(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "100000000000")
+		answer(http.StatusUnauthorized, "<html>")(w, r)
+	})
+	var p *client.Problem
+	if _, err := c.Movie(t.Context(), 1); !errors.As(err, &p) || p.RetryAfter != 5*time.Minute {
+		t.Errorf("%#v", err)
+	}
+	server := httptest.NewServer(answer(http.StatusUnauthorized, "<html>"))
+	t.Cleanup(server.Close)
+	secret := open(t, strings.Replace(server.URL, "http://", "http://bob:hunter2@", 1))
+	if _, err := secret.Movie(t.Context(), 1); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the password is in %q", err)
+	}
+	c, requests := faulty(t, answer(http.StatusOK, `{"movies": [], "next_url": "/movies?start=1"}`))
+	for _, err := range c.Movies(t.Context(), client.Query{}) {
+		if err == nil || requests.Load() != 1 {
+			t.Errorf("%v after %d requests", err, requests.Load())
+		}
+	}
+	c, _ = faulty(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"title": "`)
+		for text := bytes.Repeat([]byte("x"), 1<<20); ; {
+			if _, err := w.Write(text); err != nil {
+				return
+			}
+		}
+	})
+	if _, err := c.Movie(t.Context(), 1); err == nil {
+		t.Error("an endless answer is an answer")
 	}
 }
 

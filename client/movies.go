@@ -98,7 +98,11 @@ func walk[T any](ctx context.Context, c *Client, path string, query url.Values, 
 		query := query
 		for {
 			p, err := ask[page](ctx, c, tries, path, query, 0)
-			for _, item := range items(p) {
+			found := items(p)
+			if err == nil && len(found) == 0 && p.NextURL != nil {
+				err = fmt.Errorf("answer to %s: an empty page has a next one", path)
+			}
+			for _, item := range found {
 				if !yield(item, nil) {
 					return
 				}

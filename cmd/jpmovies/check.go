@@ -55,6 +55,7 @@ func checkFile(name string, stdin io.Reader, out io.Writer) (rejected bool, err 
 		defer func() { _ = file.Close() }() // read-only
 		stdin = file
 	}
+	name = printable([]byte(name))
 	applied, refused, ignored := 0, 0, decode.FieldCounts{}
 	err = decode.Read(stdin, func(item decode.Item) error {
 		if item.Reason != "" {

@@ -115,7 +115,13 @@ func seed(ctx context.Context, movies *catalogue.Catalogue, w *worker.Worker, in
 	// Write under a hidden name, and then rename: the file is complete when it appears,
 	// and old enough to be read at once.
 	hidden := filepath.Join(inbox, ".films.ndjson")
-	if err := os.WriteFile(hidden, films, 0o600); err != nil {
+	_ = os.Remove(hidden) // of a start that was interrupted
+	file, err := os.OpenFile(hidden, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(films)
+	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	aMinuteAgo := time.Now().Add(-time.Minute)

@@ -240,6 +240,14 @@ type checker interface{ check(report) }
 // report records a problem of a variable.
 type report func(variable, wrong string, args ...any)
 
+// masked returns a value without what may be a password before an @.
+func masked(given string) string {
+	if at := strings.LastIndex(given, "@"); at > 0 && strings.Contains(given[:at], ":") {
+		return "..." + given[at:]
+	}
+	return given
+}
+
 // Parse fills config, a pointer to one of the structs of this package, from the
 // environment. The error is an *Error.
 func Parse(config any) error {
@@ -250,6 +258,11 @@ func Parse(config any) error {
 			return
 		}
 		noted[variable] = true
+		for i, arg := range args {
+			if given, ok := arg.(string); ok {
+				args[i] = masked(given)
+			}
+		}
 		problems = append(problems, variable+": "+fmt.Sprintf(wrong, args...))
 	}
 	parsed := env.Parse(config)
@@ -261,11 +274,7 @@ func Parse(config any) error {
 				continue
 			}
 			name := variable(reflect.TypeOf(config).Elem(), field.Name)
-			given := os.Getenv(name)
-			if at := strings.LastIndex(given, "@"); at > 0 && strings.Contains(given[:at], ":") { // perhaps a password
-				given = "..." + given[at:]
-			}
-			note(name, "is %q, expected %s", given, expected(field.Type))
+			note(name, "is %q, expected %s", os.Getenv(name), expected(field.Type))
 		}
 	}
 	checkNames(note)

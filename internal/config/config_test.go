@@ -195,6 +195,12 @@ func TestWrong(t *testing.T) {
 		{"bucket folder is a file", map[string]string{"MOVIES_BUCKET_NAME": "", "MOVIES_BUCKET_DIR": password}, map[string]string{
 			"MOVIES_BUCKET_DIR": "expected a folder that exists",
 		}},
+		{"password in a bucket", map[string]string{"MOVIES_BUCKET_NAME": "https://key:geheim@s3.example/b"}, map[string]string{
+			"MOVIES_BUCKET_NAME": `is "...@s3.example/b"`,
+		}},
+		{"password in an endpoint", map[string]string{"AWS_ENDPOINT_URL_S3": "key:geheim@minio:9000"}, map[string]string{
+			"AWS_ENDPOINT_URL_S3": `is "...@minio:9000"`,
+		}},
 		{"port 0", map[string]string{"MOVIES_DB_PORT": "0"}, map[string]string{"MOVIES_DB_PORT": "is 0, expected 1 to 65535"}},
 		{"port past int64", map[string]string{"MOVIES_DB_PORT": "99999999999999999999"}, map[string]string{"MOVIES_DB_PORT": "expected a whole number"}},
 		{"bucket's URL", map[string]string{"MOVIES_BUCKET_NAME": "s3://x/y"}, map[string]string{

@@ -3,13 +3,16 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,7 +75,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 		MaxHeaderBytes:    maxHeader,
 		Protocols:         protocols,
 		ConnState:         open.note,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(errorLog{o.Logger}, "", 0),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
@@ -89,6 +92,19 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 		return fmt.Errorf("drain %s: %w", l.Addr(), errors.Join(err, s.Close()))
 	}
 	return nil
+}
+
+// errorLog logs errors of connections at the level debug, since clients cause them, but warns
+// when no connection can be accepted: the process may have no file descriptors left.
+type errorLog struct{ logger *slog.Logger }
+
+func (l errorLog) Write(line []byte) (int, error) {
+	level := slog.LevelDebug
+	if bytes.Contains(line, []byte("Accept error")) {
+		level = slog.LevelWarn
+	}
+	l.logger.Log(context.Background(), level, strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // lastRequest closes the connection after a request once ctx is done, and always after a

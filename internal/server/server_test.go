@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +163,48 @@ func TestBrokenListener(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// exhausted is a listener that cannot accept once.
+type exhausted struct {
+	net.Listener
+	failed atomic.Bool
+}
+
+type temporary struct{ error }
+
+func (temporary) Temporary() bool { return true }
+func (temporary) Timeout() bool   { return false }
+
+func (e *exhausted) Accept() (net.Conn, error) {
+	if !e.failed.Swap(true) {
+		return nil, temporary{syscall.EMFILE}
+	}
+	return e.Listener.Accept()
+}
+
+// TestNoDescriptors: the log warns when no connection can be accepted.
+func TestNoDescriptors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- server.Serve(ctx, &exhausted{Listener: l}, http.NotFoundHandler(), server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	}()
+	response, err := http.Get("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if err := <-ended; err != nil || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "too many open files") {
+		t.Errorf("%v, log %q", err, log.String())
+	}
 }
 
 // TestPanic: the client gets a problem document or, if the answer has begun, a cut connection.
