@@ -104,6 +104,23 @@ const longestPause = 5 * time.Minute
 // largestAnswer is in bytes, many times what the API sends.
 const largestAnswer = 64 << 20
 
+var errLarge = errors.New("the answer is larger than any of the API")
+
+// limited fails for good after a number of bytes.
+type limited struct {
+	io.Reader
+	left int
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left == 0 {
+		return 0, &finalError{errLarge}
+	}
+	n, err := l.Reader.Read(p[:min(len(p), l.left)])
+	l.left -= n
+	return n, err
+}
+
 // patience is how long an answer may take.
 const patience = 30 * time.Second
 
@@ -236,7 +253,7 @@ func ask[T any](ctx context.Context, c *Client, most uint, path string, query ur
 			return found, err
 		}
 		defer func() { _ = response.Body.Close() }()
-		if err := json.NewDecoder(io.LimitReader(response.Body, largestAnswer)).Decode(&found); err != nil {
+		if err := json.NewDecoder(&limited{response.Body, largestAnswer}).Decode(&found); err != nil {
 			return found, fmt.Errorf("answer to %s: %w", path, err)
 		}
 		return found, nil

@@ -195,11 +195,11 @@ func TestHostileServer(t *testing.T) {
 	}
 	c, requests := faulty(t, answer(http.StatusOK, `{"movies": [], "next_url": "/movies?start=1"}`))
 	for _, err := range c.Movies(t.Context(), client.Query{}) {
-		if err == nil || requests.Load() != 1 {
+		if err == nil || requests.Load() != 2 { // the second page is its own next one
 			t.Errorf("%v after %d requests", err, requests.Load())
 		}
 	}
-	c, _ = faulty(t, func(w http.ResponseWriter, _ *http.Request) {
+	c, requests = faulty(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"title": "`)
 		for text := bytes.Repeat([]byte("x"), 1<<20); ; {
 			if _, err := w.Write(text); err != nil {
@@ -207,8 +207,19 @@ func TestHostileServer(t *testing.T) {
 			}
 		}
 	})
-	if _, err := c.Movie(t.Context(), 1); err == nil {
-		t.Error("an endless answer is an answer")
+	if _, err := c.Movie(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "larger than any") || requests.Load() != 1 {
+		t.Errorf("an endless answer: %v after %d requests", err, requests.Load())
+	}
+	c, _ = faulty(t, answer(http.StatusOK, `{"movies": [], "next_url": "/movies?start=9"}`), answer(http.StatusOK, `{"movies": [`+film+`], "next_url": null}`))
+	movies := 0
+	for _, err := range c.Movies(t.Context(), client.Query{}) {
+		if err != nil {
+			t.Error(err)
+		}
+		movies++
+	}
+	if movies != 1 {
+		t.Errorf("%d movies after an empty page", movies)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -98,11 +99,7 @@ func walk[T any](ctx context.Context, c *Client, path string, query url.Values, 
 		query := query
 		for {
 			p, err := ask[page](ctx, c, tries, path, query, 0)
-			found := items(p)
-			if err == nil && len(found) == 0 && p.NextURL != nil {
-				err = fmt.Errorf("answer to %s: an empty page has a next one", path)
-			}
-			for _, item := range found {
+			for _, item := range items(p) {
 				if !yield(item, nil) {
 					return
 				}
@@ -113,6 +110,9 @@ func walk[T any](ctx context.Context, c *Client, path string, query url.Values, 
 					return
 				}
 				next, err = url.Parse(*p.NextURL)
+			}
+			if err == nil && maps.EqualFunc(next.Query(), query, slices.Equal) {
+				err = fmt.Errorf("answer to %s: a page is its own next one", path)
 			}
 			if err != nil {
 				var none T

@@ -186,11 +186,13 @@ func (c *cluster) disturb() {
 		})
 	case 15:
 		what = "disk of the store full"
-		if disk := c.store.disk(); disk != "" {
-			fill(c.t, disk)
-			time.Sleep(pause)
-			removeBallast(c.t, disk)
+		disk := c.store.disk()
+		if disk == "" {
+			return
 		}
+		fill(c.t, disk)
+		time.Sleep(pause)
+		removeBallast(c.t, disk)
 	}
 	c.events[what]++
 }

@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 )
 
 // otherFormat returns the format of an object that is no JSON, by its first bytes; "" if it
@@ -16,7 +17,7 @@ func otherFormat(data []byte) string {
 		{"PK\x03\x04", "a zip file"}, {"PK\x05\x06", "a zip file"}, {"7z\xbc\xaf\x27\x1c", "a 7z file"}, {"Rar!\x1a", "a rar file"},
 		{"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"\x04\x22\x4d\x18", "lz4"}, {"\x1f\x9d", "compress"},
 		{"PAR1", "Parquet"}, {"Obj\x01", "Avro"}, {"ORC", "ORC"}, {"%PDF", "a PDF"}, {"SQLite format 3\x00", "a SQLite file"},
-		{"<", "XML or HTML"},
+		{"<!DOCTYPE", "XML or HTML"}, {"<!doctype", "XML or HTML"}, {"<?xml", "XML or HTML"}, {"<html", "XML or HTML"}, {"<", "XML or HTML"},
 	} {
 		if begins(data, kind.magic) {
 			return kind.name
@@ -30,20 +31,23 @@ func otherFormat(data []byte) string {
 	return ""
 }
 
-// begins reports whether data begins with a magic number, in which ? is any byte. One of
-// letters alone may also be that of a broken line, if an update follows in a line of its own.
+// nextUpdate is the beginning of an update in a line of its own.
+var nextUpdate = regexp.MustCompile(`\n\{\s*"`)
+
+// begins reports whether data begins with a magic number, in which ? is any byte. One of up
+// to four letters may also be that of a broken line, if an update follows soon.
 func begins(data []byte, magic string) bool {
 	if len(data) < len(magic) {
 		return false
 	}
-	text := true
+	text := len(magic) <= 4
 	for i := range len(magic) {
 		if magic[i] != '?' && magic[i] != data[i] {
 			return false
 		}
 		text = text && magic[i] >= ' ' && magic[i] <= '~'
 	}
-	return !text || !bytes.Contains(data, []byte("\n{\""))
+	return !text || !nextUpdate.Match(data[:min(len(data), smallWindow)])
 }
 
 // otherFormatReason returns the reason for an object that is no JSON at all; "" if it may be.

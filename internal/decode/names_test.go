@@ -59,6 +59,7 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 		string(gzipped(gzipped([]byte(movies)))):                                     `object: found gzip inside gzip, expected it compressed once`,
 		string(zstded(gzipped([]byte(movies)))):                                      `object: found gzip inside zstd, expected it compressed once`,
 		"BZh91AY":                                                                    `object: found bzip2` + noJSON,
+		"<html>\n" + `{"title":"A","year":1}`:                                        `object: found XML or HTML` + noJSON,
 		"<html>":                                                                     `object: found XML or HTML` + noJSON,
 	} {
 		if diff := cmp.Diff([]string{want}, outline(mustRead(t, []byte(object)))); diff != "" {
@@ -69,7 +70,7 @@ func TestReasonsSayWhatToChange(t *testing.T) {
 
 // TestBrokenBeginning: a first line that begins like another format costs only itself.
 func TestBrokenBeginning(t *testing.T) {
-	const next = "\n" + `{"title":"B","year":2}` + "\n"
+	const next = "\n{ \n" + `"title":"B","year":2}` + "\n"
 	for _, line := range []string{
 		"{\x00\"title\":\"A\",\"year\":1}", "\x00{\"title\":\"A\",\"year\":1}", "\x00[", "\xff\xfe", "\xfe\xff", "\xff",
 		"<", "<info> export", "BZh9", "ORC", "PAR1", "%PDF", "Rar!", "Obj", "PK", "SQLite format 3", "title: A", "title,year",

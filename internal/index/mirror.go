@@ -32,6 +32,8 @@ type Mirror struct {
 	current atomic.Pointer[Index]
 	mark    movie.Mark
 	failed  time.Time // when a wasteful index could not be loaded again
+	failure error     // of the last load that was needed
+	again   time.Time // when to repeat that load
 
 	loading                atomic.Bool
 	loaded, expected, took atomic.Int64
@@ -66,7 +68,7 @@ func (m *Mirror) Follow(ctx context.Context) error {
 	before := m.current.Load()
 	switch {
 	case before == nil:
-		return m.load(ctx)
+		return m.reload(ctx)
 	case before.wasteful() && time.Since(m.failed) > loadAgain:
 		err := m.load(ctx)
 		if err != nil {
@@ -87,7 +89,7 @@ func (m *Mirror) Follow(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, movie.ErrPruned), errors.Is(err, movie.ErrReplaced):
-		return m.load(ctx)
+		return m.reload(ctx)
 	case err != nil:
 		return fmt.Errorf("follow the catalogue: %w", err)
 	case mark == m.mark:
@@ -100,6 +102,20 @@ func (m *Mirror) Follow(ctx context.Context) error {
 
 // loadAgain is the pause after a load of a wasteful index that failed.
 const loadAgain = 10 * time.Minute
+
+// reload loads all movies. After a load that failed it waits as long as that took, 10 s at
+// most, so that a database that is being restored has time for that.
+func (m *Mirror) reload(ctx context.Context) error {
+	if time.Now().Before(m.again) {
+		return m.failure
+	}
+	start := time.Now()
+	err := m.load(ctx)
+	if err != nil {
+		m.failure, m.again = err, time.Now().Add(min(time.Since(start), 10*time.Second))
+	}
+	return err
+}
 
 func (m *Mirror) load(ctx context.Context) error {
 	start := time.Now()
