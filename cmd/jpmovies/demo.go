@@ -115,7 +115,8 @@ func seed(ctx context.Context, movies *catalogue.Catalogue, w *worker.Worker, in
 	// Write under a hidden name, and then rename: the file is complete when it appears,
 	// and old enough to be read at once.
 	hidden := filepath.Join(inbox, ".films.ndjson")
-	_ = os.Remove(hidden)                                                      // of a start that was interrupted
+	_ = os.Remove(hidden) // of a start that was interrupted
+
 	file, err := os.OpenFile(hidden, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in the folder that the user names
 	if err != nil {
 		return err

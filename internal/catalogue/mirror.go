@@ -152,7 +152,7 @@ type stateGroup struct {
 	text  []byte // backs the group's fields; reused by the next group
 	last  int64  // id of the last row read
 
-	visible int64 // movies read
+	visible int64 // how many of the rows read are visible movies
 }
 
 // read reads rows of movie and returns their number.

@@ -40,14 +40,14 @@ func begins(data []byte, magic string) bool {
 	if len(data) < len(magic) {
 		return false
 	}
-	text := len(magic) <= 4
+	weak := len(magic) <= 4
 	for i := range len(magic) {
 		if magic[i] != '?' && magic[i] != data[i] {
 			return false
 		}
-		text = text && magic[i] >= ' ' && magic[i] <= '~'
+		weak = weak && magic[i] >= ' ' && magic[i] <= '~'
 	}
-	return !text || !nextUpdate.Match(data[:min(len(data), smallWindow)])
+	return !weak || !nextUpdate.Match(data[:min(len(data), smallWindow)])
 }
 
 // otherFormatReason returns the reason for an object that is no JSON at all; "" if it may be.

@@ -11,6 +11,45 @@ import (
 	"jpmovies/internal/movie"
 )
 
+// TestSameTitle: all movies with the words of a search come first, page by page, however many
+// they are, and long titles that only begin alike come later.
+func TestSameTitle(t *testing.T) {
+	long := strings.Repeat("word ", 30)
+	for _, title := range []string{"Home", long} {
+		b := index.New()
+		const same = 3000
+		for i := range same {
+			if err := b.Put(int64(2*i+1), movie.Movie{Identity: movie.Identity{Title: title, Year: i + 1}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Put(int64(2*i+2), movie.Movie{Identity: movie.Identity{Title: title + " more", Year: i + 1}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x, err := b.Commit(2 * same)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := movie.Filter{Words: movie.Words(title)}
+		var ids []int64
+		for start, more := int64(0), true; more && len(ids) <= 2*same; start = ids[len(ids)-1] { // a page may lead back
+			found, err := x.Search(f, movie.SortMatch, start, 700)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, more = append(ids, found.IDs...), found.More
+		}
+		if len(ids) != 2*same {
+			t.Errorf("%.10q: %d movies, want %d", title, len(ids), 2*same)
+		}
+		for i, id := range ids {
+			if odd := id%2 == 1; odd != (i < same) {
+				t.Fatalf("%.10q: movie %d at place %d", title, id, i)
+			}
+		}
+	}
+}
+
 // TestLongTitles: titles whose letters fold to many, alike in their beginnings, are ordered by
 // their keys and found, as they are loaded and when they come later.
 func TestLongTitles(t *testing.T) {

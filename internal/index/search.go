@@ -171,9 +171,7 @@ func (x *Index) matchClasses(all set, f movie.Filter) [movie.MatchPrefix + 1]set
 
 // same returns the movies whose titles have exactly the words of the filter.
 func (x *Index) same(all set, f movie.Filter) set {
-	few := x.titles.withKey(movie.KeyOf(f.Words))
-	few = few[:min(len(few), mostSorted)] // so many begin alike for 128 bytes only if somebody wants to slow this down
-	few = slices.DeleteFunc(few, func(id uint32) bool {
+	few := slices.DeleteFunc(x.titles.withKey(movie.KeyOf(f.Words)), func(id uint32) bool {
 		return !all.contains(id) || f.Match(x.titles.title(id)) != movie.MatchSame
 	})
 	slices.Sort(few)

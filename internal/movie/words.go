@@ -1,6 +1,8 @@
 package movie
 
 import (
+	"hash/fnv"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,16 +14,22 @@ import (
 // MaxWord is the length in bytes at which a folded word is cut.
 const MaxWord = 64
 
-// maxKey is in bytes.
-const maxKey = 128
+// maxKey is the length in bytes from which on a sort key ends with a hash.
+const maxKey = 120
 
-// TitleKey returns the sort key of a title: the beginning of its words, joined by spaces.
+// TitleKey returns the sort key of a title: its words, joined by spaces. Of long ones it has
+// the beginning and a hash of all, so that only titles with the same words have equal keys.
 func TitleKey(title string) string { return KeyOf(Words(title)) }
 
 // KeyOf returns the [TitleKey] of a title with these words.
 func KeyOf(words []string) string {
 	key := strings.Join(words, " ")
-	return key[:min(len(key), maxKey)]
+	if len(key) <= maxKey {
+		return key
+	}
+	hash := fnv.New64a()
+	_, _ = io.WriteString(hash, key) // never fails
+	return string(hash.Sum([]byte(key[:maxKey])))
 }
 
 // letters maps letters without a Unicode decomposition to what they are folded to, after
