@@ -20,8 +20,7 @@ type Builder struct {
 	titleKeys  packedWriter         // see titles
 	names      packedWriter
 	all        *roaring.Bitmap
-	years      setsWriter
-	yearOf     vectorWriter[uint16]
+	years      yearsWriter
 
 	words          *wordsWriter
 	people, genres *lexiconWriter
@@ -37,8 +36,8 @@ func New() *Builder {
 func (x *Index) Change() *Builder {
 	known := x.titles.titles.Load()
 	return &Builder{
-		from: x, titleTexts: known.texts.change(), beginnings: known.beginnings.change(), titleKeys: known.keys.change(), names: x.names.change(), all: x.all.Clone(), years: changeSets(x.years.sets, x.revision == 0),
-		yearOf: x.years.of.change(), words: x.words.change(), people: x.people.change(), genres: x.genres.change(),
+		from: x, titleTexts: known.texts.change(), beginnings: known.beginnings.change(), titleKeys: known.keys.change(), names: x.names.change(), all: x.all.Clone(), years: x.years.change(x.revision == 0),
+		words: x.words.change(), people: x.people.change(), genres: x.genres.change(),
 	}
 }
 
@@ -105,7 +104,7 @@ func (b *Builder) show(n uint32, identity movie.Identity) {
 	}
 	words := movie.Words(identity.Title)
 	b.identify(n, identity, words)
-	b.years.add(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
+	b.years.add(identity.Year, n)
 	for _, word := range distinct(words) {
 		b.words.add(word, n)
 	}
@@ -119,7 +118,7 @@ func (b *Builder) hide(n uint32, identity movie.Identity) {
 	if !b.all.CheckedRemove(n) {
 		return
 	}
-	b.years.remove(uint32(identity.Year), n) //nolint:gosec // 1 to 9999
+	b.years.remove(identity.Year, n)
 	for _, word := range distinct(words) {
 		b.words.remove(word, n)
 	}
@@ -128,7 +127,7 @@ func (b *Builder) hide(n uint32, identity movie.Identity) {
 
 // identify sets what orders a movie, visible or not.
 func (b *Builder) identify(n uint32, identity movie.Identity, titleWords []string) {
-	if b.yearOf.at(n) > 0 { // known; it never changes
+	if b.years.of.at(n) > 0 { // known; it never changes
 		return
 	}
 	b.titleTexts.set(n, identity.Title)
@@ -136,12 +135,12 @@ func (b *Builder) identify(n uint32, identity movie.Identity, titleWords []strin
 	if len(identity.Title) > longTitle {
 		b.titleKeys.set(n, movie.KeyOf(titleWords))
 	}
-	b.yearOf.set(n, uint16(identity.Year)) //nolint:gosec // 1 to 9999
+	b.years.of.set(n, uint16(identity.Year)) //nolint:gosec // 1 to 9999
 }
 
 // Commit returns the version that holds the changes up to a revision.
 func (b *Builder) Commit(revision int64) (*Index, error) {
-	x := &Index{revision: revision, names: b.names.commit(), all: b.all, years: yearsOf(b.years.commit(), b.yearOf.vector), titles: b.from.titles.copy()}
+	x := &Index{revision: revision, names: b.names.commit(), all: b.all, years: b.years.commit(), titles: b.from.titles.copy()}
 	var errs [3]error
 	x.words, errs[0] = b.words.commit()
 	x.people, errs[1] = b.people.commit()
@@ -166,18 +165,6 @@ func (b *Builder) Commit(revision int64) (*Index, error) {
 		}
 	}
 	return x, nil
-}
-
-func yearsOf(sets vector[set], of vector[uint16]) years {
-	y := years{sets: sets, of: of}
-	for page := range sets.pages {
-		for i := range pageSize {
-			if year := page*pageSize + i; sets.at(uint32(year)).len() > 0 {
-				y.list = append(y.list, year)
-			}
-		}
-	}
-	return y
 }
 
 func number(id int64) (uint32, error) {

@@ -74,7 +74,10 @@ func (x *Index) Years(f movie.Filter) (found []Count, movies int) {
 	}
 	if x.dense(all) {
 		for _, year := range x.years.list {
-			counts[year] = x.share(all, x.years.sets.at(uint32(year))) //nolint:gosec // 1 to 9999
+			if !f.HasYear(year) {
+				continue
+			}
+			counts[year] = x.share(all, x.years.set(year))
 		}
 	} else {
 		all.each(func(id uint32) { counts[x.years.at(id)]++ })

@@ -179,6 +179,18 @@ func (w *dictionaryWriter) commit() (dictionary, error) {
 	return w.dictionary, nil
 }
 
+// eachChanged calls do for the numbers of the texts whose sets changed.
+func (w *dictionaryWriter) eachChanged(do func(uint32)) {
+	if w.mine == nil {
+		for id := range w.n {
+			do(id)
+		}
+	}
+	for id := range w.mine {
+		do(id)
+	}
+}
+
 // rebuild builds an FST of all texts.
 func (w *dictionaryWriter) rebuild() error {
 	order := make([]uint32, w.n)

@@ -35,10 +35,10 @@ func (x *Index) wanted(f movie.Filter) (wanted []set) {
 		wanted = append(wanted, x.titled(f.Title))
 	}
 	if f.Year != 0 {
-		wanted = append(wanted, x.years.sets.at(uint32(f.Year))) //nolint:gosec // 1 to 9999
+		wanted = append(wanted, x.years.set(f.Year))
 	}
 	if f.YearFrom > movie.MinYear || f.YearTo != 0 && f.YearTo < movie.MaxYear {
-		wanted = append(wanted, x.between(f.YearFrom, cmp.Or(f.YearTo, movie.MaxYear)))
+		wanted = append(wanted, x.years.between(max(f.YearFrom, movie.MinYear), cmp.Or(f.YearTo, movie.MaxYear)))
 	}
 	for _, of := range []struct {
 		all, some []string
@@ -89,26 +89,4 @@ func (x *Index) titled(title string) set {
 	few := slices.DeleteFunc(x.titles.withKey(movie.TitleKey(title)), func(id uint32) bool { return x.titles.title(id) != title })
 	slices.Sort(few)
 	return set{few: few}
-}
-
-// between returns the movies of a range of years: the union of these years or, if they have
-// more than half of the movies, all movies but those of the other years.
-func (x *Index) between(from, to int) set {
-	var inside, outside []set
-	total := 0
-	for _, year := range x.years.list {
-		s := x.years.sets.at(uint32(year)) //nolint:gosec // 1 to 9999
-		if from <= year && year <= to {
-			inside, total = append(inside, s), total+s.len()
-		} else {
-			outside = append(outside, s)
-		}
-	}
-	switch {
-	case len(outside) == 0:
-		return set{many: x.all}
-	case 2*total > x.Len():
-		return set{many: x.all}.and(union(outside), false)
-	}
-	return union(inside)
 }

@@ -5,7 +5,7 @@
 //	words       word of a title -> movies              (q)
 //	people      name -> movies, word -> people         (cast, people, suggestions)
 //	genres      name -> movies, word -> genres         (genre, suggestions)
-//	years       year -> movies, id -> year
+//	years       year and decade -> movies, id -> year
 //	titles      id -> title, movies in the order of their titles
 //	names       id -> numbers of genres and cast
 //
@@ -71,16 +71,6 @@ func (x *Index) AppendFields(dst []byte, id int64) (_ []byte, found bool) {
 
 // namesOf returns the numbers of a movie's genres and cast.
 func (x *Index) namesOf(id uint32) (genres, cast ids) { return names(x.names.at(id)).lists() }
-
-// years holds the movies of each year, and the year of each movie.
-type years struct {
-	sets vector[set]    // by year
-	list []int          // the years with movies, in order
-	of   vector[uint16] // by id; also of hidden movies
-}
-
-// at returns the year of a movie.
-func (y *years) at(id uint32) int { return int(y.of.at(id)) }
 
 func (x *Index) visible(id int64) bool {
 	return id > 0 && id <= math.MaxUint32 && x.all.Contains(uint32(id))

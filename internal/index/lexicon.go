@@ -6,7 +6,8 @@ import "jpmovies/internal/movie"
 // have movies.
 type lexicon struct {
 	dictionary
-	words words
+	movies vector[uint32] // how many movies each name has; faster to read than its set
+	words  words
 }
 
 func newLexicon() lexicon { return lexicon{words: newWords()} }
@@ -14,11 +15,12 @@ func newLexicon() lexicon { return lexicon{words: newWords()} }
 // lexiconWriter builds the next version of a lexicon.
 type lexiconWriter struct {
 	*dictionaryWriter
-	words *wordsWriter
+	movies vectorWriter[uint32]
+	words  *wordsWriter
 }
 
 func (l lexicon) change() *lexiconWriter {
-	return &lexiconWriter{l.dictionary.change(), l.words.change()}
+	return &lexiconWriter{l.dictionary.change(), l.movies.change(), l.words.change()}
 }
 
 // numbers returns the numbers of names, adding those that are new.
@@ -53,8 +55,11 @@ func (w *lexiconWriter) eachWordOf(name uint32, do func(word string, name uint32
 }
 
 func (w *lexiconWriter) commit() (l lexicon, err error) {
-	if l.dictionary, err = w.dictionaryWriter.commit(); err == nil {
-		l.words, err = w.words.commit()
+	if l.dictionary, err = w.dictionaryWriter.commit(); err != nil {
+		return lexicon{}, err
 	}
+	w.eachChanged(func(name uint32) { w.movies.set(name, uint32(l.sets.at(name).len())) }) //nolint:gosec // ids are below 2^32
+	l.movies = w.movies.vector
+	l.words, err = w.words.commit()
 	return l, err
 }

@@ -47,7 +47,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 		}
 	}
 	if len(words) > 0 {
-		x.named(words).each(func(person uint32) { count(person, x.share(all, x.people.sets.at(person))) })
+		x.named(words).each(func(person uint32) { count(person, x.moviesOf(person, all)) })
 	} else {
 		x.countAll(all, count)
 	}
@@ -56,6 +56,14 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 		people[i].FirstYear, people[i].LastYear = x.span(all, people[i].Name)
 	}
 	return Persons{People: people, More: more, Total: total}, nil
+}
+
+// moviesOf returns how many movies of all a person has.
+func (x *Index) moviesOf(person uint32, all set) int {
+	if all.many == x.all {
+		return int(x.people.movies.at(person))
+	}
+	return all.common(x.people.sets.at(person))
 }
 
 // span returns the first and the last year of a person's matching movies.
@@ -72,13 +80,13 @@ func (x *Index) span(all set, name string) (first, last int) {
 		return first, last
 	}
 	for _, year := range x.years.list {
-		if movies.meets(x.years.sets.at(uint32(year))) { //nolint:gosec // 1 to 9999
+		if movies.meets(x.years.set(year)) {
 			first = year
 			break
 		}
 	}
 	for _, year := range slices.Backward(x.years.list) {
-		if movies.meets(x.years.sets.at(uint32(year))) { //nolint:gosec // 1 to 9999
+		if movies.meets(x.years.set(year)) {
 			last = year
 			break
 		}
@@ -113,7 +121,7 @@ func (x *Index) countAll(all set, do func(person uint32, movies int)) {
 	through, one := x.fewer(all)
 	if one < 0 {
 		for id := range x.people.n {
-			counts[id] = int32(x.people.sets.at(id).len()) //nolint:gosec // below 2^32
+			counts[id] = int32(x.people.movies.at(id)) //nolint:gosec // below 2^31
 		}
 	}
 	through.each(func(id uint32) {

@@ -109,7 +109,7 @@ func (x *Index) byYear(all set, f movie.Filter, order movie.Sort, start uint32, 
 		if year == first {
 			begin = below
 		}
-		if !p.take(x.within(all, x.years.sets.at(uint32(year))), begin) { //nolint:gosec // 1 to 9999
+		if !p.take(x.within(all, x.years.set(year)), begin) {
 			return
 		}
 	}

@@ -1,6 +1,9 @@
 package index
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // typos returns how many typing errors a word may have: one from 4 letters, two from 8.
 func typos(word string) int {
@@ -122,6 +125,9 @@ func (a *automaton) follow(s state, by byte) state {
 			cost = min(cost, s.before[i-1]+1)
 		}
 		row[i+1] = cost
+	}
+	if !slices.Contains(a.word, letter) { // it cannot be exchanged with the next one
+		return state{row: string(row)}
 	}
 	return state{row: string(row), before: s.row, last: letter}
 }
