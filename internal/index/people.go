@@ -172,6 +172,9 @@ func newRanking(of *lexicon, limit int) *ranking {
 
 // offer considers a name.
 func (r *ranking) offer(id uint32, movies int) {
+	if kept := r.top.kept; len(kept) > r.limit && movies < kept[0].movies { // so are nearly all
+		return
+	}
 	if r.start != nil {
 		if c := cmp.Compare(r.startMovies, movies); c < 0 || c == 0 && r.of.texts.at(id) <= *r.start {
 			return

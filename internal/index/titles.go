@@ -73,6 +73,9 @@ func (o *titleOrder) compare(a, b uint32) int {
 	if x, y := t.beginnings.at(a), t.beginnings.at(b); x != y || a == b {
 		return cmp.Compare(x, y)
 	}
+	if t.texts.at(a) == t.texts.at(b) { // making keys takes longer
+		return cmp.Compare(b, a)
+	}
 	return cmp.Or(strings.Compare(t.key(a), t.key(b)), cmp.Compare(b, a))
 }
 
@@ -129,12 +132,14 @@ func (o *titleOrder) withKey(key string) (movies []uint32) {
 	if !found {
 		return nil
 	}
+	known := "" // a title with that key, which many movies may have
 	o.tree.Ascend(start, func(id uint32) bool {
-		same := o.key(id) == key
-		if same {
-			movies = append(movies, id)
+		title := o.title(id)
+		if title != known && o.key(id) != key {
+			return false
 		}
-		return same
+		known, movies = title, append(movies, id)
+		return true
 	})
 	return movies
 }
