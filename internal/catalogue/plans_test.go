@@ -111,6 +111,10 @@ func runAll(t *testing.T, db *catalogue.Catalogue, engine *database.DB, raw *sql
 		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, movie.Time{Sec: 9010}
 	}
 	check(db.Apply(ctx, movie.Batch{Updates: changed}))
+	for i := range changed {
+		changed[i].Stamp.Time = movie.Time{Sec: 9015}
+	}
+	check(db.Apply(ctx, movie.Batch{Updates: changed}))
 	gone := cataloguetest.Update(9020, "quite new", 1999, nil, nil)
 	gone.Deleted = true
 	check(db.Apply(ctx, movie.Batch{Updates: []movie.Update{gone}}))

@@ -149,14 +149,19 @@ func damaged(id int64, err error) error {
 	return &database.RefusedError{Reason: fmt.Errorf("movie %d: %w; jpmovies verify shows it, a backup has the row of before", id, err), Setting: true}
 }
 
-// writeMovies inserts the new movies, reads their ids, and overwrites the changed ones.
+// writeMovies inserts the new movies, reads their ids, and overwrites the changed ones: of
+// those that show what they did, only the stamps.
 func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
-	var fresh, stale []any
+	var fresh, stale, confirmed []any
 	var identities []movie.Identity
 	for i := range p.steps {
 		s := &p.steps[i]
-		fields := s.after.Movie().AppendFields(nil)
 		stamps := s.after.AppendStamps(nil)
+		if s.before.Visible() && s.after.ShowsSame(s.before) {
+			confirmed = append(confirmed, s.id, stamps)
+			continue
+		}
+		fields := s.after.Movie().AppendFields(nil)
 		if s.id == 0 {
 			fresh = append(fresh, s.after.Title, s.after.Year, !s.after.Visible(), fields, stamps)
 			identities = append(identities, s.after.Identity)
@@ -170,7 +175,10 @@ func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error 
 	if err := c.learnIDs(ctx, tx, identities, p); err != nil {
 		return err
 	}
-	return database.Overwrite(ctx, tx, overwriteMovie, stale)
+	if err := database.Overwrite(ctx, tx, overwriteMovie, stale); err != nil {
+		return err
+	}
+	return database.Overwrite(ctx, tx, overwriteStamps, confirmed)
 }
 
 // learnIDs reads the ids of the inserted movies. No engine-independent way returns them
@@ -254,9 +262,10 @@ func (c *Catalogue) writeChanges(ctx context.Context, tx *sql.Tx, changed []chan
 }
 
 var (
-	insertMovie    = database.Insertion{Head: "INSERT INTO movie (title, year, hidden, fields, stamps)", Columns: 5, Tail: ""}
-	overwriteMovie = database.Overwriting{Table: "movie", Columns: []string{"hidden", "fields", "stamps"}}
-	insertChange   = database.Insertion{Head: "INSERT INTO change_log (revision, movie_id, changed_at, changed)", Columns: 4, Tail: ""}
+	insertMovie     = database.Insertion{Head: "INSERT INTO movie (title, year, hidden, fields, stamps)", Columns: 5, Tail: ""}
+	overwriteMovie  = database.Overwriting{Table: "movie", Columns: []string{"hidden", "fields", "stamps"}}
+	overwriteStamps = database.Overwriting{Table: "movie", Columns: []string{"stamps"}}
+	insertChange    = database.Insertion{Head: "INSERT INTO change_log (revision, movie_id, changed_at, changed)", Columns: 4, Tail: ""}
 )
 
 func (c *Catalogue) insertRejection() database.Insertion {
