@@ -10,7 +10,7 @@ import (
 // Limits of one statement. A batch has some ten thousand rows and each statement costs a
 // round trip, but servers refuse packets over max_allowed_packet (16 MiB and up).
 const (
-	bulkRows  = 256
+	bulkRows  = 1024
 	bulkBytes = 1 << 20
 	// MaxTuples bounds a list of (title, year) or (name, movie_id); up to here the engines
 	// use the index.
