@@ -11,6 +11,7 @@ type plan struct {
 type step struct {
 	id            int64 // 0 until a new movie is inserted
 	before, after movie.Record
+	intact        bool // see row
 }
 
 func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
@@ -25,7 +26,7 @@ func newPlan(records []movie.Record, known map[movie.Identity]row) *plan {
 		if after.SameStamps(r.record) && after.ShowsSame(r.record) {
 			continue
 		}
-		p.steps = append(p.steps, step{id: r.id, before: r.record, after: after})
+		p.steps = append(p.steps, step{id: r.id, before: r.record, after: after, intact: r.intact})
 	}
 	return p
 }

@@ -111,7 +111,7 @@ func runAll(t *testing.T, db *catalogue.Catalogue, engine *database.DB, raw *sql
 		changed[i].Cast, changed[i].Genres, changed[i].Stamp.Time = []string{"other"}, []string{"other"}, movie.Time{Sec: 9010}
 	}
 	check(db.Apply(ctx, movie.Batch{Updates: changed}))
-	for i := range changed {
+	for i := range changed { // a later time, and no news
 		changed[i].Stamp.Time = movie.Time{Sec: 9015}
 	}
 	check(db.Apply(ctx, movie.Batch{Updates: changed}))

@@ -2,7 +2,10 @@ package catalogue_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"jpmovies/internal/catalogue/cataloguetest"
 	"jpmovies/internal/database"
@@ -43,6 +46,26 @@ func TestDamagedRow(t *testing.T) {
 			}
 		}
 		apply(t, db, cataloguetest.Update(3, "B", 2000, []string{"B"}, nil))
+	})
+}
+
+// TestChangedByHand: a newer update without news writes a row anew that somebody has changed.
+func TestChangedByHand(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, o database.Options) {
+		db, raw := cataloguetest.Open(t, o), databasetest.Raw(t, o)
+		for i, damage := range []string{"hidden = 1", `fields = '"title": "B", "year": 1999, "cast": [], "genres": []'`} {
+			year := 2000 + i
+			apply(t, db, cataloguetest.Update(1, "A", year, nil, nil))
+			shown := func() [][]string {
+				return databasetest.Query(t, raw, fmt.Sprint("SELECT hidden, fields FROM movie WHERE year = ", year), 2)
+			}
+			want := shown()
+			databasetest.Exec(t, raw, fmt.Sprintf("UPDATE movie SET %s WHERE year = %d", damage, year))
+			apply(t, db, cataloguetest.Update(2, "A", year, nil, nil))
+			if diff := cmp.Diff(want, shown()); diff != "" {
+				t.Errorf("%s: -want +got %s", damage, diff)
+			}
+		}
 	})
 }
 

@@ -73,6 +73,8 @@ func (c *Catalogue) apply(ctx context.Context, tx *sql.Tx, records []movie.Recor
 type row struct {
 	id     int64
 	record movie.Record
+	// intact: the row shows what its record says. Somebody may have changed it by hand.
+	intact bool
 }
 
 // maxLocked bounds the fields in bytes of the movies of one transaction: small updates of
@@ -135,6 +137,7 @@ func scanRow(rows *sql.Rows) (r row, size int, err error) {
 		return row{}, 0, damaged(r.id, err)
 	}
 	if hidden {
+		r.intact = !r.record.Visible()
 		return r, 0, nil
 	}
 	m, err := movie.ParseFields(fields)
@@ -142,6 +145,7 @@ func scanRow(rows *sql.Rows) (r row, size int, err error) {
 		return row{}, 0, damaged(r.id, err)
 	}
 	r.record.Cast.List, r.record.Genres.List = m.Cast, m.Genres
+	r.intact = r.record.Visible() && m.Identity == r.record.Identity
 	return r, len(fields), nil
 }
 
@@ -149,15 +153,15 @@ func damaged(id int64, err error) error {
 	return &database.RefusedError{Reason: fmt.Errorf("movie %d: %w; jpmovies verify shows it, a backup has the row of before", id, err), Setting: true}
 }
 
-// writeMovies inserts the new movies, reads their ids, and overwrites the changed ones: of
-// those that show what they did, only the stamps.
+// writeMovies inserts the new movies, reads their ids, and overwrites the changed ones. A
+// movie that readers see unchanged gets only its new stamps.
 func (c *Catalogue) writeMovies(ctx context.Context, tx *sql.Tx, p *plan) error {
 	var fresh, stale, confirmed []any
 	var identities []movie.Identity
 	for i := range p.steps {
 		s := &p.steps[i]
 		stamps := s.after.AppendStamps(nil)
-		if s.before.Visible() && s.after.ShowsSame(s.before) {
+		if s.intact && s.after.ShowsSame(s.before) {
 			confirmed = append(confirmed, s.id, stamps)
 			continue
 		}

@@ -8,7 +8,8 @@ import (
 )
 
 // Limits of one statement. A batch has some ten thousand rows and each statement costs a
-// round trip, but servers refuse packets over max_allowed_packet (16 MiB and up).
+// round trip. But SQLite takes 32,766 arguments, so many rows times their columns, and servers
+// refuse packets above max_allowed_packet, 4 MiB at least; escaping may double bulkBytes.
 const (
 	bulkRows  = 1024
 	bulkBytes = 1 << 20

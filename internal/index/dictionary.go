@@ -179,12 +179,14 @@ func (w *dictionaryWriter) commit() (dictionary, error) {
 	return w.dictionary, nil
 }
 
-// eachChanged calls do for the numbers of the texts whose sets changed.
+// eachChanged calls do for the numbers of the texts whose sets changed; in a first load, of all
+// texts.
 func (w *dictionaryWriter) eachChanged(do func(uint32)) {
 	if w.mine == nil {
 		for id := range w.n {
 			do(id)
 		}
+		return
 	}
 	for id := range w.mine {
 		do(id)

@@ -37,8 +37,8 @@ func (x *Index) wanted(f movie.Filter) (wanted []set) {
 	if f.Year != 0 {
 		wanted = append(wanted, x.years.set(f.Year))
 	}
-	if f.YearFrom > movie.MinYear || f.YearTo != 0 && f.YearTo < movie.MaxYear {
-		wanted = append(wanted, x.years.between(max(f.YearFrom, movie.MinYear), cmp.Or(f.YearTo, movie.MaxYear)))
+	if from, to := max(f.YearFrom, movie.MinYear), min(cmp.Or(f.YearTo, movie.MaxYear), movie.MaxYear); !x.years.all(from, to) {
+		wanted = append(wanted, x.years.between(from, to))
 	}
 	for _, of := range []struct {
 		all, some []string

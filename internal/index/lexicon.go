@@ -6,7 +6,7 @@ import "jpmovies/internal/movie"
 // have movies.
 type lexicon struct {
 	dictionary
-	movies vector[uint32] // how many movies each name has; faster to read than its set
+	counts vector[uint32] // movies of each name; faster to read than its set
 	words  words
 }
 
@@ -15,12 +15,12 @@ func newLexicon() lexicon { return lexicon{words: newWords()} }
 // lexiconWriter builds the next version of a lexicon.
 type lexiconWriter struct {
 	*dictionaryWriter
-	movies vectorWriter[uint32]
+	counts vectorWriter[uint32]
 	words  *wordsWriter
 }
 
 func (l lexicon) change() *lexiconWriter {
-	return &lexiconWriter{l.dictionary.change(), l.movies.change(), l.words.change()}
+	return &lexiconWriter{l.dictionary.change(), l.counts.change(), l.words.change()}
 }
 
 // numbers returns the numbers of names, adding those that are new.
@@ -58,8 +58,8 @@ func (w *lexiconWriter) commit() (l lexicon, err error) {
 	if l.dictionary, err = w.dictionaryWriter.commit(); err != nil {
 		return lexicon{}, err
 	}
-	w.eachChanged(func(name uint32) { w.movies.set(name, uint32(l.sets.at(name).len())) }) //nolint:gosec // ids are below 2^32
-	l.movies = w.movies.vector
+	w.eachChanged(func(name uint32) { w.counts.set(name, uint32(l.sets.at(name).len())) }) //nolint:gosec // ids are below 2^32
+	l.counts = w.counts.vector
 	l.words, err = w.words.commit()
 	return l, err
 }

@@ -112,13 +112,13 @@ func drawFilter(r *rand.Rand) (f movie.Filter) {
 		f.GenresNot = some(r, genres, 2)
 	}
 	if chance(8) {
-		f.Year = 1 + r.IntN(12)
+		f.Year = drawYear(r)
 	}
 	if chance(5) {
-		f.YearFrom = r.IntN(12)
+		f.YearFrom = drawYear(r)
 	}
 	if chance(5) {
-		f.YearTo = f.YearFrom + r.IntN(12)
+		f.YearTo = drawYear(r)
 	}
 	if chance(10) {
 		f.Title = drawTitle(r)
@@ -244,6 +244,12 @@ func TestLateTitles(t *testing.T) {
 	}
 }
 
+// drawYear draws one of few years about the ends of decades and of the calendar.
+func drawYear(r *rand.Rand) int {
+	years := [...]int{1, 8, 9, 10, 11, 15, 18, 19, 20, 21, 29, 30, 9980, 9989, 9990, 9998, 9999}
+	return years[r.IntN(len(years))]
+}
+
 func change(t *testing.T, r *rand.Rand, b *index.Builder, m *model, most int64) {
 	t.Helper()
 	putOrHide(t, r, b, m, 1+r.Int64N(most))
@@ -253,7 +259,7 @@ func putOrHide(t *testing.T, r *rand.Rand, b *index.Builder, m *model, id int64)
 	t.Helper()
 	identity, known := m.known[id]
 	if !known {
-		identity = movie.Identity{Title: drawTitle(r), Year: 1 + r.IntN(12)}
+		identity = movie.Identity{Title: drawTitle(r), Year: drawYear(r)}
 		m.known[id] = identity
 	}
 	if r.IntN(4) == 0 {

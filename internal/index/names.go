@@ -26,8 +26,8 @@ func (n names) lists() (genres, cast ids) {
 	return ids(n[4:at]), ids(n[at:])
 }
 
-// ids holds numbers of four bytes each. Where small numbers take fewer, counting people
-// takes half as long again.
+// ids holds numbers of four bytes each. In an encoding that gives small numbers fewer bytes,
+// a movie takes 18 bytes less, and counting people a third longer.
 type ids string
 
 func (l ids) first() uint32 {

@@ -61,7 +61,7 @@ func (x *Index) People(f movie.Filter, words []string, start string, limit int) 
 // moviesOf returns how many movies of all a person has.
 func (x *Index) moviesOf(person uint32, all set) int {
 	if all.many == x.all {
-		return int(x.people.movies.at(person))
+		return int(x.people.counts.at(person))
 	}
 	return all.common(x.people.sets.at(person))
 }
@@ -121,7 +121,7 @@ func (x *Index) countAll(all set, do func(person uint32, movies int)) {
 	through, one := x.fewer(all)
 	if one < 0 {
 		for id := range x.people.n {
-			counts[id] = int32(x.people.movies.at(id)) //nolint:gosec // below 2^31
+			counts[id] = int32(x.people.counts.at(id)) //nolint:gosec // below 2^31
 		}
 	}
 	through.each(func(id uint32) {
@@ -172,7 +172,7 @@ func newRanking(of *lexicon, limit int) *ranking {
 
 // offer considers a name.
 func (r *ranking) offer(id uint32, movies int) {
-	if kept := r.top.kept; len(kept) > r.limit && movies < kept[0].movies { // so are nearly all
+	if kept := r.top.kept; len(kept) == r.top.most && movies < kept[0].movies { // nearly all names
 		return
 	}
 	if r.start != nil {

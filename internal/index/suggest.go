@@ -136,7 +136,7 @@ func (l *lexicon) suggest(kind Kind, words []string, errors, limit int) (classes
 	}
 	tops := [...]*ranking{newRanking(l, limit), newRanking(l, limit), newRanking(l, limit)}
 	offer := func(class movie.Match, id uint32) {
-		tops[class].offer(id, int(l.movies.at(id)))
+		tops[class].offer(id, int(l.counts.at(id)))
 	}
 	whole.each(func(id uint32) {
 		if isSame(id) {

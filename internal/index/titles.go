@@ -132,7 +132,7 @@ func (o *titleOrder) withKey(key string) (movies []uint32) {
 	if !found {
 		return nil
 	}
-	known := "" // a title with that key, which many movies may have
+	known := "" // the last title found, which is never empty: its key is not made again
 	o.tree.Ascend(start, func(id uint32) bool {
 		title := o.title(id)
 		if title != known && o.key(id) != key {

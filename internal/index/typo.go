@@ -30,9 +30,10 @@ type automaton struct {
 	next   map[step]int
 }
 
-// state is a row of distances from the prefixes of the word, capped at most+1, with the
-// row before it, the letter between, and the first bytes of the next letter. Strings make
-// it comparable. The state of a found prefix has no rows.
+// state is a row of distances from the prefixes of the word, capped at most+1, and the first
+// bytes of the next letter. When the last letter is one of the word's, so that the next one may
+// be exchanged with it, it also has that letter and the row before. Strings make it comparable.
+// The state of a found prefix has no rows.
 type state struct {
 	row, before string
 	last        rune
