@@ -18,6 +18,7 @@ func TestWords(t *testing.T) {
 		"Don\u2019t":              {"dont"},
 		"A\u0374, \u0149, \uab70": {"a", "n", "\uab70"},
 		"AMÉLIE":                  {"amelie"},
+		"À b\u0300, x₀y₉":         {"a", "b", "x0y9"},
 		"Ame\u0301lie":            {"amelie"},
 		"Straße":                  {"strasse"},
 		"(500) Days":              {"500", "days"},
