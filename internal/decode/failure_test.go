@@ -61,6 +61,7 @@ func large() []byte {
 // TestReaderFails makes the reader fail at many bytes: Read returns that error, and the items
 // before it are a prefix of all items.
 func TestReaderFails(t *testing.T) {
+	failures := []error{errors.New("reset"), io.ErrUnexpectedEOF, context.Canceled}
 	objects := samples()
 	for pack, packed := range packings(large()) {
 		objects["large "+pack] = packed
@@ -69,18 +70,17 @@ func TestReaderFails(t *testing.T) {
 		whole := mustRead(t, object)
 		step := max(1, len(object)/25)
 		for n := 0; n <= len(object); n += step {
-			for _, failure := range []error{errors.New("reset"), io.ErrUnexpectedEOF, context.Canceled} {
-				broken := io.MultiReader(bytes.NewReader(object[:n]), iotest.ErrReader(failure))
-				if n%2 == 1 {
-					broken = iotest.DataErrReader(broken)
-				}
-				items, err := readAll(broken)
-				if !errors.Is(err, failure) {
-					t.Fatalf("%s: broken at byte %d: error %v", name, n, err)
-				}
-				if !isPrefix(items, whole) {
-					t.Fatalf("%s: broken at byte %d: the items are no prefix of all items", name, n)
-				}
+			failure := failures[n/step%len(failures)]
+			broken := io.MultiReader(bytes.NewReader(object[:n]), iotest.ErrReader(failure))
+			if n%2 == 1 {
+				broken = iotest.DataErrReader(broken)
+			}
+			items, err := readAll(broken)
+			if !errors.Is(err, failure) {
+				t.Fatalf("%s: broken at byte %d: error %v", name, n, err)
+			}
+			if !isPrefix(items, whole) {
+				t.Fatalf("%s: broken at byte %d: the items are no prefix of all items", name, n)
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func breakCompression(t *testing.T, text []byte) {
 	whole := outline(mustRead(t, text))
 	for _, format := range []string{formatGzip, formatZstd} {
 		packed := packings(text)[format]
-		for n := 4; n < len(packed); n += 1 + len(packed)/20 {
+		for n := 4; n < len(packed); n += 1 + len(packed)/10 {
 			if last := checkBroken(t, whole, packed[:n], "truncated "+format); n > len(packed)*9/10 && last == 0 {
 				t.Errorf("%d of %d bytes of %s give nothing", n, len(packed), format)
 			}

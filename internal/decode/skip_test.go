@@ -1,0 +1,50 @@
+package decode
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestSkipper: the end of a value is found, whatever it holds, in pieces of any size.
+func TestSkipper(t *testing.T) {
+	deep := strings.Repeat("[", MaxDepth)
+	for _, test := range []struct {
+		value, rest  string
+		stopAtLine   bool
+		open, failed bool
+	}{
+		{value: "12.5e-3", rest: ",1"},
+		{value: "-12E5", open: true},
+		{value: `"a\"]b\\"`, rest: `"`},
+		{value: `{"a}\\":[1,{"b":"]"}]}`, rest: "}"},
+		{value: `[{},[]]`, rest: "\n{"},
+		{value: `{"a":`, open: true},
+		{value: `{"a`, rest: "\n\":1}", failed: true},
+		{value: `["a`, rest: "\x1f\"]", failed: true},
+		{value: `["a b"]`},
+		{value: "{\"a\":1\n{}}", rest: "{"},
+
+		{stopAtLine: true, value: "{\"a\":1\n", rest: "{"},
+		{stopAtLine: true, value: "{\"a\" \n\n", rest: "{"},
+		{stopAtLine: true, value: "{\"a\":\n{},\n\"b\":[\n{},\n{}]}", rest: "{"},
+		{stopAtLine: true, value: "{\"a\":1\n {}}", rest: "{"},
+		{stopAtLine: true, value: "{\"a\":\",\n", rest: "{", failed: true},
+		{stopAtLine: true, value: deep + "\n{", open: true},
+		{stopAtLine: true, value: deep + "[\n", rest: "{"},
+	} {
+		text := test.value + test.rest
+		if test.failed {
+			test.value = strings.TrimRight(test.value, "\n") // the control character is behind it
+		}
+		for _, size := range []int{1, 2, len(text)} {
+			s := &skipper{stopAtLine: test.stopAtLine}
+			n := 0
+			for n < len(text) && !s.done {
+				n += s.skip([]byte(text[n:min(len(text), n+size)]))
+			}
+			if n != len(test.value) || s.failed != test.failed || s.done == test.open && n < len(text) {
+				t.Errorf("%.40q by %d: %d bytes of %d, done %v, failed %v", text, size, n, len(test.value), s.done, s.failed)
+			}
+		}
+	}
+}
