@@ -30,7 +30,7 @@ func layout(t *testing.T) map[string][]string {
 		}
 		return all
 	}
-	allowed, command := map[string][]string{"tests/bench": {}, "tests/compare": {}, "tests/history": {}, "tests/mutation": {}, "tests/powercut": {}, "examples/mirror": {"client"}, "examples/producer": {}}, []string{}
+	allowed, command := map[string][]string{"tests/bench": {}, "tests/compare": {}, "tests/history": {}, "tests/mutate": {}, "tests/mutation": {}, "tests/powercut": {}, "examples/mirror": {"client"}, "examples/producer": {}}, []string{}
 	for row := range strings.Lines(table) {
 		cells := strings.Split(row, "|")
 		for _, name := range names(cells[1]) {
