@@ -1,4 +1,4 @@
-.PHONY: run run_worker run_api test test_cluster simulate lint build deploy undeploy bench release
+.PHONY: run run_worker run_api test test_cluster simulate prove lint build deploy undeploy bench release
 
 run:        ; @scripts/run
 run_worker: ; @scripts/run_worker
@@ -6,6 +6,7 @@ run_api:    ; @scripts/run_api
 test:       ; @scripts/test
 test_cluster: ; @scripts/test_cluster
 simulate:   ; @scripts/simulate $(SEEDS)
+prove:      ; @scripts/prove
 lint:       ; @scripts/lint
 build:      ; @scripts/build
 deploy:     ; @scripts/deploy "$(OVERLAY)"
