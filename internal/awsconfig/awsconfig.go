@@ -3,6 +3,7 @@ package awsconfig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,8 +21,31 @@ func Load(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, err
 	}
-	cfg.Credentials = aws.NewCredentialsCache(&rereading{provider: cfg.Credentials})
+	cfg.Credentials = naming{aws.NewCredentialsCache(&rereading{provider: cfg.Credentials})}
 	return cfg, nil
+}
+
+// naming marks the errors of a provider of credentials.
+type naming struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (n naming) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := n.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = credentialsError{err}
+	}
+	return found, err
+}
+
+type credentialsError struct{ error }
+
+func (e credentialsError) Unwrap() error { return e.error }
+
+// IsCredentialsError reports whether a request was not sent because there are no credentials.
+// The error may hold the answer of another service, which grants roles.
+func IsCredentialsError(err error) bool {
+	_, is := errors.AsType[credentialsError](err)
+	return is
 }
 
 func load(ctx context.Context) (aws.Config, error) {

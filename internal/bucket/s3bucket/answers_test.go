@@ -272,3 +272,24 @@ func testResumeByRange(t *testing.T, silent bool) {
 	}
 	_ = reader.Close()
 }
+
+// TestNotOfS3: what cannot be an answer of S3 is an error.
+func TestNotOfS3(t *testing.T) {
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut { // such as the page of a sign-in
+			return
+		}
+		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+		w.Header().Set("Content-Range", "bytes 0-9/1000")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, "0123456789")
+	}))
+	b := open(t, Options{})
+	if err := b.Put(t.Context(), "k", nil); err == nil || !strings.Contains(err.Error(), "ETag") {
+		t.Errorf("put: %v", err)
+	}
+	if _, _, err := b.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "0-9/1000") {
+		t.Errorf("get: %v", err)
+	}
+}

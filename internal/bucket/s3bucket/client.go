@@ -99,20 +99,30 @@ func patiently(ctx context.Context) context.Context {
 	return context.WithValue(ctx, patientKey{}, true)
 }
 
-// guardedBody cancels a Read that waits for longer than stall. The time between reads does
-// not count: a slow reader is no stall.
+// leastInStall is how many bytes a body must bring while its reader waits for stall.
+const leastInStall = 64 << 10
+
+// guardedBody cancels a body that brings less than leastInStall bytes while Read waits for
+// stall. The time between reads does not count: a slow reader is no stall.
 type guardedBody struct {
 	body   io.ReadCloser
 	stall  time.Duration
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	waited time.Duration // for the bytes since the last leastInStall ones
+	got    int
 }
 
 func (b *guardedBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.stall)
+	begin := time.Now()
+	b.timer.Reset(b.stall - b.waited)
 	n, err := b.body.Read(p)
 	b.timer.Stop()
+	b.waited += time.Since(begin)
+	if b.got += n; b.got >= leastInStall {
+		b.waited, b.got = 0, 0
+	}
 	if cause := context.Cause(b.ctx); err != nil && !errors.Is(err, io.EOF) && cause != nil {
 		err = cause
 	}

@@ -99,17 +99,39 @@ func fitsXML(key string) bool {
 	}) < 0
 }
 
-// deleteBatch sends DeleteObjects, and again for the keys that the server was too busy to
-// delete: such errors come inside a 200, where the SDK does not see them.
+// maxHalves is how many requests may follow one that was refused: enough to find two keys.
+const maxHalves = 40
+
+// deleteBatch deletes the objects of one request. What the server, or a firewall before it,
+// refuses as a whole may be refused for one key, so it is sent again in halves.
 func (b *Bucket) deleteBatch(ctx context.Context, batch []*deletion) {
+	left := maxHalves
+	var half func([]*deletion)
+	half = func(batch []*deletion) {
+		refused := b.deletePatiently(ctx, batch)
+		if n := len(batch); refused && n > 1 && left > 0 {
+			left -= 2
+			half(batch[:n/2])
+			half(batch[n/2:])
+		}
+	}
+	half(batch)
+}
+
+// deletePatiently sends DeleteObjects, and again for the keys that the server was too busy to
+// delete: such errors come inside a 200, where the SDK does not see them. refused reports
+// that the server will never do the request.
+func (b *Bucket) deletePatiently(ctx context.Context, batch []*deletion) (refused bool) {
 	for attempt := 1; ; attempt++ {
-		b.deleteObjects(ctx, batch)
+		if err := b.deleteObjects(ctx, batch); err != nil {
+			return isRefused(err)
+		}
 		batch = slices.DeleteFunc(slices.Clone(batch), func(d *deletion) bool {
 			var key keyError
 			return !errors.As(d.err, &key) || !b.retryer.IsErrorRetryable(d.err)
 		})
 		if len(batch) == 0 || attempt == maxAttempts || !b.pause(ctx, attempt, batch[0].err) {
-			return
+			return false
 		}
 	}
 }
@@ -119,7 +141,9 @@ type keyError struct{ smithy.APIError }
 
 func (e keyError) Unwrap() error { return e.APIError }
 
-func (b *Bucket) deleteObjects(ctx context.Context, batch []*deletion) {
+// deleteObjects sends one request and sets the result of each object. The error is that of the
+// request.
+func (b *Bucket) deleteObjects(ctx context.Context, batch []*deletion) error {
 	ids := make([]types.ObjectIdentifier, len(batch))
 	for i, d := range batch {
 		ids[i] = types.ObjectIdentifier{Key: &d.ref.Key, ETag: &d.ref.ETag}
@@ -129,7 +153,7 @@ func (b *Bucket) deleteObjects(ctx context.Context, batch []*deletion) {
 		for _, d := range batch {
 			d.err = classifyDelete(err)
 		}
-		return
+		return err
 	}
 	results := resultsByKey(out)
 	for _, d := range batch {
@@ -139,6 +163,7 @@ func (b *Bucket) deleteObjects(ctx context.Context, batch []*deletion) {
 		}
 		d.err = result
 	}
+	return nil
 }
 
 // resultsByKey returns the result of each key in a response to DeleteObjects. If a key is

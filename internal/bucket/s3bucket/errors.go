@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"jpmovies/internal/awsconfig"
 	"jpmovies/internal/bucket"
 )
 
@@ -69,16 +70,23 @@ func classifyDelete(err error) error {
 	return classify(err)
 }
 
-// errorCode returns the S3 error code of a response, or "".
+// errorCode returns the S3 error code of a response, or "". The answer of a service that was
+// asked for credentials is none.
 func errorCode(err error) string {
+	if awsconfig.IsCredentialsError(err) {
+		return ""
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
 }
 
-// status returns the HTTP status of the response that err is about, or 0.
+// status returns the HTTP status of the response of S3 that err is about, or 0.
 func status(err error) int {
+	if awsconfig.IsCredentialsError(err) {
+		return 0
+	}
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return response.HTTPStatusCode()
 	}
@@ -123,6 +131,16 @@ func isUnavailable(err error) bool {
 	}
 	code := errorCode(err)
 	return code == "NoSuchBucket" || isRedirect(err) || wrongCredentials[code] || code == "" && status(err) == 0 || status(err) == http.StatusUnauthorized
+}
+
+// isOutage is isUnavailable, or what a load balancer says that does not reach the server. Its
+// page has no code, so the SDK makes one from the status.
+func isOutage(err error) bool {
+	switch errorCode(err) {
+	case "BadGateway", "ServiceUnavailable", "GatewayTimeout":
+		return true
+	}
+	return isUnavailable(err)
 }
 
 // isUnsupported reports whether the server understood the request and will never do it.

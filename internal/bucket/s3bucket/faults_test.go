@@ -1,6 +1,7 @@
 package s3bucket
 
 import (
+	"bytes"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -259,7 +261,7 @@ type pausingBody struct {
 func (b *pausingBody) Read(p []byte) (int, error) {
 	select {
 	case <-time.After(b.pause):
-		return copy(p, "x"), nil
+		return len(p), nil
 	case <-b.ctx.Done():
 		return 0, b.ctx.Err()
 	}
@@ -273,7 +275,8 @@ func (b *pausingBody) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: b}, nil
 }
 
-// TestSlowReader: pauses between reads do not count as a stall; the wait for a byte does.
+// TestSlowReader: pauses between reads do not count as a stall; the wait for bytes does, also
+// where one comes now and then.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body := &pausingBody{}
@@ -287,15 +290,22 @@ func TestSlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = response.Body.Close() }()
-		for _, body.pause = range []time.Duration{0, time.Second, 29 * time.Second, 0} {
+		for _, read := range []struct {
+			wait    time.Duration
+			size    int
+			stalled bool
+		}{
+			{0, 1, false}, {29 * time.Second, 1, false}, {0, leastInStall, false},
+			{29 * time.Second, leastInStall, false}, {29 * time.Second, leastInStall, false},
+			{14 * time.Second, leastInStall / 2, false}, {15 * time.Second, leastInStall / 2, false},
+			{14 * time.Second, leastInStall / 2, false}, {15 * time.Second, 1, false}, {2 * time.Second, leastInStall, true},
+		} {
 			time.Sleep(time.Hour)
-			if n, err := response.Body.Read(make([]byte, 1)); n != 1 || err != nil {
-				t.Errorf("after a pause of an hour, and a wait for %s: %d bytes, error %v", body.pause, n, err)
+			body.pause = read.wait
+			n, err := response.Body.Read(make([]byte, read.size))
+			if stalled := errors.As(err, new(stalledError)); stalled != read.stalled || !stalled && n != read.size {
+				t.Errorf("after a pause of an hour, and a wait for %s: %d bytes of %d, error %v", read.wait, n, read.size, err)
 			}
-		}
-		body.pause = 31 * time.Second
-		if _, err := response.Body.Read(make([]byte, 1)); !errors.As(err, new(stalledError)) {
-			t.Errorf("after a wait for %s: error %v", body.pause, err)
 		}
 	})
 }
@@ -398,5 +408,44 @@ func TestRequestCounts(t *testing.T) {
 func TestOpenNeedsAName(t *testing.T) {
 	if _, err := Open(t.Context(), Options{}); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestRefusedBatchIsHalved: a request that is refused for one key, by what stands before the
+// server, deletes all other objects; one that is refused for all ends.
+func TestRefusedBatchIsHalved(t *testing.T) {
+	for _, test := range []struct {
+		refused  string // what the body of a refused request contains
+		left     int
+		requests int32 // at most
+	}{{"x/0417", 1, 20}, {"x/", 1000, maxHalves + 1}} {
+		server := &buckettest.Server{Memory: &buckettest.Memory{}}
+		var asked atomic.Int32
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if asked.Add(1); strings.Contains(string(body), test.refused) {
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, "<html><body>Request blocked</body></html>")
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			server.ServeHTTP(w, r)
+		}))
+		var refs []bucket.Ref
+		for i := range 1000 {
+			refs = append(refs, server.Memory.Put(fmt.Sprintf("x/%04d", i), nil).Ref)
+		}
+		failed := 0
+		for _, err := range open(t, Options{}).deleteBy(t.Context(), WayBatch, refs) {
+			if err != nil {
+				failed++
+			}
+		}
+		if left := len(server.Memory.Keys()); left != test.left || failed != test.left || asked.Load() > test.requests+1 {
+			t.Errorf("%s is refused: %d objects left, %d failed, %d requests", test.refused, left, failed, asked.Load())
+		}
 	}
 }

@@ -44,8 +44,11 @@ func (b *Bucket) get(ctx context.Context, key string, version *string) (bucket.O
 // describe returns the object of a response. It returns an error if the response lacks
 // what names the generation, its time or its end.
 func describe(key string, out *s3.GetObjectOutput) (bucket.Object, error) {
-	if out.ETag == nil || out.LastModified == nil {
+	switch {
+	case out.ETag == nil || out.LastModified == nil:
 		return bucket.Object{}, errors.New("the response lacks ETag or Last-Modified")
+	case out.ContentRange != nil:
+		return bucket.Object{}, fmt.Errorf("the response has only %s, but the whole object was requested", *out.ContentRange)
 	}
 	o := bucket.Object{Ref: bucket.Ref{Key: key, ETag: strong(*out.ETag)}, Size: -1, LastModified: *out.LastModified}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ const staleProbe = 10 * time.Minute
 // or does not have the bucket. It also deletes the objects of killed probes.
 func (b *Bucket) Reach(ctx context.Context) error {
 	err := b.sweep(ctx)
-	if isUnavailable(err) {
+	if isOutage(err) {
 		return fmt.Errorf("reach bucket %q: %w", b.name, err)
 	}
 	if err != nil {
@@ -126,8 +127,14 @@ func (b *Bucket) logFailedTry(way string, err error) {
 	b.log.Warn("a way of conditional deletes cannot be probed; using one that is proven, or comparing ETags", attrs...)
 }
 
+// namedRight is how AWS names the action that lacks, which may be another service's.
+var namedRight = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
+
 // missingRight returns the IAM action that the denied operation needs.
 func missingRight(err error) string {
+	if named := namedRight.FindStringSubmatch(err.Error()); named != nil {
+		return named[1]
+	}
 	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
 		switch operation.Operation() {
 		case "PutObject":
@@ -146,11 +153,11 @@ func (b *Bucket) outage(ctx context.Context, errs []error) error {
 		return ctx.Err()
 	}
 	for _, err := range errs {
-		if !isUnavailable(err) {
+		if !isOutage(err) {
 			continue
 		}
 		_, err = b.page(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String(b.prefix + bucket.ProbePrefix), MaxKeys: aws.Int32(1)})
-		if isUnavailable(err) {
+		if isOutage(err) {
 			return err
 		}
 	}

@@ -2,13 +2,19 @@ package s3bucket
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"jpmovies/internal/bucket"
 	"jpmovies/internal/bucket/buckettest"
 )
 
@@ -170,4 +176,78 @@ func TestProbeOfSilentOperations(t *testing.T) {
 func TestProbeWithObjectLock(t *testing.T) {
 	serve(t, &buckettest.Server{Memory: &buckettest.Memory{}, ObjectLock: true})
 	openProbed(t, "", WayBatch)
+}
+
+// TestNoCredentials: the answer of the service that grants a role is none of S3's, so the worker
+// waits, whatever it is.
+func TestNoCredentials(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for code, answer := range map[string]int{
+		"AccessDenied": http.StatusForbidden, "InvalidIdentityToken": http.StatusBadRequest, "ExpiredTokenException": http.StatusBadRequest,
+		"NoSuchKey": http.StatusNotFound,
+	} {
+		roles := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(answer)
+			_, _ = fmt.Fprintf(w, "<ErrorResponse><Error><Code>%s</Code><Message>no</Message></Error></ErrorResponse>", code)
+		}))
+		t.Cleanup(roles.Close)
+		serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s: S3 is asked: %s", code, r.URL) }))
+		for name, value := range map[string]string{
+			"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/movies",
+			"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ENDPOINT_URL_STS": roles.URL, "AWS_REGION": "eu-central-1", "AWS_MAX_ATTEMPTS": "1",
+		} {
+			t.Setenv(name, value)
+		}
+		b := open(t, Options{limits: limits{retry: 50 * time.Millisecond}})
+		if err := b.Reach(t.Context()); err == nil || !strings.Contains(err.Error(), code) {
+			t.Errorf("%s: reached: %v", code, err)
+		}
+		if err := b.Probe(t.Context()); err == nil {
+			t.Errorf("%s: probed", code)
+		}
+		if _, _, err := b.Get(t.Context(), "k"); err == nil || errors.Is(err, bucket.ErrDenied) || errors.Is(err, bucket.ErrNotFound) {
+			t.Errorf("%s: get: %v", code, err)
+		}
+	}
+}
+
+// TestStartBehindBalancer: a load balancer that does not reach the server yet is no answer of it.
+func TestStartBehindBalancer(t *testing.T) {
+	for _, answer := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		server, up := &buckettest.Server{Memory: &buckettest.Memory{}}, false
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if up {
+				server.ServeHTTP(w, r)
+				return
+			}
+			w.WriteHeader(answer)
+			_, _ = io.WriteString(w, "<html><body>no upstream</body></html>")
+		}))
+		b := open(t, Options{})
+		if err := b.Reach(t.Context()); err == nil {
+			t.Errorf("%d: reached", answer)
+		}
+		if err := b.Probe(t.Context()); err == nil {
+			t.Errorf("%d: probed", answer)
+		}
+		up = true
+		if err := reachAndProbe(t, b); err != nil || b.Way() != WayBatch {
+			t.Errorf("%d: way %q, error %v", answer, b.Way(), err)
+		}
+	}
+}
+
+// TestMissingRight: the right that lacks is the one that AWS names.
+func TestMissingRight(t *testing.T) {
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::1:assumed-role/movies/x is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-central-1:1:key/k because no identity-based policy allows the kms:GenerateDataKey action</Message></Error>")
+	}))
+	var log strings.Builder
+	if err := open(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Probe(t.Context()); err != nil || !strings.Contains(log.String(), "missing_right=kms:GenerateDataKey") {
+		t.Errorf("%v\n%s", err, log.String())
+	}
 }
