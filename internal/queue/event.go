@@ -39,6 +39,8 @@ type message struct {
 	Time       any
 	// SNS wraps one of the others: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 	Message any
+	// SNS asks the owner of a queue in another account to confirm the subscription by this address.
+	SubscribeURL any
 }
 
 type record struct {
@@ -63,6 +65,9 @@ const testEvent = "s3:TestEvent"
 // object in scope.
 func (s Scope) Events(body string) ([]Event, error) {
 	m, err := parse(body)
+	if address, ok := m.SubscribeURL.(string); ok && address != "" {
+		return nil, fmt.Errorf("%w: SNS asks to confirm a subscription: open %s", ErrNotUnderstood, address)
+	}
 	if inner, ok := m.Message.(string); ok && len(m.Records) == 0 && m.Detail == nil {
 		if m, err = parse(inner); err != nil {
 			err = fmt.Errorf("the SNS envelope contains no notification of S3: %w", err)
@@ -187,13 +192,12 @@ func plainName(name string) string {
 	return name
 }
 
-// sizeOf returns a size; 1 if it is no number, so that the object does not look like an empty
-// folder marker.
+// sizeOf returns a size; -1 if it is no number.
 func sizeOf(v any) int64 {
 	if n, ok := v.(float64); ok {
 		return int64(n)
 	}
-	return 1
+	return -1
 }
 
 // timeOf parses a time of RFC 3339; zero for any other value.

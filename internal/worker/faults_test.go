@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -333,4 +334,41 @@ func TestFilesBeingWrittenAreNoFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slowLarge answers reads of objects below large/ after a minute.
+type slowLarge struct{ *buckettest.Memory }
+
+func (s slowLarge) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	if strings.HasPrefix(key, "large/") {
+		time.Sleep(time.Minute)
+	}
+	return s.Memory.Get(ctx, key)
+}
+
+// TestLargeObjectsHoldUpNothing: however many large objects wait, small ones of their listing are
+// applied at once.
+func TestLargeObjectsHoldUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &buckettest.Memory{}, newFakeCatalogue()
+		for i := range 40 {
+			store.Put(fmt.Sprintf("large/%02d", i), append(bytes.Repeat([]byte(" "), largeObject), film(fmt.Sprint(i), "x")...))
+		}
+		store.Put("small", film("Small", "y"))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- newTestWorker(slowLarge{store}, db, func(o *Options) { o.Concurrency = 16 }).Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		if shown := db.shows(); len(shown) != 1 {
+			t.Errorf("after 10 s: %v", shown)
+		}
+		time.Sleep(10 * time.Minute)
+		if shown := db.shows(); len(shown) != 41 {
+			t.Errorf("in the end %d movies", len(shown))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -61,32 +61,41 @@ const (
 )
 
 // An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
-// largeAtOnce of these are read at a time. A compressed one takes that much whatever its
-// size, besides 8 MiB for zstd. It shows only when it is read, so small ones have slots of
-// their own, and none waits for a large object.
+// largeAtOnce of these are read at a time, beside the others, and up to largeWaiting wait. A
+// compressed one takes that much whatever its size, besides 8 MiB for zstd. That, and a size
+// that the listing or the message does not tell, shows only when the object is read, so such
+// ones have slots of their own.
 const (
 	largeObject      = 128 << 10
 	largeAtOnce      = 8
-	compressedAtOnce = 4
+	largeWaiting     = 1000
+	unexpectedAtOnce = 4
 )
 
 // fetchAll reads Concurrency objects at a time, fewer if the store asks for fewer.
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
-	large := make(chan struct{}, largeAtOnce)
+	large, waiting := make(chan struct{}, largeAtOnce), make(chan struct{}, largeWaiting)
 	gate := newGate(p.worker.readsAtOnce)
+	fetch := func(o candidate) {
+		gate.enter()
+		defer gate.leave()
+		p.fetch(o, parts)
+	}
 	for range p.worker.options.Concurrency {
 		fetchers.Go(func() {
 			for o := range objects {
-				if isLarge(o.Size) {
+				if !isLarge(o.Size) {
+					fetch(o)
+					continue
+				}
+				waiting <- struct{}{}
+				fetchers.Go(func() {
+					defer func() { <-waiting }()
 					large <- struct{}{}
-				}
-				gate.enter()
-				p.fetch(o, parts)
-				gate.leave()
-				if isLarge(o.Size) {
-					<-large
-				}
+					defer func() { <-large }()
+					fetch(o)
+				})
 			}
 		})
 	}
@@ -95,13 +104,13 @@ func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 
 func isLarge(size int64) bool { return size < 0 || size > largeObject }
 
-// enterCompressed waits until a small compressed object may be decoded, or until the worker
-// gives up. The caller must call leave after it.
-func (p *pass) enterCompressed() (leave func()) {
-	if send(p.hard, p.compressed, struct{}{}) != nil {
+// enterUnexpected waits until an object that takes more memory than expected may be decoded,
+// or until the worker gives up. The caller must call leave after it.
+func (p *pass) enterUnexpected() (leave func()) {
+	if send(p.hard, p.unexpected, struct{}{}) != nil {
 		return func() {} // its first part will not be sent
 	}
-	return func() { <-p.compressed }
+	return func() { <-p.unexpected }
 }
 
 // peek returns the beginning of a body, and a reader of all of it.
@@ -181,8 +190,8 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	from := &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}
 	from.open.Store(1)
 	begin, all := peek(body)
-	if decode.IsCompressed(begin) && !isLarge(listed.Size) {
-		defer p.enterCompressed()()
+	if !isLarge(listed.Size) && (decode.IsCompressed(begin) || isLarge(object.Size)) {
+		defer p.enterUnexpected()()
 	}
 	p.decode(ctx, from, all, parts)
 }

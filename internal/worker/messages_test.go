@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -290,4 +293,65 @@ func TestLossyQueue(t *testing.T) {
 			t.Errorf("%d movies", n)
 		}
 	})
+}
+
+// openBodies counts the bodies that are read at the same time behind their beginning.
+type openBodies struct {
+	*buckettest.Memory
+	open, most atomic.Int64
+}
+
+func (s *openBodies) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	o, body, err := s.Memory.Get(ctx, key)
+	if err != nil {
+		return o, body, err
+	}
+	return o, &openBody{ReadCloser: body, store: s}, nil
+}
+
+type openBody struct {
+	io.ReadCloser
+	store   *openBodies
+	reads   int
+	counted bool
+}
+
+func (b *openBody) Read(p []byte) (int, error) {
+	if b.reads++; b.reads > 1 && !b.counted { // the first read takes a few bytes
+		b.counted = true
+		open := b.store.open.Add(1)
+		for most := b.store.most.Load(); open > most && !b.store.most.CompareAndSwap(most, open); most = b.store.most.Load() {
+		}
+		time.Sleep(time.Second)
+	}
+	return b.ReadCloser.Read(p)
+}
+
+func (b *openBody) Close() error {
+	if b.counted {
+		b.store.open.Add(-1)
+	}
+	return b.ReadCloser.Close()
+}
+
+// TestMessageWithoutSize: few large objects are read at a time, also where a message does not
+// tell their size, or a wrong one.
+func TestMessageWithoutSize(t *testing.T) {
+	for _, size := range []string{`, "size": 200000`, ``, `, "size": "200000"`, `, "size": 7`} {
+		var store *openBodies
+		withQueue(t, func(s *queueFixture) {
+			store = &openBodies{Memory: s.store}
+			s.options.Store, s.options.Concurrency = store, 64
+		}, func(s *queueFixture) {
+			for i := range 64 {
+				key := fmt.Sprintf("in/%d", i)
+				s.store.Put(key, append(bytes.Repeat([]byte(" "), largeObject), film(key, "x")...))
+				s.queue.Send(fmt.Sprintf(`{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "films"}, "object": {"key": %q%s}}}]}`, key, size))
+			}
+			time.Sleep(2 * time.Minute)
+			if most, left := store.most.Load(), len(s.store.Keys()); most < 2 || most > largeAtOnce || left > 0 {
+				t.Errorf("size%s: %d read at a time, %d left", size, most, left)
+			}
+		})
+	}
 }

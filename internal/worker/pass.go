@@ -43,7 +43,7 @@ type pass struct {
 	// stop ends the intake of objects; hard ends everything at once.
 	stop, hard context.Context
 	abort      context.CancelCauseFunc // ends stop
-	compressed chan struct{}           // slots of small compressed objects
+	unexpected chan struct{}           // slots of objects that take more than expected
 	room       *semaphore.Weighted     // bytes of the parts that wait for a batch
 	over       chan struct{}           // closed when the pass counts no more deletes
 
@@ -100,7 +100,7 @@ type backlog struct {
 func (w *Worker) pass(stop, hard context.Context, next plan) *pass {
 	p := &pass{
 		worker: w, plan: next, start: time.Now(), hard: hard,
-		compressed: make(chan struct{}, compressedAtOnce), room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
+		unexpected: make(chan struct{}, unexpectedAtOnce), room: semaphore.NewWeighted(pendingBytes), over: make(chan struct{}), settled: make(chan queue.Message, maxMessages),
 	}
 	p.stop, p.abort = context.WithCancelCause(stop)
 	defer p.abort(nil)
