@@ -21,10 +21,33 @@ func abort(w http.ResponseWriter, r *http.Request) {
 
 // reset closes a connection with RST.
 func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = conn.Close()
+}
+
+// resetting is a listener whose connections end with RST after a write that failed: net/http
+// closes them itself, before the handler knows, and what the kernel still has to send would
+// look like the whole.
+type resetting struct{ net.Listener }
+
+func (l resetting) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		conn = resettingConn{tcp}
+	}
+	return conn, err
+}
+
+type resettingConn struct{ *net.TCPConn }
+
+func (c resettingConn) Write(p []byte) (int, error) {
+	n, err := c.TCPConn.Write(p)
+	if err != nil {
+		_ = c.SetLinger(0)
+	}
+	return n, err
 }
 
 // connections holds the open connections, so that they can be reset.

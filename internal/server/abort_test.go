@@ -172,3 +172,30 @@ func TestIdleTimeout(t *testing.T) {
 		r.end()
 	})
 }
+
+// TestSlowAnswerIsTold: an answer whose writing takes too long ends with an error, also for a
+// client that reads what is on its way only then.
+func TestSlowAnswerIsTold(t *testing.T) {
+	for _, version := range []string{"1.0", "1.1"} {
+		failed := make(chan struct{})
+		addr, stop := onSockets(t, time.Second, func(w http.ResponseWriter, _ *http.Request) {
+			defer close(failed)
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+			for piece := make([]byte, 1<<20); ; {
+				if _, err := w.Write(piece); err != nil {
+					panic(http.ErrAbortHandler)
+				}
+			}
+		})
+		body, err := exchange(t, addr, "GET / HTTP/"+version+"\r\nHost: x\r\n\r\n", func() {
+			<-failed
+			time.Sleep(100 * time.Millisecond)
+		})
+		if err == nil {
+			t.Errorf("HTTP/%s: %d bytes look like the whole", version, len(body))
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}

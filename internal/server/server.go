@@ -78,7 +78,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, o Options)
 		ErrorLog:          log.New(errorLog{o.Logger}, "", 0),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(l) }()
+	go func() { failed <- s.Serve(resetting{l}) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)

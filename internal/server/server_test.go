@@ -193,7 +193,7 @@ func TestNoDescriptors(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
-		ended <- server.Serve(ctx, &exhausted{Listener: l}, http.NotFoundHandler(), server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		ended <- server.Serve(ctx, &exhausted{Listener: l}, http.NotFoundHandler(), server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Drain: time.Second})
 	}()
 	response, err := http.Get("http://" + l.Addr().String())
 	if err != nil {
