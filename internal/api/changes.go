@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -27,6 +28,21 @@ type changesQuery struct {
 	wait  time.Duration
 	// lastEvent overrides since; -1 when it is not given.
 	lastEvent int64
+	// name is what the client calls since.
+	name string
+}
+
+// named names the parameter in an error about since.
+func (q changesQuery) named(err error) error {
+	p, isProblem := errors.AsType[problem](err)
+	switch {
+	case errors.Is(err, movie.ErrPruned):
+		p = pruned
+	case !isProblem || p.Status != http.StatusGone:
+		return err
+	}
+	p.Parameter = q.name
+	return p
 }
 
 var changesParameters = []parameter[changesQuery]{
@@ -48,13 +64,13 @@ var changesParameters = []parameter[changesQuery]{
 // changes answers with the changes after a revision in commit order, each with the movie
 // as it is now. It may wait for a change, or stream changes.
 func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
-	q := changesQuery{limit: defaultChanges, lastEvent: -1}
+	q := changesQuery{limit: defaultChanges, lastEvent: -1, name: "since"}
 	given, err := parse(r.URL.RawQuery, changesParameters, &q)
 	if err != nil {
 		return err
 	}
 	if q.lastEvent >= 0 {
-		q.since = q.lastEvent
+		q.since, q.name = q.lastEvent, "lastEventId"
 		given.Del("lastEventId")
 		given.Set("since", strconv.FormatInt(q.since, 10)) // answers are shared by what was given
 	}
@@ -65,15 +81,15 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	extendDeadlines(w, r, q.wait)
 	s, err := a.waitForChange(lasting(r), q)
 	if err != nil {
-		return err
+		return q.named(err)
 	}
-	return a.loaded(w, r, s, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
+	return q.named(a.loaded(w, r, s, "/changes?"+given.Encode(), func(ctx context.Context) (*answer, error) {
 		changes, err := a.readChanges(ctx, s, q.since, q.limit)
 		if err != nil {
 			return nil, err
 		}
 		return a.newChangesPage(changes, q.since, given), nil
-	})
+	}))
 }
 
 // A page of changes is read in steps that grow while the movies are small, because a
@@ -155,6 +171,9 @@ func (a *API) waitForChange(ctx context.Context, q changesQuery) (state, error) 
 	defer deadline.Stop()
 	s, err := a.watcher.reach(ctx, q.since)
 	for ; ; s, err = a.watcher.state(ctx) {
+		if err == nil && s.revision < q.since {
+			s, err = a.watcher.gone(ctx, q.since, s)
+		}
 		if err != nil || q.wait == 0 || s.revision > q.since {
 			return s, err
 		}

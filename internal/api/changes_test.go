@@ -121,10 +121,15 @@ func TestChanges(t *testing.T) {
 			}
 			checkAnswer(t, url, path, got)
 		}
-		for _, accept := range []string{"application/json", "text/event-stream"} {
-			got := ask(t, http.MethodGet, url+"/changes?since=7", "Accept", accept)
-			if p := checkProblem(t, accept, got, http.StatusGone); !strings.Contains(p.Detail, "since is 7, but the catalogue is at revision 6") {
-				t.Errorf("since beyond the revision: %s", p.Detail)
+		for _, test := range []struct{ query, accept, header, name string }{
+			{"since=7", "application/json", "", "since"}, {"since=7", "text/event-stream", "", "since"},
+			{"since=1&lastEventId=7", "application/json", "", "lastEventId"}, {"lastEventId=7", "text/event-stream", "", "lastEventId"},
+			{"since=1", "text/event-stream", "7", "Last-Event-ID"},
+		} {
+			got := ask(t, http.MethodGet, url+"/changes?"+test.query, "Accept", test.accept, "Last-Event-ID", test.header)
+			p := checkProblem(t, test.query, got, http.StatusGone)
+			if !strings.Contains(p.Detail, "the catalogue is at revision 6, before 7") || p.Parameter != test.name {
+				t.Errorf("%s, Last-Event-ID %q: parameter %q: %s", test.query, test.header, p.Parameter, p.Detail)
 			}
 		}
 	})
@@ -210,6 +215,23 @@ func TestWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWaitAcrossARestore: a request that waits while an older copy of the catalogue is restored gets
+// 410, also where that has reached the client's revision again.
+func TestWaitAcrossARestore(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
+		time.AfterFunc(10*time.Second, func() { s.set(func() { s.feed = s.feed[:2] }) })
+		time.AfterFunc(20*time.Second, func() {
+			for id := range int64(8) {
+				s.put(20+id, &samples[0])
+			}
+		})
+		got := record(t, a, http.MethodGet, "/changes?since=6&wait=1m")
+		if p := checkProblem(t, "restored", got, http.StatusGone); p.Parameter != "since" || !strings.Contains(p.Detail, "revision 2, before 6") {
+			t.Errorf("parameter %q: %s", p.Parameter, p.Detail)
+		}
+	})
 }
 
 // TestWaitersShare: one read of a change serves all waiting requests.

@@ -52,8 +52,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &p):
 	case errors.As(err, &parameter):
 		p = problem{Status: http.StatusBadRequest, Detail: parameter.detail, Parameter: parameter.parameter}
-	case errors.Is(err, movie.ErrPruned):
-		p = problem{Status: http.StatusGone, Parameter: "since", Detail: "changes since then are no longer kept; take a new /export, and follow from its Catalogue-Revision"}
 	case errors.Is(err, movie.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Detail: "no such movie"}
 	case r.Context().Err() != nil:
@@ -88,7 +86,10 @@ func (p problem) send(w http.ResponseWriter) {
 // until then.
 func beyond(revision, current int64) problem {
 	return problem{
-		Status: http.StatusGone, Parameter: "since",
-		Detail: fmt.Sprintf("since is %d, but the catalogue is at revision %d; take a new /export, and follow from its Catalogue-Revision", revision, current),
+		Status: http.StatusGone,
+		Detail: fmt.Sprintf("the catalogue is at revision %d, before %d; take a new /export, and follow from its Catalogue-Revision", current, revision),
 	}
 }
+
+// pruned answers a request for changes that are no longer kept.
+var pruned = problem{Status: http.StatusGone, Detail: "changes since then are no longer kept; take a new /export, and follow from its Catalogue-Revision"}

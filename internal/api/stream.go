@@ -28,16 +28,17 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 		if wrong := setNumber(&q.since, last, 0, math.MaxInt64); wrong != "" {
 			return &parameterError{parameter: "Last-Event-ID", detail: "Last-Event-ID " + wrong}
 		}
+		q.name = "Last-Event-ID"
 	}
 	s, err := a.watcher.reach(r.Context(), q.since)
 	if err != nil {
-		return err
+		return q.named(err)
 	}
 	s.index = nil // a client that is behind must not keep an old index
-	f := follower{api: a, ctx: r.Context(), out: newPaced(w), state: s, since: q.since}
+	f := follower{api: a, ctx: r.Context(), out: newPaced(w), state: s, newest: s.revision, since: q.since}
 	// An error before the first event can still be reported by the status.
 	if err := f.read(); err != nil {
-		return err
+		return q.named(err)
 	}
 	defer func() { f.release() }() // of the events that are pending then
 	header := w.Header()
@@ -63,6 +64,7 @@ type follower struct {
 	out     *paced
 	beat    *time.Ticker
 	state   state
+	newest  int64   // revision of the newest state
 	since   int64   // revision of the last change sent
 	next    *answer // pending events
 	release func()  // releases the room that next takes
@@ -137,8 +139,7 @@ func (f *follower) wait() (ended, whole bool) {
 		select {
 		case <-f.state.moved:
 		case <-f.beat.C:
-			// A catalogue that stays behind the client was restored from a copy: the
-			// client reconnects and gets 410.
+			// The events sent may be ahead of the state, but not for long.
 			if behind && f.state.revision < f.since {
 				return true, true
 			}
@@ -151,6 +152,12 @@ func (f *follower) wait() (ended, whole bool) {
 		}
 		f.state = f.api.watcher.peek()
 		f.state.index = nil
+		// A catalogue that goes back was restored from a copy, or another replica is behind:
+		// the client reconnects, and is told which.
+		if f.state.revision < f.newest {
+			return true, true
+		}
+		f.newest = f.state.revision
 	}
 }
 

@@ -244,7 +244,11 @@ func TestStreamOfRestored(t *testing.T) {
 		s.set(func() {
 			s.feed = s.feed[:2]
 		})
-		one.expect(":")
+		time.AfterFunc(5*time.Second, func() {
+			for id := range int64(8) {
+				s.put(20+id, &samples[0])
+			}
+		})
 		if got, err := one.next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%q %v", got, err)
 		}

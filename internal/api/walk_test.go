@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -574,13 +575,15 @@ func TestLinkOfAnotherProcess(t *testing.T) {
 			t.Errorf("an id that no movie has: %d", got.status)
 		}
 		// The look that is in flight begins before the movie comes.
+		time.Sleep(500 * time.Millisecond) // not when the other process looks
 		held, come := make(chan struct{}), make(chan struct{})
-		var once sync.Once
+		var isHeld atomic.Bool
 		s.put(2000, &movie.Movie{Identity: movie.Identity{Title: "Delta", Year: 9100}})
 		s.set(func() {
 			s.after = func(method string) {
-				if method == "Since" {
-					once.Do(func() { close(held); <-come })
+				if method == "Since" && !isHeld.Swap(true) {
+					close(held)
+					<-come
 				}
 			}
 		})

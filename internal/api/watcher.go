@@ -206,6 +206,16 @@ func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	return s, err
 }
 
+// gone returns the error for a client that has seen a revision after which the state went back:
+// the catalogue was restored from a copy, and what comes then may be other changes with the
+// same revisions. Another replica may only be behind, and catch up.
+func (w *watcher) gone(ctx context.Context, revision int64, back state) (state, error) {
+	if s, err := w.reach(ctx, revision); err != nil || w.lag != nil {
+		return s, err
+	}
+	return back, beyond(revision, back.revision)
+}
+
 // newer looks at the database until a state is enough, at most twice: the first look may
 // have started before the request did. It returns errBehind with a state that is not enough
 // if the replica lacks commits.
