@@ -92,15 +92,17 @@ func (c *Client) Export(ctx context.Context, f Filter) (revision int64, movies i
 	if err != nil {
 		return 0, nil, err
 	}
-	revision, err = strconv.ParseInt(response.Header.Get("Catalogue-Revision"), 10, 64)
+	revision, err = strconv.ParseInt(response.Header.Get(catalogueRevision), 10, 64)
 	if err != nil {
 		_ = response.Body.Close()
 		return 0, nil, fmt.Errorf("revision of the export: %w", err)
 	}
 	return revision, func(yield func(Movie, error) bool) {
 		defer func() { _ = response.Body.Close() }()
-		for lines := json.NewDecoder(response.Body); ; {
+		text := &limited{Reader: response.Body}
+		for lines := json.NewDecoder(text); ; {
 			var m Movie
+			text.left = largestAnswer
 			err := lines.Decode(&m)
 			if errors.Is(err, io.EOF) {
 				return
@@ -139,7 +141,9 @@ const (
 // revision that the copy is at, 0 for none: then it begins with an export, as it does when the
 // changes since then are no longer kept.
 func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
+	pauses := newPauses()
 	for stale := since <= 0; ; stale = true {
+		applied := !stale
 		if stale {
 			broken := 0
 			revision, err := retry(ctx, c, forever, func(ctx context.Context) (int64, error) {
@@ -157,8 +161,10 @@ func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 			}
 			since = revision
 		}
+		var gone error
 		for changes, err := range c.follow(ctx, since) {
 			if errors.Is(err, ErrGone) {
+				gone = err
 				break
 			}
 			if err == nil {
@@ -167,8 +173,29 @@ func (c *Client) Mirror(ctx context.Context, since int64, to Copy) error {
 			if err != nil {
 				return err
 			}
-			since = changes[len(changes)-1].Revision
+			since, applied = changes[len(changes)-1].Revision, true
 		}
+		if applied {
+			pauses.Reset()
+			continue
+		}
+		// Another process of the API does not have the revision of the export.
+		if err := c.pause(ctx, pauses.NextBackOff(), gone); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits before something is repeated because of an error.
+func (c *Client) pause(ctx context.Context, pause time.Duration, why error) error {
+	if c.OnRetry != nil {
+		c.OnRetry(why, pause)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+		return nil
 	}
 }
 

@@ -124,12 +124,16 @@ func (l *limited) Read(p []byte) (int, error) {
 // patience is how long an answer may take.
 const patience = 30 * time.Second
 
+func newPauses() *backoff.ExponentialBackOff {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 10*time.Second
+	return pauses
+}
+
 // retry repeats an attempt that fails for a moment: the network, or a problem that is
 // temporary. It returns the error of the last attempt, or that of ctx.
 func retry[T any](ctx context.Context, c *Client, most uint, attempt func(context.Context) (T, error)) (T, error) {
-	pauses := backoff.NewExponentialBackOff()
-	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 10*time.Second
-	options := []backoff.RetryOption{backoff.WithBackOff(pauses), backoff.WithMaxTries(most), backoff.WithMaxElapsedTime(0)}
+	options := []backoff.RetryOption{backoff.WithBackOff(newPauses()), backoff.WithMaxTries(most), backoff.WithMaxElapsedTime(0)}
 	var last error
 	if c.OnRetry != nil {
 		options = append(options, backoff.WithNotify(func(_ error, pause time.Duration) { c.OnRetry(last, pause) }))
@@ -158,6 +162,9 @@ type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
+// catalogueRevision is a header of all answers of the API that are a success.
+const catalogueRevision = "Catalogue-Revision"
+
 // send sends one request and returns its answer, if that is a success.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {
 	target := c.base + path
@@ -173,10 +180,13 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		sender = http.DefaultClient
 	}
 	response, err := sender.Do(request)
-	if err != nil || response.StatusCode == http.StatusOK {
+	if err != nil || response.StatusCode == http.StatusOK && response.Header.Get(catalogueRevision) != "" {
 		return response, err
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusOK {
+		return nil, fmt.Errorf("answer to %s: it has no %s, so it is not the API's", path, catalogueRevision)
+	}
 	p := &Problem{}
 	// A proxy's error is no problem document.
 	if text, err := io.ReadAll(io.LimitReader(response.Body, 64<<10)); err != nil || json.Unmarshal(text, p) != nil || p.Detail == "" {

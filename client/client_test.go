@@ -199,14 +199,32 @@ func TestHostileServer(t *testing.T) {
 			t.Errorf("%v after %d requests", err, requests.Load())
 		}
 	}
-	c, requests = faulty(t, func(w http.ResponseWriter, _ *http.Request) {
+	endless := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Catalogue-Revision", "7")
 		_, _ = io.WriteString(w, `{"title": "`)
 		for text := bytes.Repeat([]byte("x"), 1<<20); ; {
 			if _, err := w.Write(text); err != nil {
 				return
 			}
 		}
-	})
+	}
+	c, _ = faulty(t, endless)
+	if _, movies, err := c.Export(t.Context(), client.Filter{}); err != nil {
+		t.Error(err)
+	} else {
+		for _, err := range movies {
+			if err == nil || !strings.Contains(err.Error(), "larger than any") {
+				t.Errorf("an endless movie: %v", err)
+			}
+		}
+	}
+	for _, body := range []string{`null`, `{}`, `{"message": "ok"}`, `[]`} {
+		c, _ = faulty(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		if m, err := c.Movie(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "not the API's") {
+			t.Errorf("%s is the movie %v: %v", body, m, err)
+		}
+	}
+	c, requests = faulty(t, endless)
 	if _, err := c.Movie(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "larger than any") || requests.Load() != 1 {
 		t.Errorf("an endless answer: %v after %d requests", err, requests.Load())
 	}
@@ -304,7 +322,7 @@ func (balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, context.Cause(r.Context())
 	case <-time.After(wait):
 	}
-	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(`{"changes": [], "revision": 7}`))}, nil
+	return &http.Response{StatusCode: status, Header: http.Header{"Catalogue-Revision": {"7"}}, Body: io.NopCloser(strings.NewReader(`{"changes": [], "revision": 7}`))}, nil
 }
 
 // TestChangesBehindBalancer: a feed without changes does not fail again and again.
@@ -494,4 +512,38 @@ func TestMirrorEndsItsExport(t *testing.T) {
 		t.Error("the export is still open")
 		s.CloseClientConnections()
 	}
+}
+
+// divided answers exports, and does not have their revision when it is asked for changes.
+type divided struct{ exports int }
+
+func (d *divided) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body := http.StatusGone, `{"detail": "another process"}`
+	if r.URL.Path == "/export" {
+		d.exports++
+		status, body = http.StatusOK, film
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{"Catalogue-Revision": {"7"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// TestMirrorOfDividedAPI: where the process that answers /changes lacks the revision of each export,
+// exports are repeated with pauses, and OnRetry is told.
+func TestMirrorOfDividedAPI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, d, told := open(t, "http://api"), &divided{}, 0
+		c.HTTP = &http.Client{Transport: d}
+		c.OnRetry = func(err error, _ time.Duration) {
+			if told++; !errors.Is(err, client.ErrGone) {
+				t.Error(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := c.Mirror(ctx, 0, &recorder{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if d.exports < 3 || d.exports > 30 || told != d.exports {
+			t.Errorf("%d exports in a minute, told %d times", d.exports, told)
+		}
+	})
 }
