@@ -8,6 +8,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -43,7 +44,7 @@ func Files() http.Handler {
 		}
 		f, found := all.files[name]
 		if !found {
-			http.NotFound(w, r)
+			refuse(w, http.StatusNotFound, "no such file")
 			return
 		}
 		f.serve(w, r, cache)
@@ -56,13 +57,15 @@ func Beside(next http.Handler) http.Handler {
 	browse, docs, static := browsePage(), page("docs.html"), Files()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
+		isFile, isDocs := strings.HasPrefix(r.URL.Path, Path), r.URL.Path == "/docs"
 		switch {
-		case read && strings.HasPrefix(r.URL.Path, Path):
+		case !read && (isFile || isDocs):
+			w.Header().Set("Allow", "GET, HEAD")
+			refuse(w, http.StatusMethodNotAllowed, "this is a page, expected GET or HEAD")
+		case isFile:
 			static.ServeHTTP(w, r)
-		case read && r.URL.Path == "/docs":
+		case isDocs:
 			docs.ServeHTTP(w, r)
-		case r.URL.Path == "/docs":
-			refuse(w)
 		case read && r.URL.Path == "/" && negotiation.Prefers(r.Header.Values("Accept"), "text/html", "application/json"):
 			browse.ServeHTTP(w, r)
 		default:
@@ -71,14 +74,13 @@ func Beside(next http.Handler) http.Handler {
 	})
 }
 
-// refuse answers a request that would change the page, as the API does (RFC 9457).
-func refuse(w http.ResponseWriter) {
+// refuse answers with a problem, as the API does (RFC 9457).
+func refuse(w http.ResponseWriter, status int, detail string) {
 	header := w.Header()
-	header.Set("Allow", "GET, HEAD")
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusMethodNotAllowed)
-	_, _ = w.Write([]byte(`{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"this is a page, expected GET or HEAD"}` + "\n"))
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"type":"about:blank","title":%q,"status":%d,"detail":%q}`+"\n", http.StatusText(status), status, detail)
 }
 
 // Admin serves the operators' page.

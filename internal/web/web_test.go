@@ -60,12 +60,12 @@ func TestFiles(t *testing.T) {
 	for path, cache := range map[string]string{
 		"/web/" + load().version + "/browse.js": "public, max-age=31536000, immutable", "/web/" + load().version + "/icon.svg": "public, max-age=31536000, immutable",
 		"/web/0123456789ab/browse.js": "no-cache", "/web/browse.js": "no-cache", "/web/style.css": "no-cache",
-		"/web/": "", "/web/none.js": "", "/web/index.html": "", "/web/" + load().version + "/": "", "/web/" + load().version: "",
-		"/web/" + load().version + "/none.js": "", "/web/../web.go": "", "/web/a/b/browse.js": "",
+		"/web/": "no-store", "/web/none.js": "no-store", "/web/index.html": "no-store", "/web/" + load().version + "/": "no-store", "/web/" + load().version: "no-store",
+		"/web/" + load().version + "/none.js": "no-store", "/web/../web.go": "no-store", "/web/a/b/browse.js": "no-store",
 	} {
 		w := ask(t, "GET", path, "")
 		status := http.StatusOK
-		if cache == "" {
+		if cache == "no-store" {
 			status = http.StatusNotFound
 		}
 		if w.Code != status || w.Header().Get("Cache-Control") != cache {
@@ -215,7 +215,7 @@ func TestRevalidate(t *testing.T) {
 	}
 }
 
-// TestDocs: /docs is a page whatever the client accepts, and read-only.
+// TestDocs: /docs is a page whatever the client accepts. Like the files, it is read-only.
 func TestDocs(t *testing.T) {
 	for _, accept := range []string{"", "application/json", "text/html"} {
 		w := ask(t, "GET", "/docs", accept)
@@ -226,9 +226,11 @@ func TestDocs(t *testing.T) {
 	if w := ask(t, "HEAD", "/docs", ""); w.Code != http.StatusOK || w.Header().Get("Etag") == "" {
 		t.Errorf("HEAD: %d %v", w.Code, w.Header())
 	}
-	w := ask(t, "POST", "/docs", "")
-	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || w.Header().Get("Content-Type") != "application/problem+json" {
-		t.Errorf("POST: %d %v", w.Code, w.Header())
+	for _, path := range []string{"/docs", "/web/style.css"} {
+		w := ask(t, "POST", path, "")
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("POST %s: %d %v", path, w.Code, w.Header())
+		}
 	}
 	for _, path := range []string{"/docs/", "/docs/x"} {
 		if w := ask(t, "GET", path, ""); w.Code != http.StatusTeapot {
