@@ -48,3 +48,18 @@ func TestSkipper(t *testing.T) {
 		}
 	}
 }
+
+// TestLineAtTheEndOfAWindow: the line behind a broken one is found wherever the text in memory
+// ends.
+func TestLineAtTheEndOfAWindow(t *testing.T) {
+	for shift := -3; shift <= 3; shift++ {
+		for _, size := range []int{smallWindow, 2 * smallWindow} {
+			broken := `{"title" oops `
+			text := broken + strings.Repeat("x", size+shift-len(broken)) + "\n" + movieJSON("B", 2) + "\n" + movieJSON("C", 3)
+			items := outline(mustRead(t, []byte(text)))
+			if len(items) != 3 || !strings.HasPrefix(items[0], "title: found ") || items[1] != "B 2" || items[2] != "C 3" {
+				t.Errorf("%d bytes before the line: %.100q", size+shift, items)
+			}
+		}
+	}
+}
