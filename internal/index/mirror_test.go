@@ -21,8 +21,9 @@ type source struct {
 	log    []movie.Mark // one for each revision
 	kept   int          // the log is pruned up to this place
 	fault  func() error
-	loads  int  // snapshots
-	ends   bool // a snapshot fails
+	loads  int           // snapshots
+	ends   bool          // a snapshot fails
+	takes  time.Duration // of a snapshot
 }
 
 var errFault = errors.New("fault")
@@ -49,11 +50,12 @@ func (s *source) give(ids []int64, each func([]movie.State) error) error {
 
 func (s *source) Snapshot(_ context.Context, begin func(movie.Mark, int64) error, each func([]movie.State) error) error {
 	s.loads++
-	if s.ends {
-		return errFault
-	}
 	if err := errors.Join(s.fault(), begin(s.mark(), int64(len(s.states)))); err != nil {
 		return err
+	}
+	time.Sleep(s.takes)
+	if s.ends {
+		return errFault
 	}
 	return s.give(slices.Sorted(maps.Keys(s.states)), each)
 }
@@ -203,4 +205,40 @@ func TestMirrorForgets(t *testing.T) {
 	if s.loads < 2 || s.loads > steps/5 {
 		t.Errorf("%d loads in %d steps", s.loads, steps)
 	}
+}
+
+// TestLoad: the progress of a load shows, and one that fails is repeated after the time that it
+// took, ten seconds at most.
+func TestLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{states: map[int64]movie.State{}, fault: func() error { return nil }}
+		s.recast(0)
+		m := index.NewMirror(s)
+		for _, test := range []struct{ takes, rests time.Duration }{{3 * time.Second, 3 * time.Second}, {time.Minute, 10 * time.Second}} {
+			s.takes, s.ends, s.loads = test.takes, true, 0
+			var during index.Progress
+			time.AfterFunc(test.takes/2, func() { during = m.Progress() })
+			for _, wait := range []time.Duration{0, test.rests - time.Second} {
+				time.Sleep(wait)
+				if err := m.Follow(t.Context()); !errors.Is(err, errFault) || s.loads != 1 {
+					t.Errorf("%d loads, want 1: %v", s.loads, err)
+				}
+			}
+			if want := (index.Progress{Loading: true, Expected: 1000}); during != want || m.Progress().Loading {
+				t.Errorf("progress %+v, then %+v", during, m.Progress())
+			}
+			time.Sleep(time.Second)
+			if err := m.Follow(t.Context()); !errors.Is(err, errFault) || s.loads != 2 {
+				t.Errorf("%d loads after %v: %v", s.loads, test.rests, err)
+			}
+			time.Sleep(time.Hour)
+		}
+		s.ends = false
+		if err := m.Follow(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if p, want := m.Progress(), (index.Progress{Loaded: 1000, Expected: 1000, Took: time.Minute}); p != want {
+			t.Errorf("progress %+v, want %+v", p, want)
+		}
+	})
 }

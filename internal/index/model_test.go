@@ -308,6 +308,11 @@ func checkCounts(t *testing.T, r *rand.Rand, x *index.Index, m *model) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("genres of %+v: %s", f, diff)
 	}
+	if !slices.IsSortedFunc(counts, func(a, b index.Count) int {
+		return cmp.Or(cmp.Compare(b.Movies, a.Movies), cmp.Compare(a.Value, b.Value))
+	}) {
+		t.Errorf("genres of %+v are not in order: %v", f, counts)
+	}
 	want = m.counts(f, func(m movie.Movie) []string { return []string{fmt.Sprint(m.Year)} })
 	got = map[string]int{}
 	counts, movies = x.Years(f)
@@ -319,6 +324,9 @@ func checkCounts(t *testing.T, r *rand.Rand, x *index.Index, m *model) {
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("years of %+v: %s", f, diff)
+	}
+	if !slices.IsSortedFunc(counts, func(a, b index.Count) int { return cmp.Compare(a.Year, b.Year) }) {
+		t.Errorf("years of %+v are not in order: %v", f, counts)
 	}
 	checkPeople(t, r, f, x, m)
 }
