@@ -304,3 +304,43 @@ func TestCorruptGzipAfterOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifiedToItsEnd: of a compressed object with at most MaxVerified bytes of text, none is used
+// before all of it is known to be sound.
+func TestVerifiedToItsEnd(t *testing.T) {
+	for _, size := range []int{smallWindow, smallWindow + 1, 2*smallWindow + 1, MaxVerified / 2, MaxVerified - 1, MaxVerified} {
+		text := []byte(movieJSON("A", 1) + "\n" + movieJSON("B", 2))
+		text = append(text, bytes.Repeat([]byte("\n"), size-len(text))...)
+		for format, packed := range packings(text) {
+			if format == formatPlain {
+				continue
+			}
+			flipped := bytes.Clone(packed)
+			flipped[len(packed)-2] ^= 0x55 // in the checksum
+			for name, broken := range map[string][]byte{"flipped": flipped, "cut": packed[:len(packed)-1]} {
+				if items := outline(mustRead(t, broken)); len(items) != 1 || !strings.HasPrefix(items[0], "object: found ") {
+					t.Errorf("%d bytes of text, %s %s: %q", size, format, name, items)
+				}
+			}
+		}
+	}
+}
+
+// TestValueAcrossAWindow: where the text in memory ends does not change what becomes of a value.
+func TestValueAcrossAWindow(t *testing.T) {
+	for _, value := range []string{
+		`{"title":"é東\ud83d\ude00\u00e9","year":12,"cast":["é","e\u0301"],"x":[true,false,null,-1.5e+3]}`,
+		`{"title":"A\ud800","year":2000}`, `{"title":"A","year":2000,"x":tru}`, `{"title":"A","year":2000,"x":01}`,
+		`{"title":"A","year":2000,"x":"\q"}`, "{\"title\":\"A\",\"year\":2000,\"x\":\"\xe6\x9d\"}", `{"title":"A" "year":2000}`,
+		`{"title":"A","year":2000,"x":1.}`, `{"title":"A","year":2000]`, `{"title":"A","title":"B","year":2000}`, `1234567890`, `nul`,
+	} {
+		want := outline(mustRead(t, []byte(movieJSON("A", 1)+"\n"+value+"\n"+movieJSON("Z", 3))))[1:]
+		for ahead := range len(value) + 3 { // bytes of the value in the first window
+			begin := movieJSON("A", 1)
+			text := begin + strings.Repeat("\n", smallWindow-len(begin)-ahead) + value + "\n" + movieJSON("Z", 3)
+			if got := outline(mustRead(t, []byte(text)))[1:]; !slices.Equal(got, want) {
+				t.Errorf("%s with %d bytes before the end of the window: %q, want %q", value, ahead, got, want)
+			}
+		}
+	}
+}
