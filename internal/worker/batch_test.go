@@ -95,3 +95,31 @@ func TestFailedCommit(t *testing.T) {
 		}
 	})
 }
+
+// TestPartsOfAnObject: each update and rejection of an object with many is committed once.
+func TestPartsOfAnObject(t *testing.T) {
+	store, db := &buckettest.Memory{}, newFakeCatalogue()
+	var body bytes.Buffer
+	for i := range 500 {
+		body.Write(film(fmt.Sprint(i), "x"))
+		if i%5 == 0 {
+			body.WriteString("{}\n")
+		}
+	}
+	store.Put("many", body.Bytes())
+	most := 0
+	db.fault = func(b movie.Batch, _ bool) error {
+		most = max(most, len(b.Updates)+len(b.Rejections))
+		return nil
+	}
+	w := newTestWorker(store, db, func(o *Options) { o.Batch = 1 })
+	if err := w.Once(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if p := w.Progress(); p.Updates != 500 || p.Rejections != 100 || len(db.shows()) != 500 || len(db.rejections) != 100 {
+		t.Errorf("%+v; %d movies and %d rejections", p, len(db.shows()), len(db.rejections))
+	}
+	if most != partItems {
+		t.Errorf("a part of %d items, want %d at most", most, partItems)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -369,6 +370,51 @@ func TestLargeObjectsHoldUpNothing(t *testing.T) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// listedLarge lists all objects as large ones, and counts how many are read at a time.
+type listedLarge struct {
+	*buckettest.Memory
+	inside, most atomic.Int64
+}
+
+func (s *listedLarge) Concurrency() int { return 5 }
+
+func (s *listedLarge) List(ctx context.Context) iter.Seq2[[]bucket.Object, error] {
+	return func(yield func([]bucket.Object, error) bool) {
+		for page, err := range s.Memory.List(ctx) {
+			for i := range page {
+				page[i].Size = largeObject + 1
+			}
+			if !yield(page, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *listedLarge) Get(ctx context.Context, key string) (bucket.Object, io.ReadCloser, error) {
+	raise(&s.most, s.inside.Add(1))
+	time.Sleep(time.Millisecond)
+	defer s.inside.Add(-1)
+	return s.Memory.Get(ctx, key)
+}
+
+// TestManyLargeObjects: any number of large objects is read, as few at a time as the store wants.
+func TestManyLargeObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, db := &listedLarge{Memory: &buckettest.Memory{}}, newFakeCatalogue()
+		for i := range 2*largeWaiting + 100 {
+			store.Put(fmt.Sprint(i), film(fmt.Sprint(i), "x"))
+		}
+		if err := newTestWorker(store, db).Once(t.Context()); err != nil {
+			t.Error(err)
+		}
+		checkEmpty(t, store.Memory)
+		if n := store.most.Load(); n != 5 {
+			t.Errorf("%d read at a time", n)
 		}
 	})
 }

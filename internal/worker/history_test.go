@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"regexp"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"jpmovies/internal/bucket/buckettest"
 )
@@ -36,4 +38,30 @@ func TestOverview(t *testing.T) {
 	if got, want := shown(), `{"objects":2,"passes":`+passes+`,"shard":"","updates":2,"waiting_in_pass":0}`; got != want {
 		t.Errorf("after: %s, want %s", got, want)
 	}
+}
+
+// TestHistoryIsBounded: old passes are forgotten, and of idle ones few are kept.
+func TestHistoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &history{}
+		for n := range maxHistory + 5 {
+			h.add(&pass{counts: counts{Listed: 1 + n}})
+		}
+		if n := len(h.passes); n != maxHistory || h.passes[0].Objects != 6 {
+			t.Errorf("%d passes, the first of %d objects", n, h.passes[0].Objects)
+		}
+		h = &history{}
+		for range 25 {
+			h.add(&pass{})
+			time.Sleep(time.Second)
+		}
+		if n := len(h.passes); n != 3 {
+			t.Errorf("%d idle passes of 25 seconds, want 3", n)
+		}
+		h.add(&pass{counts: counts{Listed: 1}})
+		h.add(&pass{})
+		if n := len(h.passes); n != 5 {
+			t.Errorf("%d passes, want 5", n)
+		}
+	})
 }

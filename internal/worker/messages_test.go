@@ -309,6 +309,12 @@ func (s *openBodies) Get(ctx context.Context, key string) (bucket.Object, io.Rea
 	return o, &openBody{ReadCloser: body, store: s}, nil
 }
 
+// raise makes a value n if it is smaller.
+func raise(value *atomic.Int64, n int64) {
+	for old := value.Load(); n > old && !value.CompareAndSwap(old, n); old = value.Load() {
+	}
+}
+
 type openBody struct {
 	io.ReadCloser
 	store   *openBodies
@@ -319,9 +325,7 @@ type openBody struct {
 func (b *openBody) Read(p []byte) (int, error) {
 	if b.reads++; b.reads > 1 && !b.counted { // the first read takes a few bytes
 		b.counted = true
-		open := b.store.open.Add(1)
-		for most := b.store.most.Load(); open > most && !b.store.most.CompareAndSwap(most, open); most = b.store.most.Load() {
-		}
+		raise(&b.store.most, b.store.open.Add(1))
 		time.Sleep(time.Second)
 	}
 	return b.ReadCloser.Read(p)
