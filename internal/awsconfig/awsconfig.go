@@ -21,16 +21,16 @@ func Load(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, err
 	}
-	cfg.Credentials = naming{aws.NewCredentialsCache(&rereading{provider: cfg.Credentials})}
+	cfg.Credentials = marking{aws.NewCredentialsCache(&rereading{provider: cfg.Credentials})}
 	return cfg, nil
 }
 
-// naming marks the errors of a provider of credentials.
-type naming struct{ aws.CredentialsProvider }
+// marking wraps the errors of a provider in credentialsError.
+type marking struct{ aws.CredentialsProvider }
 
 // Retrieve implements aws.CredentialsProvider.
-func (n naming) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	found, err := n.CredentialsProvider.Retrieve(ctx)
+func (m marking) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := m.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
 		err = credentialsError{err}
 	}

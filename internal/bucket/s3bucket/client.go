@@ -88,7 +88,11 @@ func (g guard) send(r *http.Request) (*http.Response, error) {
 	}
 	timer = time.AfterFunc(g.stall, func() { cancel(stalledError{"body", g.stall}) })
 	timer.Stop()
-	response.Body = &guardedBody{body: response.Body, stall: g.stall, ctx: ctx, cancel: cancel, timer: timer}
+	body := &guardedBody{body: response.Body, stall: g.stall, least: 1, ctx: ctx, cancel: cancel, timer: timer}
+	if isRead(r) {
+		body.least = leastInStall
+	}
+	response.Body = body
 	return response, nil
 }
 
@@ -99,18 +103,20 @@ func patiently(ctx context.Context) context.Context {
 	return context.WithValue(ctx, patientKey{}, true)
 }
 
-// leastInStall is how many bytes a body must bring while its reader waits for stall.
+// leastInStall is how many bytes of an object must come while its reader waits for stall. Other
+// bodies may be slow: a server writes them as it works.
 const leastInStall = 64 << 10
 
-// guardedBody cancels a body that brings less than leastInStall bytes while Read waits for
-// stall. The time between reads does not count: a slow reader is no stall.
+// guardedBody cancels a body that brings less than its least while Read waits for stall. The
+// time between reads does not count: a slow reader is no stall.
 type guardedBody struct {
 	body   io.ReadCloser
 	stall  time.Duration
+	least  int
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
-	waited time.Duration // for the bytes since the last leastInStall ones
+	waited time.Duration // since the last least bytes
 	got    int
 }
 
@@ -120,7 +126,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.timer.Stop()
 	b.waited += time.Since(begin)
-	if b.got += n; b.got >= leastInStall {
+	if b.got += n; b.got >= b.least {
 		b.waited, b.got = 0, 0
 	}
 	if cause := context.Cause(b.ctx); err != nil && !errors.Is(err, io.EOF) && cause != nil {
@@ -143,6 +149,6 @@ type stalledError struct {
 }
 
 func (s stalledError) Error() string {
-	return fmt.Sprintf("%s made no progress for %v", s.what, s.limit)
+	return fmt.Sprintf("%s made too little progress for %v", s.what, s.limit)
 }
 func (s stalledError) Timeout() bool { return true }

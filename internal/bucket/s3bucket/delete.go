@@ -109,29 +109,33 @@ func (b *Bucket) deleteBatch(ctx context.Context, batch []*deletion) {
 	var half func([]*deletion)
 	half = func(batch []*deletion) {
 		refused := b.deletePatiently(ctx, batch)
-		if n := len(batch); refused && n > 1 && left > 0 {
+		if n := len(refused); n > 1 && left > 0 {
 			left -= 2
-			half(batch[:n/2])
-			half(batch[n/2:])
+			half(refused[:n/2])
+			half(refused[n/2:])
 		}
 	}
 	half(batch)
 }
 
 // deletePatiently sends DeleteObjects, and again for the keys that the server was too busy to
-// delete: such errors come inside a 200, where the SDK does not see them. refused reports
-// that the server will never do the request.
-func (b *Bucket) deletePatiently(ctx context.Context, batch []*deletion) (refused bool) {
+// delete: such errors come inside a 200, where the SDK does not see them. It returns the
+// objects of a request that the server will never do.
+func (b *Bucket) deletePatiently(ctx context.Context, batch []*deletion) (refused []*deletion) {
 	for attempt := 1; ; attempt++ {
-		if err := b.deleteObjects(ctx, batch); err != nil {
-			return isRefused(err)
+		switch err := b.deleteObjects(ctx, batch); {
+		case err == nil:
+		case isRefused(err):
+			return batch
+		default:
+			return nil
 		}
 		batch = slices.DeleteFunc(slices.Clone(batch), func(d *deletion) bool {
 			var key keyError
 			return !errors.As(d.err, &key) || !b.retryer.IsErrorRetryable(d.err)
 		})
 		if len(batch) == 0 || attempt == maxAttempts || !b.pause(ctx, attempt, batch[0].err) {
-			return false
+			return nil
 		}
 	}
 }

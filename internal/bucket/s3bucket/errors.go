@@ -70,8 +70,8 @@ func classifyDelete(err error) error {
 	return classify(err)
 }
 
-// errorCode returns the S3 error code of a response, or "". The answer of a service that was
-// asked for credentials is none.
+// errorCode returns the S3 error code of a response, or "". It ignores the answers of other
+// services, which grant credentials.
 func errorCode(err error) string {
 	if awsconfig.IsCredentialsError(err) {
 		return ""
@@ -133,12 +133,17 @@ func isUnavailable(err error) bool {
 	return code == "NoSuchBucket" || isRedirect(err) || wrongCredentials[code] || code == "" && status(err) == 0 || status(err) == http.StatusUnauthorized
 }
 
-// isOutage is isUnavailable, or what a load balancer says that does not reach the server. Its
-// page has no code, so the SDK makes one from the status.
+// isOutage reports, besides isUnavailable, the error page of a load balancer that cannot reach
+// the server. The SDK makes a code from the status if the page is well-formed, else none.
 func isOutage(err error) bool {
 	switch errorCode(err) {
 	case "BadGateway", "ServiceUnavailable", "GatewayTimeout":
 		return true
+	case "":
+		switch status(err) {
+		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
 	}
 	return isUnavailable(err)
 }

@@ -449,3 +449,43 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 		}
 	}
 }
+
+// TestHalvesOfTheRest: what was deleted before a request was refused is not deleted again.
+func TestHalvesOfTheRest(t *testing.T) {
+	var requests []string
+	serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		keys := ""
+		for _, key := range []string{"a", "b", "c"} {
+			if strings.Contains(string(body), "<Key>"+key+"</Key>") {
+				keys += key
+			}
+		}
+		requests = append(requests, keys)
+		if keys == "bc" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		_, _ = io.WriteString(w, "<DeleteResult>")
+		for _, key := range keys {
+			if keys == "abc" && key != 'a' {
+				_, _ = fmt.Fprintf(w, "<Error><Key>%c</Key><Code>SlowDown</Code></Error>", key)
+				continue
+			}
+			_, _ = fmt.Fprintf(w, "<Deleted><Key>%c</Key></Deleted>", key)
+		}
+		_, _ = io.WriteString(w, "</DeleteResult>")
+	}))
+	refs := []bucket.Ref{{Key: "a", ETag: `"e"`}, {Key: "b", ETag: `"e"`}, {Key: "c", ETag: `"e"`}}
+	for i, err := range open(t, Options{}).deleteBy(t.Context(), WayBatch, refs) {
+		if err != nil {
+			t.Errorf("%s: %v", refs[i].Key, err)
+		}
+	}
+	if got := strings.Join(requests, " "); got != "abc bc b c" {
+		t.Errorf("requests for %s", got)
+	}
+}

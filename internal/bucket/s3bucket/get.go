@@ -47,7 +47,7 @@ func describe(key string, out *s3.GetObjectOutput) (bucket.Object, error) {
 	switch {
 	case out.ETag == nil || out.LastModified == nil:
 		return bucket.Object{}, errors.New("the response lacks ETag or Last-Modified")
-	case out.ContentRange != nil:
+	case out.ContentRange != nil && !isWhole(*out.ContentRange):
 		return bucket.Object{}, fmt.Errorf("the response has only %s, but the whole object was requested", *out.ContentRange)
 	}
 	o := bucket.Object{Ref: bucket.Ref{Key: key, ETag: strong(*out.ETag)}, Size: -1, LastModified: *out.LastModified}
@@ -58,6 +58,13 @@ func describe(key string, out *s3.GetObjectOutput) (bucket.Object, error) {
 		return bucket.Object{}, errors.New("the response has no Content-Length, and nothing else that marks its end")
 	}
 	return o, nil
+}
+
+// isWhole reports whether a Content-Range names all bytes (RFC 9110, section 14.4).
+func isWhole(contentRange string) bool {
+	var from, to, size int64
+	n, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &from, &to, &size)
+	return n == 3 && err == nil && from == 0 && to == size-1
 }
 
 // endIsMarked reports whether a reader can see that a response without Content-Length was

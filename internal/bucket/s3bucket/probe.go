@@ -127,7 +127,8 @@ func (b *Bucket) logFailedTry(way string, err error) {
 	b.log.Warn("a way of conditional deletes cannot be probed; using one that is proven, or comparing ETags", attrs...)
 }
 
-// namedRight is how AWS names the action that lacks, which may be another service's.
+// namedRight finds the missing action in a message of AWS. It may be of another service, such
+// as kms:Decrypt.
 var namedRight = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
 
 // missingRight returns the IAM action that the denied operation needs.

@@ -178,8 +178,8 @@ func TestProbeWithObjectLock(t *testing.T) {
 	openProbed(t, "", WayBatch)
 }
 
-// TestNoCredentials: the answer of the service that grants a role is none of S3's, so the worker
-// waits, whatever it is.
+// TestNoCredentials: the worker waits while the service that grants its role refuses, whatever that
+// answers.
 func TestNoCredentials(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("token"), 0o600); err != nil {
@@ -214,33 +214,35 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
-// TestStartBehindBalancer: a load balancer that does not reach the server yet is no answer of it.
+// TestStartBehindBalancer: the worker waits while a load balancer cannot reach the server.
 func TestStartBehindBalancer(t *testing.T) {
 	for _, answer := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
-		server, up := &buckettest.Server{Memory: &buckettest.Memory{}}, false
-		serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if up {
-				server.ServeHTTP(w, r)
-				return
+		for _, page := range []string{"", "no healthy upstream", "<html><body>no upstream</body></html>", "<html>\r\n<body>\r\n<center><h1>502</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"} {
+			server, up := &buckettest.Server{Memory: &buckettest.Memory{}}, false
+			serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if up {
+					server.ServeHTTP(w, r)
+					return
+				}
+				w.WriteHeader(answer)
+				_, _ = io.WriteString(w, page)
+			}))
+			b := open(t, Options{})
+			if err := b.Reach(t.Context()); err == nil {
+				t.Errorf("%d: reached", answer)
 			}
-			w.WriteHeader(answer)
-			_, _ = io.WriteString(w, "<html><body>no upstream</body></html>")
-		}))
-		b := open(t, Options{})
-		if err := b.Reach(t.Context()); err == nil {
-			t.Errorf("%d: reached", answer)
-		}
-		if err := b.Probe(t.Context()); err == nil {
-			t.Errorf("%d: probed", answer)
-		}
-		up = true
-		if err := reachAndProbe(t, b); err != nil || b.Way() != WayBatch {
-			t.Errorf("%d: way %q, error %v", answer, b.Way(), err)
+			if err := b.Probe(t.Context()); err == nil {
+				t.Errorf("%d: probed", answer)
+			}
+			up = true
+			if err := reachAndProbe(t, b); err != nil || b.Way() != WayBatch {
+				t.Errorf("%d: way %q, error %v", answer, b.Way(), err)
+			}
 		}
 	}
 }
 
-// TestMissingRight: the right that lacks is the one that AWS names.
+// TestMissingRight: the missing right is the one that AWS names.
 func TestMissingRight(t *testing.T) {
 	serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)

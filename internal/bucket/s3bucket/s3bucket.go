@@ -59,7 +59,7 @@ type Options struct {
 
 // limits are the durations after which the bucket gives up; 0 means the default.
 type limits struct {
-	stall      time.Duration // without a byte of a body
+	stall      time.Duration // waiting for a byte of a body, or for leastInStall of an object
 	maxBackoff time.Duration // longest pause between attempts
 	retry      time.Duration // age from which a request is not retried
 	try        time.Duration // for one way of a probe
