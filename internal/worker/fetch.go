@@ -61,10 +61,10 @@ const (
 )
 
 // An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
-// largeAtOnce of these are read at a time, beside the others, and up to largeWaiting wait. A
-// compressed one takes that much whatever its size, besides 8 MiB for zstd. That, and a size
-// that the listing or the message does not tell, shows only when the object is read, so such
-// ones have slots of their own.
+// largeAtOnce of these are read at a time, by half of the readers, and up to largeWaiting
+// wait. A compressed one takes that much whatever its size, besides 8 MiB for zstd. That, and
+// a size that a message does not tell, shows only when the object is read, so such ones have
+// slots of their own.
 const (
 	largeObject      = 128 << 10
 	largeAtOnce      = 8
@@ -75,7 +75,8 @@ const (
 // fetchAll reads Concurrency objects at a time, fewer if the store asks for fewer.
 func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	var fetchers sync.WaitGroup
-	large, waiting := make(chan struct{}, largeAtOnce), make(chan struct{}, largeWaiting)
+	large := make(chan struct{}, min(largeAtOnce, max(p.worker.options.Concurrency/2, 1)))
+	waiting := make(chan struct{}, largeWaiting)
 	gate := newGate(p.worker.readsAtOnce)
 	fetch := func(o candidate) {
 		gate.enter()
@@ -102,7 +103,8 @@ func (p *pass) fetchAll(objects <-chan candidate, parts chan<- part) {
 	fetchers.Wait()
 }
 
-func isLarge(size int64) bool { return size < 0 || size > largeObject }
+// isLarge reports whether a size is known to be large.
+func isLarge(size int64) bool { return size > largeObject }
 
 // enterUnexpected waits until an object that takes more memory than expected may be decoded,
 // or until the worker gives up. The caller must call leave after it.
@@ -190,7 +192,7 @@ func (p *pass) fetch(listed candidate, parts chan<- part) {
 	from := &objectInFlight{Ref: object.Ref, messages: listed.messages, modified: object.LastModified, span: span}
 	from.open.Store(1)
 	begin, all := peek(body)
-	if !isLarge(listed.Size) && (decode.IsCompressed(begin) || isLarge(object.Size)) {
+	if !isLarge(listed.Size) && (decode.IsCompressed(begin) || isLarge(object.Size) || object.Size < 0) {
 		defer p.enterUnexpected()()
 	}
 	p.decode(ctx, from, all, parts)
