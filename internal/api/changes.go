@@ -170,9 +170,10 @@ func (a *API) waitForChange(ctx context.Context, q changesQuery) (state, error) 
 	deadline := time.NewTimer(q.wait)
 	defer deadline.Stop()
 	s, err := a.watcher.reach(ctx, q.since)
-	for ; ; s, err = a.watcher.state(ctx) {
-		if err == nil && s.revision < q.since {
-			s, err = a.watcher.gone(ctx, q.since, s)
+	for restores := s.restores; ; s, err = a.watcher.state(ctx) {
+		if err == nil && s.restores != restores {
+			s, err = a.watcher.gone(ctx, q.since)
+			restores = s.restores
 		}
 		if err != nil || q.wait == 0 || s.revision > q.since {
 			return s, err

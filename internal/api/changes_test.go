@@ -220,18 +220,20 @@ func TestWait(t *testing.T) {
 // TestWaitAcrossARestore: a request that waits while an older copy of the catalogue is restored gets
 // 410, also where that has reached the client's revision again.
 func TestWaitAcrossARestore(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
-		time.AfterFunc(10*time.Second, func() { s.set(func() { s.feed = s.feed[:2] }) })
-		time.AfterFunc(20*time.Second, func() {
-			for id := range int64(8) {
-				s.put(20+id, &samples[0])
+	for pause, detail := range map[time.Duration]string{time.Millisecond: "was replaced", 10 * time.Second: "revision 2, before 6"} {
+		inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
+			time.AfterFunc(10*time.Second, func() { s.set(func() { s.feed = s.feed[:2] }) })
+			time.AfterFunc(10*time.Second+pause, func() {
+				for id := range int64(8) {
+					s.put(20+id, &samples[0])
+				}
+			})
+			got := record(t, a, http.MethodGet, "/changes?since=6&wait=1m")
+			if p := checkProblem(t, "restored", got, http.StatusGone); p.Parameter != "since" || !strings.Contains(p.Detail, detail) {
+				t.Errorf("parameter %q: %s, want %s", p.Parameter, p.Detail, detail)
 			}
 		})
-		got := record(t, a, http.MethodGet, "/changes?since=6&wait=1m")
-		if p := checkProblem(t, "restored", got, http.StatusGone); p.Parameter != "since" || !strings.Contains(p.Detail, "revision 2, before 6") {
-			t.Errorf("parameter %q: %s", p.Parameter, p.Detail)
-		}
-	})
+	}
 }
 
 // TestWaitersShare: one read of a change serves all waiting requests.

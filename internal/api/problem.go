@@ -91,5 +91,8 @@ func beyond(revision, current int64) problem {
 	}
 }
 
+// replaced answers a request that was waiting while another catalogue took the place of this one.
+var replaced = problem{Status: http.StatusGone, Detail: "the catalogue was replaced, as by an older copy of it; take a new /export, and follow from its Catalogue-Revision"}
+
 // pruned answers a request for changes that are no longer kept.
 var pruned = problem{Status: http.StatusGone, Detail: "changes since then are no longer kept; take a new /export, and follow from its Catalogue-Revision"}

@@ -35,7 +35,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 		return q.named(err)
 	}
 	s.index = nil // a client that is behind must not keep an old index
-	f := follower{api: a, ctx: r.Context(), out: newPaced(w), state: s, newest: s.revision, since: q.since}
+	f := follower{api: a, ctx: r.Context(), out: newPaced(w), state: s, restores: s.restores, since: q.since}
 	// An error before the first event can still be reported by the status.
 	if err := f.read(); err != nil {
 		return q.named(err)
@@ -59,15 +59,15 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q changesQuery) err
 
 // follower is one client of the stream.
 type follower struct {
-	api     *API
-	ctx     context.Context // of the request
-	out     *paced
-	beat    *time.Ticker
-	state   state
-	newest  int64   // revision of the newest state
-	since   int64   // revision of the last change sent
-	next    *answer // pending events
-	release func()  // releases the room that next takes
+	api      *API
+	ctx      context.Context // of the request
+	out      *paced
+	beat     *time.Ticker
+	state    state
+	restores uint64  // of the first state
+	since    int64   // revision of the last change sent
+	next     *answer // pending events
+	release  func()  // releases the room that next takes
 }
 
 // follow sends events, and heartbeats while there are none. It reports whether the stream
@@ -152,12 +152,10 @@ func (f *follower) wait() (ended, whole bool) {
 		}
 		f.state = f.api.watcher.peek()
 		f.state.index = nil
-		// A catalogue that goes back was restored from a copy, or another replica is behind:
-		// the client reconnects, and is told which.
-		if f.state.revision < f.newest {
+		// The client reconnects, and gets 410 if the catalogue is still before its revision.
+		if f.state.restores != f.restores {
 			return true, true
 		}
-		f.newest = f.state.revision
 	}
 }
 

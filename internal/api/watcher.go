@@ -38,11 +38,12 @@ type watcher struct {
 	// the wrong order, and the revision would go back.
 	looking singleflight.Group
 
-	mu      sync.Mutex
-	current state     // its ages are not set
-	seen    time.Time // when the database last confirmed current
-	shows   time.Time // current has all changes committed before
-	moved   chan struct{}
+	mu       sync.Mutex
+	current  state     // its ages are not set
+	seen     time.Time // when the database last confirmed current
+	shows    time.Time // current has all changes committed before
+	moved    chan struct{}
+	replaced int64 // replacements at current
 }
 
 // state is the catalogue as the watcher last saw it.
@@ -53,6 +54,8 @@ type state struct {
 	// number identifies the state: after a restore, another state may have the same
 	// revision.
 	number uint64
+	// restores counts how often the catalogue was replaced, as by an older copy of it.
+	restores uint64
 	// confirmed is the time since the database confirmed the state.
 	confirmed time.Duration
 	// age is the greatest possible age of the state: confirmed, and before that the lag of
@@ -156,7 +159,11 @@ func (w *watcher) learn(revision int64, x *index.Index, asked, shows time.Time) 
 	}
 	w.moved = make(chan struct{})
 	w.current = state{
-		revision: revision, text: []string{strconv.FormatInt(revision, 10)}, index: x, number: before.number + 1, moved: w.moved,
+		revision: revision, text: []string{strconv.FormatInt(revision, 10)}, index: x, number: before.number + 1, restores: before.restores, moved: w.moved,
+	}
+	if replaced := w.replacements(); replaced != w.replaced || revision < before.revision {
+		w.replaced = replaced
+		w.current.restores++
 	}
 	w.renewed()
 }
@@ -206,14 +213,23 @@ func (w *watcher) reach(ctx context.Context, revision int64) (state, error) {
 	return s, err
 }
 
-// gone returns the error for a client that has seen a revision after which the state went back:
-// the catalogue was restored from a copy, and what comes then may be other changes with the
-// same revisions. Another replica may only be behind, and catch up.
-func (w *watcher) gone(ctx context.Context, revision int64, back state) (state, error) {
-	if s, err := w.reach(ctx, revision); err != nil || w.lag != nil {
-		return s, err
+// replacements returns how often the index was loaded because the catalogue was another one.
+func (w *watcher) replacements() int64 {
+	if w.mirror == nil {
+		return 0
 	}
-	return back, beyond(revision, back.revision)
+	return w.mirror.Replaced()
+}
+
+// gone returns 410 for a client that waits while the catalogue is replaced by an older copy:
+// what comes then may be other changes with the same revisions. Another replica may only be
+// behind, and catch up.
+func (w *watcher) gone(ctx context.Context, revision int64) (state, error) {
+	s, err := w.reach(ctx, revision)
+	if err == nil && w.lag == nil {
+		err = replaced
+	}
+	return s, err
 }
 
 // newer looks at the database until a state is enough, at most twice: the first look may

@@ -35,12 +35,16 @@ type Mirror struct {
 	failure error     // of the last load that was needed
 	again   time.Time // when to repeat that load
 
-	loading                atomic.Bool
-	loaded, expected, took atomic.Int64
+	loading                          atomic.Bool
+	loaded, expected, took, replaced atomic.Int64
 }
 
 // NewMirror returns a mirror without an index.
 func NewMirror(s Source) *Mirror { return &Mirror{source: s} }
+
+// Replaced returns how often another catalogue has taken the place of the one that the index
+// showed, such as an older copy.
+func (m *Mirror) Replaced() int64 { return m.replaced.Load() }
 
 // Index returns the newest version; nil before the first load.
 func (m *Mirror) Index() *Index { return m.current.Load() }
@@ -88,7 +92,10 @@ func (m *Mirror) Follow(ctx context.Context) error {
 		return b.apply(changes...)
 	})
 	switch {
-	case errors.Is(err, movie.ErrPruned), errors.Is(err, movie.ErrReplaced):
+	case errors.Is(err, movie.ErrReplaced):
+		m.replaced.Add(1)
+		return m.reload(ctx)
+	case errors.Is(err, movie.ErrPruned):
 		return m.reload(ctx)
 	case err != nil:
 		return fmt.Errorf("follow the catalogue: %w", err)

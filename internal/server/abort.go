@@ -27,9 +27,9 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// resetting is a listener whose connections end with RST after a write that failed: net/http
-// closes them itself, before the handler knows, and what the kernel still has to send would
-// look like the whole.
+// resetting is a listener whose connections end with RST after a failed write. net/http closes
+// them itself, before the handler knows, and over HTTP/1.0 the client would take what the
+// kernel still sends for the end of the answer.
 type resetting struct{ net.Listener }
 
 func (l resetting) Accept() (net.Conn, error) {
