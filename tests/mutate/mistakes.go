@@ -41,7 +41,7 @@ type planter struct {
 }
 
 // quiet are statements whose loss shows in logs, traces and metrics alone.
-var quiet = regexp.MustCompile(`(?i)\b(slog|logger?|span|metrics|telemetry)\b|\.(Debug|Info|Warn|Error)\(`)
+var quiet = regexp.MustCompile(`(?i)\b(slog|log(ger)?|span|metrics|telemetry)\b|\.(Debug|Info|Warn|Error)\(`)
 
 // plantFile returns the source with all mistakes, numbered from first on.
 func plantFile(path string, source []byte, first int, left func(line int, typed bool) bool) ([]byte, []mistake, error) {
@@ -108,8 +108,13 @@ func (p *planter) binary(n *ast.BinaryExpr) {
 		return
 	}
 	operator, ok := typed[n.Op]
-	if !ok || p.left(p.line(n.OpPos), true) || isText(n.X) || isText(n.Y) {
+	if !ok || isText(n.X) || isText(n.Y) {
 		return
+	}
+	for line := p.line(n.Pos()); line <= p.line(n.End()); line++ { // the compiler names any of them
+		if p.left(line, true) {
+			return
+		}
 	}
 	id := p.next
 	if strings.Contains(operator.what, "becomes") {
