@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jpmovies/internal/bucket"
@@ -338,9 +340,25 @@ func (b *openBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// TestMessageWithoutSize: few large objects are read at a time, also where a message does not
-// tell their size, or a wrong one.
+// TestMessageWithoutSize: few objects that take much memory are read at a time: compressed ones, and
+// large ones of messages without a size, or with a wrong one.
 func TestMessageWithoutSize(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(film("F", "x"))
+	_ = z.Close()
+	store := &openBodies{Memory: &buckettest.Memory{}}
+	synctest.Test(t, func(t *testing.T) {
+		for i := range 40 {
+			store.Put(fmt.Sprint(i), packed.Bytes())
+		}
+		if err := newTestWorker(store, newFakeCatalogue(), func(o *Options) { o.Concurrency = 20 }).Once(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := store.most.Load(); n != unexpectedAtOnce {
+			t.Errorf("%d small compressed objects read at a time, want %d", n, unexpectedAtOnce)
+		}
+	})
 	for _, size := range []string{`, "size": 200000`, ``, `, "size": "200000"`, `, "size": 7`} {
 		var store *openBodies
 		withQueue(t, func(s *queueFixture) {
