@@ -47,12 +47,12 @@ func TestCatalogueAway(t *testing.T) {
 				}
 				checkAnswer(t, url, path, got)
 			}
-			quiet := log.String()
+			quiet := strings.Count(log.String(), `"path"`) // looks at the catalogue are logged, too
 			checkAnswer(t, url, "/", ask(t, http.MethodGet, url+"/"))
 			checkProblem(t, "/movies?limit=0", ask(t, http.MethodGet, url+"/movies?limit=0"), http.StatusBadRequest)
 			checkProblem(t, "/movies/0", ask(t, http.MethodGet, url+"/movies/0"), http.StatusNotFound)
-			if now := log.String(); now != quiet {
-				t.Errorf("requests without fault of ours are logged: %s", now[len(quiet):])
+			if strings.Count(log.String(), `"path"`) != quiet {
+				t.Errorf("requests without fault of ours are logged: %s", log.String())
 			}
 		})
 	}
