@@ -222,8 +222,9 @@ func TestWait(t *testing.T) {
 func TestWaitAcrossARestore(t *testing.T) {
 	for pause, detail := range map[time.Duration]string{time.Millisecond: "was replaced", 10 * time.Second: "revision 2, before 6"} {
 		inBubble(t, func(t *testing.T, s *shelf, a *api.API, _ func()) {
-			time.AfterFunc(10*time.Second, func() { s.set(func() { s.feed = s.feed[:2] }) })
-			time.AfterFunc(10*time.Second+pause, func() {
+			const restore = 10*time.Second + 60*time.Millisecond // between two looks
+			time.AfterFunc(restore, func() { s.set(func() { s.feed = s.feed[:2] }) })
+			time.AfterFunc(restore+pause, func() {
 				for id := range int64(8) {
 					s.put(20+id, &samples[0])
 				}
