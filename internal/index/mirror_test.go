@@ -216,15 +216,15 @@ func TestLoad(t *testing.T) {
 		m := index.NewMirror(s)
 		for _, test := range []struct{ takes, rests time.Duration }{{3 * time.Second, 3 * time.Second}, {time.Minute, 10 * time.Second}} {
 			s.takes, s.ends, s.loads = test.takes, true, 0
-			var during index.Progress
-			time.AfterFunc(test.takes/2, func() { during = m.Progress() })
+			seen := make(chan index.Progress, 1)
+			time.AfterFunc(test.takes/2, func() { seen <- m.Progress() })
 			for _, wait := range []time.Duration{0, test.rests - time.Second} {
 				time.Sleep(wait)
 				if err := m.Follow(t.Context()); !errors.Is(err, errFault) || s.loads != 1 {
 					t.Errorf("%d loads, want 1: %v", s.loads, err)
 				}
 			}
-			if want := (index.Progress{Loading: true, Expected: 1000}); during != want || m.Progress().Loading {
+			if during, want := <-seen, (index.Progress{Loading: true, Expected: 1000}); during != want || m.Progress().Loading {
 				t.Errorf("progress %+v, then %+v", during, m.Progress())
 			}
 			time.Sleep(time.Second)
