@@ -1,7 +1,8 @@
 // Package client reads movies from a JPMovies API.
 //
 // Lists and feeds are iterators that ask for pages as they go. Requests that fail for a
-// moment are repeated. An answer that is no success is a *Problem.
+// moment are repeated. An answer that is no success is a *Problem; a 200 without the header
+// Catalogue-Revision, as of a login page, is another error.
 //
 //	movies, err := client.New("http://127.0.0.1:8080")
 //	...
@@ -162,7 +163,7 @@ type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
-// catalogueRevision is a header of all answers of the API that are a success.
+// catalogueRevision is a header of every 200 that the client asks for.
 const catalogueRevision = "Catalogue-Revision"
 
 // send sends one request and returns its answer, if that is a success.
