@@ -161,8 +161,8 @@ func (w *watcher) learn(revision int64, x *index.Index, asked, shows time.Time) 
 	w.current = state{
 		revision: revision, text: []string{strconv.FormatInt(revision, 10)}, index: x, number: before.number + 1, restores: before.restores, moved: w.moved,
 	}
-	if replaced := w.replacements(); replaced != w.replaced || revision < before.revision {
-		w.replaced = replaced
+	if n := w.replacements(); n != w.replaced || revision < before.revision {
+		w.replaced = n
 		w.current.restores++
 	}
 	w.renewed()

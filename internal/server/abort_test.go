@@ -187,10 +187,7 @@ func TestSlowAnswerIsTold(t *testing.T) {
 				}
 			}
 		})
-		body, err := exchange(t, addr, "GET / HTTP/"+version+"\r\nHost: x\r\n\r\n", func() {
-			<-failed
-			time.Sleep(100 * time.Millisecond)
-		})
+		body, err := exchange(t, addr, "GET / HTTP/"+version+"\r\nHost: x\r\n\r\n", func() { <-failed })
 		if err == nil {
 			t.Errorf("HTTP/%s: %d bytes look like the whole", version, len(body))
 		}

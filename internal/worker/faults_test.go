@@ -347,8 +347,8 @@ func (s slowLarge) Get(ctx context.Context, key string) (bucket.Object, io.ReadC
 	return s.Memory.Get(ctx, key)
 }
 
-// TestLargeObjectsHoldUpNothing: however many large objects wait, small ones of their listing are
-// applied at once.
+// TestLargeObjectsHoldUpNothing: while up to largeWaiting large objects wait, small ones of their
+// listing are applied at once.
 func TestLargeObjectsHoldUpNothing(t *testing.T) {
 	for _, concurrency := range []int{2, 8, 16} {
 		synctest.Test(t, func(t *testing.T) {

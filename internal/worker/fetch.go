@@ -60,11 +60,11 @@ const (
 	pendingBytes = 4 << 20
 )
 
-// An object of more than largeObject bytes may hold updates of up to 1 MiB, so at most
-// largeAtOnce of these are read at a time, by half of the readers, and up to largeWaiting
-// wait. A compressed one takes that much whatever its size, besides 8 MiB for zstd. That, and
-// a size that a message does not tell, shows only when the object is read, so such ones have
-// slots of their own.
+// An object of more than largeObject bytes may hold updates of up to 1 MiB. At most
+// largeAtOnce of them, and half of Concurrency, are read at a time; up to largeWaiting are
+// read or wait, and then the listing waits. A compressed object takes as much whatever its
+// size, besides 8 MiB for zstd, and a message may not tell a size: at most unexpectedAtOnce
+// of these are decoded at a time.
 const (
 	largeObject      = 128 << 10
 	largeAtOnce      = 8

@@ -50,7 +50,7 @@ type test struct {
 func plant(work string, packages []string) (*trial, error) {
 	dirs, err := output(".", nil, "go", append([]string{"list", "-f", "{{.Dir}}"}, packages...)...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list packages: %w\n%s", err, dirs)
 	}
 	t := &trial{work: work}
 	for i, dir := range strings.Fields(string(dirs)) {
@@ -59,7 +59,7 @@ func plant(work string, packages []string) (*trial, error) {
 	t.dir = t.binaries[0].dir
 	sources, err := output(t.dir, nil, "go", "list", "-f", `{{range .GoFiles}}{{.}} {{end}}`)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list files: %w\n%s", err, sources)
 	}
 	wrong := places{}
 	for range 20 {
